@@ -1,0 +1,282 @@
+"""Checks at the door: the one place that words an input error.
+
+Every `check_*` returns its argument in standard form or raises InvalidInputError with the name
+of the argument, what came, and what would work. Inner functions trust what passed here.
+"""
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelens._typing import Background, ClassNames, Coalitions, Image, Seed, Segments
+from limelens.errors import InvalidInputError, LimelensWarning
+
+
+def describe(value: object) -> str:
+    """Say what came, short enough for an error message.
+
+    Examples
+    --------
+    >>> describe(np.zeros((2, 3)))
+    'float64 array of shape (2, 3)'
+    >>> describe("seven")
+    "'seven'"
+    """
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} array of shape {value.shape}"
+    if isinstance(value, (list, tuple)) and len(value) > 4:
+        return f"{type(value).__name__} of length {len(value)}"
+    text = repr(value)
+    return text if len(text) <= 80 else f"{type(value).__name__} object"
+
+
+def check_int(name: str, value: object, *, minimum: int, maximum: int | None = None) -> int:
+    """Return `value` as an int within the bounds (both included)."""
+    span = f">= {minimum}" if maximum is None else f"from {minimum} to {maximum}"
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral):
+        msg = f"`{name}` must be an integer {span}; got {describe(value)}."
+        raise InvalidInputError(msg)
+    if value < minimum or (maximum is not None and value > maximum):
+        msg = f"`{name}` must be an integer {span}; got {value}."
+        raise InvalidInputError(msg)
+    return int(value)
+
+
+def check_number(
+    name: str,
+    value: object,
+    *,
+    minimum: float = -math.inf,
+    maximum: float = math.inf,
+    open_minimum: bool = False,
+    open_maximum: bool = False,
+) -> float:
+    """Return `value` as a finite float within the bounds; `open_*` excludes a bound."""
+    low, high = "([")[not open_minimum], ")]"[not open_maximum]
+    span = f"{low}{minimum:g}, {maximum:g}{high}"
+    valid = (
+        isinstance(value, Real)
+        and not isinstance(value, (bool, np.bool_))
+        and math.isfinite(float(value))
+        and (value > minimum or (value == minimum and not open_minimum))
+        and (value < maximum or (value == maximum and not open_maximum))
+    )
+    if not valid:
+        msg = f"`{name}` must be a finite number in {span}; got {describe(value)}."
+        raise InvalidInputError(msg)
+    return float(value)  # type: ignore[arg-type]
+
+
+def check_flag(name: str, value: object) -> bool:
+    """Return `value` as a bool."""
+    if not isinstance(value, (bool, np.bool_)):
+        msg = f"`{name}` must be True or False; got {describe(value)}."
+        raise InvalidInputError(msg)
+    return bool(value)
+
+
+def check_choice(name: str, value: object, choices: Sequence[object]) -> Any:
+    """Return `value` if it is one of the choices."""
+    if not any(type(value) is type(choice) and value == choice for choice in choices):
+        listed = ", ".join(repr(choice) for choice in choices)
+        msg = f"`{name}` must be one of {listed}; got {describe(value)}."
+        raise InvalidInputError(msg)
+    return value
+
+
+def check_callable(name: str, value: object, signature: str) -> Any:
+    """Return `value` if it can be called; a class given for its instance is named as such."""
+    if isinstance(value, type):
+        msg = (
+            f"`{name}` must be a callable {signature}; got the class {value.__name__} itself. "
+            f"Pass an instance: {name}={value.__name__}()."
+        )
+        raise InvalidInputError(msg)
+    if not callable(value):
+        msg = f"`{name}` must be a callable {signature}; got {describe(value)}."
+        raise InvalidInputError(msg)
+    return value
+
+
+def check_rng(rng: Seed) -> np.random.Generator:
+    """Return one generator for the whole call: `rng` itself, or a new one from a seed."""
+    if isinstance(rng, np.random.Generator):
+        return rng
+    integral = isinstance(rng, Integral) and not isinstance(rng, (bool, np.bool_))
+    if rng is None or isinstance(rng, np.random.SeedSequence) or (integral and rng >= 0):  # type: ignore[operator]
+        return np.random.default_rng(rng)  # type: ignore[arg-type]
+    msg = (
+        "`rng` must be None, a non-negative integer seed or a numpy.random.Generator; "
+        f"got {describe(rng)}."
+    )
+    raise InvalidInputError(msg)
+
+
+def check_numeric(name: str, value: object) -> NDArray[Any]:
+    """Return `value` as an array of booleans, integers or real numbers, all finite."""
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError) as error:
+        msg = f"`{name}` must be an array of numbers; {describe(value)} cannot be one ({error})."
+        raise InvalidInputError(msg) from error
+    if array.dtype.kind not in "buif":
+        msg = f"`{name}` must hold booleans, integers or real numbers; got {describe(array)}."
+        raise InvalidInputError(msg)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        bad = int(array.size - np.count_nonzero(np.isfinite(array)))
+        msg = (
+            f"`{name}` must be finite; {bad} of {array.size} values are NaN or infinite. "
+            f"Replace them first, for example with np.nan_to_num({name})."
+        )
+        raise InvalidInputError(msg)
+    return array
+
+
+def check_image(image: object, channel_axis: object = -1) -> tuple[Image, int | None]:
+    """Return the image as an array and its channel axis counted from the front.
+
+    A 2-D image has no channel axis whatever `channel_axis` says.
+    """
+    array = check_numeric("image", image)
+    if array.ndim < 2 or 0 in array.shape:
+        msg = f"`image` must have at least two axes, none of them empty; got {describe(array)}."
+        raise InvalidInputError(msg)
+    if array.ndim == 2 or channel_axis is None:
+        if array.ndim > 3:
+            msg = (
+                "`image` without channels must be (H, W) or (D, H, W); got shape "
+                f"{array.shape}. If its last axis holds channels pass channel_axis=-1."
+            )
+            raise InvalidInputError(msg)
+        return array, None
+    axis = check_int("channel_axis", channel_axis, minimum=-array.ndim, maximum=array.ndim - 1)
+    if array.ndim > 4:
+        msg = f"`image` must have two or three spatial axes and channels; got {describe(array)}."
+        raise InvalidInputError(msg)
+    axis %= array.ndim
+    if array.ndim == 3 and axis == 2 and array.shape[0] <= 4 and array.shape[2] > 16:
+        warnings.warn(
+            f"`image` of shape {array.shape} is read as {array.shape[0]} pixels high with "
+            f"{array.shape[2]} channels. If its channels come first pass channel_axis=0; "
+            "if it is a volume without channels pass channel_axis=None.",
+            LimelensWarning,
+            stacklevel=3,
+        )
+    return array, axis
+
+
+def check_segments(
+    labels: object, spatial: tuple[int, ...], *, name: str = "segments"
+) -> tuple[Segments, NDArray[np.intp]]:
+    """Return labels made consecutive, `0..d-1` in the order of the ids, and the ids.
+
+    Examples
+    --------
+    >>> segments, ids = check_segments([[10, 10], [-3, 7]], (2, 2))
+    >>> segments
+    array([[2, 2],
+           [0, 1]])
+    >>> ids
+    array([-3,  7, 10])
+    """
+    array = check_numeric(name, labels)
+    if array.dtype.kind == "f":
+        msg = f"`{name}` must hold integer labels; got {describe(array)}."
+        raise InvalidInputError(msg)
+    if array.shape != tuple(spatial):
+        msg = (
+            f"`{name}` must have the image's spatial shape {tuple(spatial)}; "
+            f"got {describe(array)}."
+        )
+        raise InvalidInputError(msg)
+    array = array.astype(np.intp, copy=False)
+    low, high = int(array.min()), int(array.max())
+    if high - low < 4 * array.size + 1024:
+        present = np.bincount((array - low).ravel()) > 0
+        ids = np.flatnonzero(present) + low
+        segments = (np.cumsum(present) - 1)[array - low]
+    else:
+        ids, inverse = np.unique(array, return_inverse=True)
+        segments = inverse.reshape(array.shape)
+    if len(ids) < 2:
+        msg = (
+            f"`{name}` must divide the image into at least two segments; got one. "
+            "Use more segments, for example segmenter=Grid(49)."
+        )
+        raise InvalidInputError(msg)
+    return np.ascontiguousarray(segments, dtype=np.intp), ids.astype(np.intp)
+
+
+def check_coalitions(coalitions: object, n_segments: int) -> Coalitions:
+    """Return coalitions as a C-contiguous bool array of shape (n, n_segments)."""
+    array = check_numeric("coalitions", coalitions)
+    if array.ndim != 2 or array.shape[1] != n_segments:
+        msg = (
+            f"`coalitions` must be (n, {n_segments}), one column per segment; "
+            f"got {describe(array)}."
+        )
+        raise InvalidInputError(msg)
+    if array.dtype != np.bool_ and not np.isin(array, (0, 1)).all():
+        msg = "`coalitions` must hold True (kept) and False (hidden) only, or 1 and 0."
+        raise InvalidInputError(msg)
+    return np.ascontiguousarray(array, dtype=np.bool_)
+
+
+def check_background(background: object, image: Image) -> Background:
+    """Return the background(s) as `(m, *image.shape)` in the image's dtype.
+
+    Integers are rounded, not cut; a value that the dtype cannot hold is an error.
+    """
+    array = check_numeric("fill", background)
+    if array.shape == image.shape:
+        array = array[np.newaxis]
+    if array.ndim != image.ndim + 1 or array.shape[1:] != image.shape or len(array) == 0:
+        msg = (
+            f"`fill` must return a background of the image's shape {image.shape} or "
+            f"(m, *{image.shape}); got {describe(array)}."
+        )
+        raise InvalidInputError(msg)
+    return np.ascontiguousarray(to_dtype("fill", array, image.dtype))
+
+
+def to_dtype(name: str, values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Convert to an image's dtype: rounded for integers, refused where it does not fit."""
+    if values.dtype == dtype:
+        return values
+    if dtype.kind == "f":
+        return values.astype(dtype)
+    rounded = np.rint(values) if values.dtype.kind == "f" else values
+    low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    if rounded.size and (rounded.min() < low or rounded.max() > high):
+        msg = (
+            f"`{name}` must fit the image's dtype {dtype}, from {low} to {high}; got values "
+            f"from {rounded.min():g} to {rounded.max():g}. Convert the image to float first "
+            "if it needs them."
+        )
+        raise InvalidInputError(msg)
+    return rounded.astype(dtype)
+
+
+def check_class_names(class_names: ClassNames, n_columns: int) -> dict[int, str]:
+    """Return the names of the score columns by column; unnamed columns are their number."""
+    names = {column: str(column) for column in range(n_columns)}
+    if class_names is None:
+        return names
+    if isinstance(class_names, Mapping):
+        unknown = [column for column in class_names if column not in names]
+        if unknown:
+            msg = f"`class_names` names column {unknown[0]!r}; the model has {n_columns} columns."
+            raise InvalidInputError(msg)
+        return names | {int(column): str(name) for column, name in class_names.items()}
+    if isinstance(class_names, str) or len(class_names) != n_columns:
+        msg = (
+            f"`class_names` must name all {n_columns} score columns, or be a mapping from column "
+            f"to name; got {describe(class_names)}."
+        )
+        raise InvalidInputError(msg)
+    return {column: str(name) for column, name in enumerate(class_names)}
