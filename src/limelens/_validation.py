@@ -57,7 +57,7 @@ def check_number(
     open_maximum: bool = False,
 ) -> float:
     """Return `value` as a finite float within the bounds; `open_*` excludes a bound."""
-    low, high = "([")[not open_minimum], ")]"[not open_maximum]
+    low, high = "(" if open_minimum else "[", ")" if open_maximum else "]"
     span = f"{low}{minimum:g}, {maximum:g}{high}"
     valid = (
         isinstance(value, Real)
@@ -190,8 +190,7 @@ def check_segments(
         raise InvalidInputError(msg)
     if array.shape != tuple(spatial):
         msg = (
-            f"`{name}` must have the image's spatial shape {tuple(spatial)}; "
-            f"got {describe(array)}."
+            f"`{name}` must have the image's spatial shape {tuple(spatial)}; got {describe(array)}."
         )
         raise InvalidInputError(msg)
     array = array.astype(np.intp, copy=False)

@@ -1,0 +1,1 @@
+"""Why an image classifier answers as it does."""
