@@ -137,6 +137,47 @@ def check_numeric(name: str, value: object) -> NDArray[Any]:
     return array
 
 
+def check_array(
+    name: str,
+    value: object,
+    shape: tuple[int | str, ...],
+    *,
+    dtype: type[np.generic] | None = None,
+    finite: bool = True,
+) -> NDArray[Any]:
+    """Return `value` if it is an array of numbers of the given shape.
+
+    Axes given as a number must have that length; axes given as a name may have any. `dtype` asks
+    for one dtype exactly; `finite=False` lets NaN through, which then means "not known".
+
+    Examples
+    --------
+    >>> check_array("scores", np.ones((2, 3)), (2, "k")).shape
+    (2, 3)
+    """
+    array = check_numeric(name, value) if finite else np.asarray(value)
+    fits = array.ndim == len(shape) and all(
+        isinstance(wanted, str) or wanted == got
+        for wanted, got in zip(shape, array.shape, strict=True)
+    )
+    fits = fits and (array.dtype == dtype if dtype is not None else array.dtype.kind in "buif")
+    if not fits or not isinstance(value, np.ndarray):
+        axes = ", ".join(str(axis) for axis in shape) + ("," if len(shape) == 1 else "")
+        kind = np.dtype(dtype).name if dtype is not None else "numeric"
+        came = value if not isinstance(value, np.ndarray) else array
+        msg = f"`{name}` must be a NumPy array, {kind}, of shape ({axes}); got {describe(came)}."
+        raise InvalidInputError(msg)
+    return array
+
+
+def check_text(name: str, value: object) -> str:
+    """Return `value` if it is a string."""
+    if not isinstance(value, str):
+        msg = f"`{name}` must be a string; got {describe(value)}."
+        raise InvalidInputError(msg)
+    return value
+
+
 def check_image(image: object, channel_axis: object = -1) -> tuple[Image, int | None]:
     """Return the image as an array and its channel axis counted from the front.
 

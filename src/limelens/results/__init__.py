@@ -1,0 +1,5 @@
+"""Importances to an explanation: the record of a run, and everything derived from it."""
+
+from limelens.results.samples import Samples
+
+__all__ = ["Samples"]

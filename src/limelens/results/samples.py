@@ -1,0 +1,87 @@
+"""The rows a run paid for: what was shown to the model and what it answered."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelens._typing import Coalitions, Scores
+from limelens._validation import check_array, check_int, check_text
+from limelens.errors import InvalidInputError
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Every distinct row that was sent to the model, with the model's unaltered answer.
+
+    Memory is n * (d / 8 + k * itemsize) bytes: the masked images themselves are never kept.
+
+    Parameters
+    ----------
+    keys : ndarray of uint8, shape (n, w)
+        What tells the rows apart. Segment methods: `numpy.packbits(coalitions, axis=1)`, so that
+        `w = ceil(d / 8)`. Window and soft-mask methods: bytes that identify the mask.
+    scores : ndarray, shape (n, k)
+        The model's output in its own dtype, averaged over the backgrounds where there are several.
+    n_segments : int
+        Number of segments d; 0 for methods without segments.
+    fingerprint : str
+        SHA-256 of image, segments and backgrounds: the rows hold for these and no others.
+
+    Raises
+    ------
+    InvalidInputError
+        If the arrays do not fit each other, or `scores` holds NaN or infinite values.
+
+    Examples
+    --------
+    >>> coalitions = np.array([[True, True, True], [True, False, True]])
+    >>> samples = Samples(
+    ...     keys=np.packbits(coalitions, axis=1),
+    ...     scores=np.array([[0.9], [0.2]]),
+    ...     n_segments=3,
+    ...     fingerprint="",
+    ... )
+    >>> samples.coalitions
+    array([[ True,  True,  True],
+           [ True, False,  True]])
+    >>> len(samples)
+    2
+    """
+
+    keys: NDArray[np.uint8]
+    scores: Scores
+    n_segments: int
+    fingerprint: str
+
+    def __post_init__(self) -> None:
+        d = check_int("n_segments", self.n_segments, minimum=0)
+        width = -(-d // 8) if d else "w"
+        keys = check_array("keys", self.keys, ("n", width), dtype=np.uint8)
+        check_array("scores", self.scores, (len(keys), "k"))
+        check_text("fingerprint", self.fingerprint)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __repr__(self) -> str:
+        what = f"{self.n_segments} segments" if self.n_segments else "no segments"
+        return f"<Samples: {len(self)} rows, {what}, {self.scores.shape[1]} score columns>"
+
+    @property
+    def coalitions(self) -> Coalitions:
+        """The rows as booleans, shape (n, d); True where a segment was kept.
+
+        Raises
+        ------
+        InvalidInputError
+            If the rows come from a method without segments.
+        """
+        if self.n_segments == 0:
+            msg = (
+                "`coalitions` must come from a method with segments; these rows come from a method "
+                "that hides windows or soft masks. Use `scores`, or explain with Lime or Ablation."
+            )
+            raise InvalidInputError(msg)
+        bits = np.unpackbits(self.keys, axis=1, count=self.n_segments)
+        return bits.view(np.bool_)
