@@ -1,0 +1,187 @@
+"""Which of the model's outputs are explained: scores -> target values."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelens._typing import Floats, Scores
+from limelens._validation import check_int, check_number, describe
+from limelens.errors import InvalidInputError, PredictionError
+
+
+@dataclass(frozen=True)
+class Top:
+    """The `k` highest scores of the intact image, highest first.
+
+    Parameters
+    ----------
+    k : int
+        How many columns are explained.
+
+    Examples
+    --------
+    >>> find_target(Top(2), np.array([0.1, 0.6, 0.3])).columns
+    (1, 2)
+    """
+
+    k: int
+
+    def __post_init__(self) -> None:
+        check_int("k", self.k, minimum=1)
+
+
+Target: TypeAlias = "int | Sequence[int] | Top | Callable[[NDArray[Any]], Any] | None"
+"""None (highest score), columns, `Top(k)`, or a callable scores -> `(n,)` or `(n, t)`."""
+
+
+@dataclass(frozen=True, eq=False)
+class TargetColumns:
+    """A target made concrete by the scores of the intact image.
+
+    Parameters
+    ----------
+    columns : tuple of int
+        Score columns, or `0..t-1` of the callable's values.
+    names : tuple of str or None
+        Names of a callable's values; None where the class names apply.
+    reduce : callable or None
+        The callable target itself.
+    """
+
+    columns: tuple[int, ...]
+    names: tuple[str, ...] | None = None
+    reduce: Callable[[NDArray[Any]], Any] | None = None
+
+    def values(self, scores: Scores) -> Floats:
+        """Return the target values, shape (n, t), of scores (n, k)."""
+        if self.reduce is not None:
+            return reduce_scores(self.reduce, scores)
+        return scores[:, list(self.columns)].astype(np.float64)
+
+
+def find_target(target: Target, intact: NDArray[Any]) -> TargetColumns:
+    """Make a target concrete: which columns, or which function of the scores.
+
+    Parameters
+    ----------
+    target : None, int, sequence of int, Top or callable
+        See `Explainer.explain`.
+    intact : ndarray, shape (k,) or (1, ...) for scores of more than two axes
+        The model's scores of the intact image.
+
+    Raises
+    ------
+    InvalidInputError
+        If a column does not exist or is named twice.
+    """
+    if callable(target) and not isinstance(target, type):
+        width = reduce_scores(target, intact[np.newaxis]).shape[1]
+        name = getattr(target, "__name__", type(target).__name__)
+        name = "target" if name == "<lambda>" else name
+        names = (name,) if width == 1 else tuple(f"{name}[{j}]" for j in range(width))
+        return TargetColumns(tuple(range(width)), names, target)
+    if target is None:
+        return TargetColumns((int(np.argmax(intact)),))
+    if isinstance(target, Top):
+        if target.k > len(intact):
+            msg = (
+                f"`target` is Top({target.k}) but the model returns {len(intact)} scores an image."
+            )
+            raise InvalidInputError(msg)
+        return TargetColumns(tuple(int(c) for c in np.argsort(-intact, kind="stable")[: target.k]))
+    return TargetColumns(_columns(target, len(intact)))
+
+
+def _columns(target: object, n_columns: int) -> tuple[int, ...]:
+    single = isinstance(target, Integral)
+    if not single and (
+        isinstance(target, (str, bytes)) or not isinstance(target, Sequence | np.ndarray)
+    ):
+        msg = (
+            "`target` must be None, a column number, a sequence of them, Top(k) or a callable; "
+            f"got {describe(target)}."
+        )
+        raise InvalidInputError(msg)
+    columns = tuple(
+        check_int("target", column, minimum=0, maximum=n_columns - 1)
+        for column in ([target] if single else target)  # type: ignore[union-attr]
+    )
+    if not columns or len(set(columns)) < len(columns):
+        msg = f"`target` must name at least one column and none twice; got {describe(target)}."
+        raise InvalidInputError(msg)
+    return columns
+
+
+def reduce_scores(reduce: Callable[[NDArray[Any]], Any], scores: NDArray[Any]) -> Floats:
+    """Apply a callable target; its answer must be finite, `(n,)` or `(n, t)`."""
+    values = np.asarray(reduce(scores))
+    if values.ndim == 1:
+        values = values[:, np.newaxis]
+    if values.ndim != 2 or len(values) != len(scores) or values.dtype.kind not in "buif":
+        msg = (
+            f"`target` was given scores of shape {scores.shape} and must return "
+            f"({len(scores)},) or ({len(scores)}, t) numbers; got {describe(values)}."
+        )
+        raise PredictionError(msg)
+    if not np.isfinite(values).all():
+        msg = "`target` returned NaN or infinite values for finite scores."
+        raise PredictionError(msg)
+    return values.astype(np.float64)
+
+
+def margin(column: int, other: int | None = None) -> Callable[[NDArray[Any]], Floats]:
+    """Return a target: the score of `column` minus that of `other`.
+
+    Parameters
+    ----------
+    column : int
+    other : int, optional
+        Without it, the highest of all other columns of each image.
+
+    Examples
+    --------
+    >>> margin(0)(np.array([[5.0, 3.0, 4.0]]))
+    array([1.])
+    """
+    check_int("column", column, minimum=0)
+    if other is not None:
+        check_int("other", other, minimum=0)
+
+    def value(scores: NDArray[Any]) -> Floats:
+        rival = np.delete(scores, column, axis=1).max(axis=1) if other is None else scores[:, other]
+        return np.asarray(scores[:, column], dtype=np.float64) - rival
+
+    value.__name__ = f"margin({column})" if other is None else f"margin({column}, {other})"
+    return value
+
+
+def log_odds(column: int, *, eps: float = 1e-7) -> Callable[[NDArray[Any]], Floats]:
+    """Return a target: `log(p / (1 - p))` of a column of probabilities.
+
+    Probabilities are kept `eps` away from 0 and 1; scores outside [0, 1] are refused.
+
+    Examples
+    --------
+    >>> log_odds(0)(np.array([[0.5], [0.75]])).round(3)
+    array([0.   , 1.099])
+    """
+    check_int("column", column, minimum=0)
+    check_number("eps", eps, minimum=0, maximum=0.5, open_minimum=True, open_maximum=True)
+
+    def value(scores: NDArray[Any]) -> Floats:
+        p = np.asarray(scores[:, column], dtype=np.float64)
+        if p.min() < 0 or p.max() > 1:
+            msg = (
+                f"`target` log_odds({column}) needs probabilities; got scores from {p.min():g} to "
+                f"{p.max():g}. For logits pass target={column} itself."
+            )
+            raise PredictionError(msg)
+        p = np.clip(p, eps, 1 - eps)
+        return np.log(p) - np.log1p(-p)
+
+    value.__name__ = f"log_odds({column})"
+    return value
