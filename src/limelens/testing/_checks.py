@@ -1,0 +1,84 @@
+"""Checks at the toys' own door; everything general comes from `limelens._validation`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from limelens._typing import Batch, Floats, Image, Segments
+from limelens._validation import check_array, check_int, check_numeric, describe, to_dtype
+from limelens.errors import InvalidInputError
+
+
+def check_batch(batch: object, shape: tuple[int, ...]) -> Batch:
+    """Return a batch of images of the given shape."""
+    return check_array("batch", np.asarray(batch), ("n", *shape))
+
+
+def check_weights(name: str, weights: object, n_segments: int) -> Floats:
+    """Return one weight per segment, `(d,)`, or one row of them per target, `(t, d)`."""
+    array = check_numeric(name, weights).astype(np.float64)
+    if array.ndim not in (1, 2) or array.shape[-1] != n_segments or array.size == 0:
+        msg = (
+            f"`{name}` must be one number per segment, of shape ({n_segments},) or "
+            f"(t, {n_segments}); got {describe(array)}."
+        )
+        raise InvalidInputError(msg)
+    return array
+
+
+def check_table(name: str, table: object, maximum: int, n_segments: int | None = None) -> Floats:
+    """Return the scores of all coalitions, `(2**d,)` or `(2**d, t)`."""
+    array = check_numeric(name, table).astype(np.float64)
+    rows = len(array) if array.ndim in (1, 2) else 0
+    d = rows.bit_length() - 1
+    wanted = d if n_segments is None else n_segments
+    if rows != 2**wanted or not 1 <= wanted <= maximum:
+        which = f"from 1 to {maximum}" if n_segments is None else f"{n_segments}"
+        msg = (
+            f"`{name}` must hold the scores of all coalitions, of shape (2**d,) or (2**d, t) "
+            f"with d = {which} segments (at most {maximum}); got {describe(array)}."
+        )
+        raise InvalidInputError(msg)
+    return array
+
+
+def check_members(members: object, n_segments: int) -> tuple[int, ...]:
+    """Return distinct segment numbers, at least one."""
+    if not isinstance(members, (Sequence, np.ndarray)) or len(members) == 0:
+        msg = f"`members` must be a sequence of segment numbers; got {describe(members)}."
+        raise InvalidInputError(msg)
+    checked = tuple(
+        check_int("members", member, minimum=0, maximum=n_segments - 1) for member in members
+    )
+    if len(set(checked)) < len(checked):
+        msg = f"`members` must name each segment once; got {checked}."
+        raise InvalidInputError(msg)
+    return checked
+
+
+def check_reference(
+    background: object, image: Image, segments: Segments, channel_axis: int | None
+) -> Image:
+    """Return a background of the image's shape and dtype that differs in every segment."""
+    array: Any = check_numeric("background", background)
+    try:
+        full = np.broadcast_to(array, image.shape)
+    except ValueError as error:
+        msg = (
+            f"`background` must broadcast to the image's shape {image.shape}; "
+            f"got {describe(array)}."
+        )
+        raise InvalidInputError(msg) from error
+    full = to_dtype("background", full, image.dtype)
+    differs = full != image
+    if channel_axis is not None:
+        differs = differs.any(axis=channel_axis)
+    changed = np.bincount(segments.ravel(), weights=differs.ravel())
+    if not changed.all():
+        msg = (
+            "`background` must differ from the image somewhere in every segment; they are equal "
+            f"in all of segment {int(np.argmin(changed))}."
+        )
+        raise InvalidInputError(msg)
+    return full
