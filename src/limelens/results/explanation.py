@@ -1,0 +1,197 @@
+"""The record of one explained image, and what can be read from it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from limelens._arrays import channels_back, channels_last, spatial_shape
+from limelens._typing import Fill, Floats, Image, Scores, Segments
+from limelens._validation import check_background, check_choice, check_int, check_segments
+from limelens.errors import InvalidInputError
+from limelens.results.ranking import SIGNS, strongest, sum_by_segment
+from limelens.results.record import check_per_segment, check_record, find_target
+from limelens.results.samples import Samples
+from limelens.results.upsampling import INTERPOLATIONS, upsample
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Explanation:
+    """Why a model scored one image as it did.
+
+    Explainers make it; its methods only derive. `target` is, in every method, a score column or
+    its name; None is the first target.
+
+    Parameters
+    ----------
+    image : ndarray
+        The explained image, in the caller's layout and dtype.
+    importances : ndarray of float64, shape (t, d) or (t, *spatial)
+        Per target and segment or pixel; positive raises the score.
+    scores : ndarray, shape (k,)
+        The model's answer to the intact image.
+    hidden_scores : ndarray, shape (k,)
+        Its answer with everything hidden.
+    targets : tuple of int, length t
+        The explained score columns.
+    target_names : tuple of str, length t
+    segments : ndarray of int, shape (*spatial,), optional
+        Labels `0..d-1`; None for window and pixel methods.
+    standard_errors : ndarray of float64, optional
+        Of the importances, in their shape; NaN where not known.
+    fidelity : ndarray of float64, shape (t,), optional
+        Share of the scores' variance that the surrogate predicts on rows held out (R²).
+    reliability : ndarray of float64, shape (t,), optional
+        Predicted correlation with the importances of infinitely many samples.
+    n_predictions : int
+        Images the model saw.
+    samples : Samples, optional
+        The rows that were paid for.
+    channel_axis : int, optional
+        Where `image` has its channels, counted from the front; None: it has none.
+    explainer : str
+        The explainer's repr.
+    details : dict
+        What else the method has to say; its explainer documents the keys.
+
+    Raises
+    ------
+    InvalidInputError
+        If the fields do not fit each other.
+
+    Examples
+    --------
+    >>> explanation = Explanation(
+    ...     image=np.zeros((2, 2), np.uint8),
+    ...     importances=np.array([[0.6, -0.1]]),
+    ...     scores=np.array([0.1, 0.9]),
+    ...     hidden_scores=np.array([0.5, 0.5]),
+    ...     targets=(1,),
+    ...     target_names=("cat",),
+    ...     segments=np.array([[0, 0], [1, 1]]),
+    ... )
+    >>> explanation.heatmap("cat")
+    array([[ 0.6,  0.6],
+           [-0.1, -0.1]])
+    >>> explanation.top_mask(1)
+    array([[ True,  True],
+           [False, False]])
+    """
+
+    image: Image
+    importances: Floats
+    scores: Scores
+    hidden_scores: Scores
+    targets: tuple[int, ...]
+    target_names: tuple[str, ...]
+    segments: Segments | None = None
+    standard_errors: Floats | None = None
+    fidelity: Floats | None = None
+    reliability: Floats | None = None
+    n_predictions: int = 0
+    samples: Samples | None = None
+    channel_axis: int | None = None
+    explainer: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_record(self)
+
+    def heatmap(self, target: int | str | None = None, *, interpolation: str = "nearest") -> Floats:
+        """Return the importances of one target per pixel, shape (*spatial,).
+
+        `interpolation` is "nearest", "bilinear" or "bicubic" (see `upsample`); a map that is per
+        pixel already stays as it is.
+        """
+        check_choice("interpolation", interpolation, INTERPOLATIONS)
+        row = self.importances[find_target(self, target)]
+        if self.segments is None or row.ndim > 1:
+            return row.copy()
+        return upsample(row, self.segments, interpolation)
+
+    def top_segments(
+        self, n: int, target: int | str | None = None, *, sign: str = "positive"
+    ) -> NDArray[np.intp]:
+        """Return the ids of the `n` most important segments, strongest first.
+
+        `sign` is "positive" (they raise the score), "negative" (they lower it) or "absolute".
+        Fewer come back where fewer have such an importance: zero is never among the top.
+        """
+        n = check_int("n", n, minimum=1)
+        check_choice("sign", sign, SIGNS)
+        row = find_target(self, target)
+        check_per_segment(self)
+        return strongest(self.importances[row], n, sign)
+
+    def top_mask(
+        self, n: int, target: int | str | None = None, *, sign: str = "positive"
+    ) -> NDArray[np.bool_]:
+        """Return where the `n` most important segments are, bool of shape (*spatial,)."""
+        top = self.top_segments(n, target, sign=sign)
+        shown = np.zeros(self.importances.shape[1], dtype=np.bool_)
+        shown[top] = True
+        return shown[check_per_segment(self)]
+
+    def masked_image(
+        self,
+        n: int,
+        target: int | str | None = None,
+        *,
+        sign: str = "positive",
+        fill: Fill | None = None,
+    ) -> Image:
+        """Return the image with nothing but the `n` most important segments left.
+
+        The rest shows what `fill` makes of it, as in the explainers (of several backgrounds the
+        first); None is the image's mean colour. Layout and dtype are the image's.
+        """
+        shown = self.top_mask(n, target, sign=sign)
+        last = channels_last(self.image, self.channel_axis)
+        if fill is None:
+            axes = tuple(range(shown.ndim))
+            filled = np.broadcast_to(last.mean(axis=axes, dtype=np.float64), last.shape)
+        else:
+            filled = np.asarray(fill(last, self.segments))
+        filled = channels_back(filled, self.image.ndim, self.channel_axis)
+        background = check_background(filled, self.image)[0]
+        if self.channel_axis is not None:
+            shown = np.expand_dims(shown, self.channel_axis)
+        return np.where(shown, self.image, background)
+
+    def for_target(self, target: int | str) -> "Explanation":
+        """Return the same explanation with this one target only."""
+        row = find_target(self, target)
+        one = slice(row, row + 1)
+        errors, fidelity, reliability = self.standard_errors, self.fidelity, self.reliability
+        return replace(
+            self,
+            importances=self.importances[one],
+            targets=self.targets[one],
+            target_names=self.target_names[one],
+            standard_errors=None if errors is None else errors[one],
+            fidelity=None if fidelity is None else fidelity[one],
+            reliability=None if reliability is None else reliability[one],
+        )
+
+    def by_segment(self, labels: ArrayLike) -> "Explanation":
+        """Return the importances per pixel summed over the segments of a label image.
+
+        The pixels' standard errors are dropped: pixels of one map are not independent.
+        """
+        if self.importances.ndim == 2:
+            msg = (
+                "`by_segment` must have an importance per pixel; this explanation has one per "
+                "segment already: see `importances` and `segments`."
+            )
+            raise InvalidInputError(msg)
+        spatial = spatial_shape(self.image.shape, self.channel_axis)
+        segments, ids = check_segments(labels, spatial, name="labels")
+        return replace(
+            self,
+            importances=sum_by_segment(self.importances, segments),
+            standard_errors=None,
+            segments=segments,
+            details={**self.details, "segment_ids": ids},
+        )

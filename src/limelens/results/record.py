@@ -1,0 +1,113 @@
+"""What the fields of an explanation must be, and how one of its targets is found."""
+
+from numbers import Integral
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from limelens._arrays import spatial_shape
+from limelens._typing import Segments
+from limelens._validation import check_array, check_int, check_numeric, check_text, describe
+from limelens.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from limelens.results.explanation import Explanation
+
+
+def check_record(explanation: "Explanation") -> None:
+    """Raise InvalidInputError unless the fields fit each other."""
+    image = check_numeric("image", explanation.image)
+    axis = explanation.channel_axis
+    if axis is not None:
+        check_int("channel_axis", axis, minimum=0, maximum=image.ndim - 1)
+    n_targets = len(_check_tuple("targets", explanation.targets, Integral))
+    if n_targets != len(_check_tuple("target_names", explanation.target_names, str)):
+        msg = (
+            f"`target_names` must name each of the {n_targets} targets; "
+            f"got {describe(explanation.target_names)}."
+        )
+        raise InvalidInputError(msg)
+    spatial = spatial_shape(image.shape, axis)
+    _check_importances(explanation, n_targets, spatial)
+    scores = check_array("scores", explanation.scores, ("k",))
+    check_array("hidden_scores", explanation.hidden_scores, scores.shape)
+    for name in ("fidelity", "reliability"):
+        if (value := getattr(explanation, name)) is not None:
+            check_array(name, value, (n_targets,), dtype=np.float64, finite=False)
+    check_int("n_predictions", explanation.n_predictions, minimum=0)
+    check_text("explainer", explanation.explainer)
+
+
+def _check_tuple(name: str, value: object, kind: type) -> tuple[object, ...]:
+    """Return `value` if it is a non-empty tuple of one kind."""
+    if not isinstance(value, tuple) or not value or not all(isinstance(v, kind) for v in value):
+        words = "integers" if kind is Integral else "strings"
+        msg = f"`{name}` must be a tuple of {words}, at least one; got {describe(value)}."
+        raise InvalidInputError(msg)
+    return value
+
+
+def _check_importances(
+    explanation: "Explanation", n_targets: int, spatial: tuple[int, ...]
+) -> None:
+    """Check importances, their standard errors and the segments they belong to."""
+    d = 0
+    if explanation.segments is not None:
+        segments = check_array("segments", explanation.segments, spatial)
+        if segments.dtype.kind not in "iu" or segments.min() < 0:
+            msg = f"`segments` must hold the labels 0 to d-1; got {describe(segments)}."
+            raise InvalidInputError(msg)
+        sizes = np.bincount(segments.ravel())
+        d = len(sizes)
+        if not sizes.all():
+            msg = f"`segments` must use every label up to {d - 1}; got none of {sizes.argmin()}."
+            raise InvalidInputError(msg)
+    per_segment = d > 0 and np.ndim(explanation.importances) == 2
+    shape: tuple[int, ...] = (n_targets, d) if per_segment else (n_targets, *spatial)
+    check_array("importances", explanation.importances, shape, dtype=np.float64)
+    if explanation.standard_errors is not None:
+        errors = explanation.standard_errors
+        check_array("standard_errors", errors, shape, dtype=np.float64, finite=False)
+
+
+def find_target(explanation: "Explanation", target: int | str | None) -> int:
+    """Return the row of a target, given as score column or name; None is the first.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is not among the explained targets, or its name is not unique.
+    """
+    if target is None:
+        return 0
+    known: tuple[int, ...] | tuple[str, ...] = (
+        explanation.target_names if isinstance(target, str) else explanation.targets
+    )
+    rows = [row for row, each in enumerate(known) if each == target]
+    if len(rows) == 1 and not isinstance(target, (bool, np.bool_)):
+        return rows[0]
+    if len(rows) > 1 and isinstance(target, str):
+        columns = [explanation.targets[row] for row in rows]
+        msg = f"`target` must be unique; {target!r} names the columns {columns}: pass one of them."
+        raise InvalidInputError(msg)
+    pairs = zip(explanation.targets, explanation.target_names, strict=True)
+    listed = ", ".join(f"{column} ({name!r})" for column, name in pairs)
+    msg = f"`target` must be one of the explained targets {listed}; got {describe(target)}."
+    raise InvalidInputError(msg)
+
+
+def check_per_segment(explanation: "Explanation") -> Segments:
+    """Return the segments that the importances belong to.
+
+    Raises
+    ------
+    InvalidInputError
+        If the importances are per pixel.
+    """
+    if explanation.segments is None or explanation.importances.ndim > 2:
+        msg = (
+            "The importances must be per segment; this explanation has one per pixel. "
+            "Sum it over segments first: explanation.by_segment(labels)."
+        )
+        raise InvalidInputError(msg)
+    return explanation.segments
