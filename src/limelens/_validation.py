@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._typing import Background, ClassNames, Coalitions, Image, Seed, Segments
-from limelens.errors import InvalidInputError, LimelensWarning, PredictionError
+from limelens.errors import InvalidInputError, LimelensWarning
 
 
 def describe(value: object) -> str:
@@ -320,82 +320,33 @@ def check_class_names(class_names: ClassNames, n_columns: int) -> dict[int, str]
     return {column: str(name) for column, name in enumerate(class_names)}
 
 
-def check_scores(raw: object, n_images: int, *, any_rank: bool = False) -> NDArray[Any]:
-    """Return what `predict_fn` answered as `(n_images, k)` finite numbers, in its own dtype.
+def check_reuse(reuse: Any, fingerprint: str, suffix: str) -> Any:
+    """Return the samples of an earlier explanation, if they are of the same query.
 
     Parameters
     ----------
-    raw : object
-        The model's answer, untouched.
-    n_images : int
-        How many images the model was given.
-    any_rank : bool
-        Whether more than two axes are allowed: a callable target reduces them.
-
-    Raises
-    ------
-    PredictionError
-        Says what came and what to return.
+    reuse : Explanation, Samples or None
+    fingerprint : str
+        Digests of image, segments and backgrounds, joined by dots.
+    suffix : str
+        What samples of reduced scores append to their fingerprint.
     """
-    want = (
-        f"`predict_fn` was given {n_images} images and must return ({n_images}, n_targets) scores"
-    )
-    if raw is None or isinstance(raw, (tuple, dict, str, bytes)):
-        msg = f"{want} as one array; got {_kind(raw)}. Return only the scores."
-        raise PredictionError(msg)
-    scores = _as_array(raw, want)
-    if scores.dtype.kind not in "buif":
-        msg = f"{want}; got {describe(scores)}, which are not real numbers."
-        raise PredictionError(msg)
-    if scores.ndim == 0 or len(scores) != n_images or scores.size == 0:
-        msg = f"{want}; got {'a single number' if scores.ndim == 0 else f'shape {scores.shape}'}."
-        raise PredictionError(msg)
-    if scores.ndim > 2 and not any_rank:
-        msg = (
-            f"{want}; got shape {scores.shape}. For such outputs pass a callable target that "
-            "reduces them to (n,) or (n, t), for example "
-            "target=lambda scores: scores[..., 1].mean(axis=(1, 2))."
-        )
-        raise PredictionError(msg)
-    if scores.dtype.kind == "f" and not np.isfinite(scores).all():
-        row = int(np.argwhere(~np.isfinite(scores))[0][0])
-        msg = f"{want}, all finite; image {row} of this batch got NaN or infinite scores."
-        raise PredictionError(msg)
-    return scores[:, np.newaxis] if scores.ndim == 1 else scores
-
-
-def _kind(raw: object) -> str:
-    if isinstance(raw, (tuple, dict)):
-        return f"a {type(raw).__name__} of length {len(raw)}"
-    return "None" if raw is None else f"a {type(raw).__name__}"
-
-
-def _as_array(raw: object, want: str) -> NDArray[Any]:
-    try:
-        return np.asarray(raw)
-    except (ValueError, TypeError, RuntimeError) as error:
-        kind = f"{type(raw).__module__}.{type(raw).__name__}"
-        if hasattr(raw, "detach") or hasattr(raw, "__dlpack__"):
-            device = getattr(raw, "device", "a device")
-            msg = (
-                f"{want} as a NumPy array; got a {kind} on {device} that NumPy cannot read. "
-                "Return scores.detach().cpu().numpy()."
-            )
-        elif isinstance(raw, (list, tuple)):
-            msg = f"{want}; got a list of rows of different lengths ({error})."
-        else:
-            msg = f"{want} as a NumPy array; got a {kind}, which NumPy cannot read ({error})."
-        raise PredictionError(msg) from error
-
-
-def check_coalition_rows(coalitions: object, n_segments: int, n_samples: int) -> Coalitions:
-    """Return a sampler's answer as a writable copy, refusing an empty one."""
-    try:
-        rows = check_coalitions(coalitions, n_segments)
-    except InvalidInputError as error:
-        msg = f"`sampler` was asked for ({n_samples}, {n_segments}) coalitions: {error}"
-        raise InvalidInputError(msg) from error
-    if len(rows) == 0:
-        msg = f"`sampler` was asked for {n_samples} coalitions and returned none."
+    samples = getattr(reuse, "samples", reuse)
+    if samples is None:
+        if reuse is None:
+            return None
+        msg = "`reuse` is an explanation without samples; explain anew."
         raise InvalidInputError(msg)
-    return rows.copy()
+    if not hasattr(samples, "fingerprint"):
+        msg = f"`reuse` must be an Explanation or its samples; got {describe(reuse)}."
+        raise InvalidInputError(msg)
+    theirs = samples.fingerprint.removesuffix(suffix).split(".")
+    names = ("image", "segmentation or kind of masks", "background")
+    for name, ours, other in zip(names, fingerprint.split("."), theirs, strict=True):
+        if ours != other:
+            msg = (
+                f"`reuse` holds rows of another {name}; rows can be used again only with the same "
+                "image, segments and background."
+            )
+            raise InvalidInputError(msg)
+    return samples

@@ -97,19 +97,17 @@ def find_target(target: Target, intact: NDArray[Any]) -> TargetColumns:
 
 
 def _columns(target: object, n_columns: int) -> tuple[int, ...]:
-    single = isinstance(target, Integral)
-    if not single and (
-        isinstance(target, (str, bytes)) or not isinstance(target, Sequence | np.ndarray)
-    ):
+    if isinstance(target, Integral):
+        listed: list[object] = [target]
+    elif isinstance(target, (Sequence, np.ndarray)) and not isinstance(target, (str, bytes)):
+        listed = list(target)
+    else:
         msg = (
             "`target` must be None, a column number, a sequence of them, Top(k) or a callable; "
             f"got {describe(target)}."
         )
         raise InvalidInputError(msg)
-    columns = tuple(
-        check_int("target", column, minimum=0, maximum=n_columns - 1)
-        for column in ([target] if single else target)  # type: ignore[union-attr]
-    )
+    columns = tuple(check_int("target", c, minimum=0, maximum=n_columns - 1) for c in listed)
     if not columns or len(set(columns)) < len(columns):
         msg = f"`target` must name at least one column and none twice; got {describe(target)}."
         raise InvalidInputError(msg)

@@ -1,0 +1,339 @@
+"""Masked batch -> scores: one image asked of one model, every answer kept."""
+
+import contextlib
+import hashlib
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelens._answers import check_scores
+from limelens._typing import (
+    Background,
+    Batch,
+    ClassNames,
+    Coalitions,
+    Floats,
+    Image,
+    PredictFn,
+    Scores,
+    Segments,
+)
+from limelens._validation import check_class_names, check_reuse
+from limelens.errors import InvalidInputError, LimelensWarning
+from limelens.ledger import Ledger
+from limelens.masking.compose import coalition_composer
+from limelens.results.samples import Samples
+from limelens.targets import Target, TargetColumns, find_target, reduce_scores
+
+BATCH_BYTES = 16 * 2**20
+"""A batch larger than this is page-faulted anew at every call, 2-5 times slower."""
+
+Compose: TypeAlias = Callable[[NDArray[np.intp], int], Batch]
+"""Row numbers `(b,)` and a background's number -> a fresh masked batch."""
+
+_REDUCED = ".values"
+
+
+class Query:
+    """One image asked of one model: probes it, streams masked batches, keeps every answer.
+
+    Equal rows are sent once, rows of `reuse` never again. A row's score is the mean over the
+    backgrounds. Memory is O(batch · image + rows · (d / 8 + k)) bytes.
+
+    Parameters
+    ----------
+    image : ndarray
+        The image in the caller's layout.
+    channel_axis : int or None
+    predict_fn : callable
+        `(n, *image.shape)` -> scores `(n, k)` or `(n,)`.
+    backgrounds : ndarray, shape (m, *image.shape)
+        What hidden pixels are replaced with, in the image's dtype.
+    segments : ndarray of int or None
+        Label image `0..d-1`; None for window, soft-mask and gradient methods.
+    mask_kind : str
+        What the rows' keys mean; rows of another kind are never reused.
+    target, class_names, batch_size, reuse
+        See `Explainer.explain`; `batch_size` is checked by the caller.
+    report : callable or None
+        `(done, total)` images, after every batch.
+
+    Attributes
+    ----------
+    intact_scores, hidden_scores : ndarray, shape (k,)
+        Scores of the intact image and of the image with everything hidden.
+    targets : tuple of int
+    target_names : tuple of str
+    n_predictions : int
+        Images the model has scored for this query.
+    """
+
+    def __init__(
+        self,
+        image: Image,
+        channel_axis: int | None,
+        predict_fn: PredictFn,
+        backgrounds: Background,
+        segments: Segments | None,
+        *,
+        mask_kind: str = "coalitions",
+        target: Target = None,
+        class_names: ClassNames = None,
+        batch_size: int = 64,
+        report: Callable[[int, int], None] | None = None,
+        reuse: object = None,
+    ) -> None:
+        self.image = image
+        self.channel_axis = channel_axis
+        self.backgrounds = backgrounds
+        self.segments = segments
+        self.n_segments = 0 if segments is None else int(segments.max()) + 1
+        self.n_predictions = 0
+        self._predict_fn = predict_fn
+        self._target = target
+        self._report = report
+        self._batch = max(1, min(batch_size, BATCH_BYTES // max(1, image.nbytes)))
+        self._composers: dict[int, Callable[[Coalitions], Batch]] = {}
+        self._fingerprint = _fingerprint(image, segments, backgrounds, mask_kind)
+        self._width = max(1, -(-self.n_segments // 8))
+        self._ledger = Ledger()
+        self._reduces = False  # scores of more than two axes are kept as target values only
+        self._take_over(reuse)
+        self._probe()
+        self._columns = self._find_columns()
+        self.targets = self._columns.columns
+        self.target_names = self._names(class_names)
+
+    # -- asking ---------------------------------------------------------------------------
+
+    def ask(self, coalitions: Coalitions) -> Scores:
+        """Return the scores, shape (n, k), of coalitions (n, d); True where kept."""
+        keys = np.packbits(coalitions, axis=1)
+
+        def compose(rows: NDArray[np.intp], background: int) -> Batch:
+            return self._composer(background, len(coalitions))(coalitions[rows])
+
+        return self.stream(keys, compose)
+
+    def stream(self, keys: NDArray[np.uint8], compose: Compose) -> Scores:
+        """Return the scores, shape (n, k), of any masked images, one key a row.
+
+        Parameters
+        ----------
+        keys : ndarray of uint8, shape (n, w)
+            Bytes that identify the mask of a row; all bits set is the intact image, none set
+            is everything hidden.
+        compose : callable
+            `(rows, background)` -> fresh batch of those rows with that background.
+        """
+        keys = np.ascontiguousarray(keys)
+        self._set_width(keys.shape[1])
+        missing = self._ledger.missing(keys)
+        if len(missing):
+            with self._attach_samples():
+                self._score_missing(keys, missing, compose)
+        return self._ledger.find(keys)
+
+    def values(self, scores: Scores) -> Floats:
+        """Return the target values, shape (n, t), of scores (n, k)."""
+        return self._columns.values(scores)
+
+    def ends(self) -> tuple[Floats, Floats]:
+        """Return the target values, shape (t,) each, of the intact and the hidden image."""
+        both = self.values(np.stack([self.intact_scores, self.hidden_scores]))
+        return both[0], both[1]
+
+    def samples(self) -> Samples:
+        """Return every row that was paid for, in the order of payment."""
+        keys, scores = self._ledger.keys(self._width), self._ledger.scores()
+        fingerprint = self._fingerprint + (_REDUCED if self._reduces else "")
+        return Samples(
+            keys=keys, scores=scores, n_segments=self.n_segments, fingerprint=fingerprint
+        )
+
+    def constant_targets(self) -> NDArray[np.bool_]:
+        """Return, shape (t,), True where a target's value never changed over all rows."""
+        if len(self._ledger) < 3:
+            return np.zeros(len(self.targets), dtype=bool)
+        values = self.values(self._ledger.scores())
+        return np.asarray(np.ptp(values, axis=0) == 0)
+
+    # -- inside ---------------------------------------------------------------------------
+
+    def _end_keys(self) -> NDArray[np.uint8]:
+        if self.segments is None:
+            return np.array([[255], [0]], dtype=np.uint8).repeat(self._width, axis=1)
+        return np.packbits(np.array([[True], [False]]).repeat(self.n_segments, axis=1), axis=1)
+
+    def _take_over(self, reuse: object) -> None:
+        earlier = check_reuse(reuse, self._fingerprint, _REDUCED)
+        if earlier is None:
+            return
+        self._reduces = earlier.fingerprint.endswith(_REDUCED)
+        if self._reduces and not callable(self._target):
+            msg = "`reuse` holds values of a callable target; pass the same target again."
+            raise InvalidInputError(msg)
+        self._width = earlier.keys.shape[1]
+        self._ledger.extend(earlier.keys, earlier.scores)
+
+    def _set_width(self, width: int) -> None:
+        """Rewrite the two ends' keys once the first stream shows how wide keys are."""
+        if width == self._width:
+            return
+        if len(self._ledger) > 2:
+            msg = "`reuse` holds rows of masks of another size; reuse needs the same settings."
+            raise InvalidInputError(msg)
+        scores = self._ledger.scores()
+        self._width = width
+        self._ledger = Ledger()
+        self._ledger.extend(self._end_keys(), scores)
+
+    def _probe(self) -> None:
+        keys = self._end_keys()
+        if len(self._ledger.missing(keys)):
+            images = np.concatenate([self.image[np.newaxis], self.backgrounds])
+            with self._attach_samples():
+                parts = [
+                    self._predict(np.array(images[start : start + self._batch]))
+                    for start in range(0, len(images), self._batch)
+                ]
+                scores = np.concatenate(parts)
+            self._ledger.extend(keys, np.stack([scores[0], _mean(scores[1:])]))
+        self.intact_scores, self.hidden_scores = self._ledger.find(keys)
+
+    def _score_missing(
+        self, keys: NDArray[np.uint8], missing: NDArray[np.intp], compose: Compose
+    ) -> None:
+        total = self.n_predictions + len(missing) * len(self.backgrounds)
+        done = 0
+        while done < len(missing):
+            rows = missing[done : done + self._batch]
+            try:
+                scores = self._score(rows, compose)
+            except Exception as error:
+                if self._batch == 1 or not _is_out_of_memory(error):
+                    raise
+                self._halve(error)
+                continue
+            self._ledger.extend(keys[rows], scores)
+            done += len(rows)
+            if self._report is not None:
+                self._report(self.n_predictions, total)
+
+    def _score(self, rows: NDArray[np.intp], compose: Compose) -> Scores:
+        if len(self.backgrounds) == 1:
+            return self._predict(compose(rows, 0))
+        return _mean(
+            np.stack([self._predict(compose(rows, b)) for b in range(len(self.backgrounds))])
+        )
+
+    def _predict(self, batch: Batch) -> Scores:
+        n_images = len(batch)
+        try:
+            raw = self._predict_fn(batch)
+        except BaseException as error:
+            _add_note(error, f"raised by `predict_fn` on a {batch.dtype} batch of {batch.shape}")
+            raise
+        scores = check_scores(raw, n_images, any_rank=callable(self._target))
+        if scores.ndim > 2 and callable(self._target):
+            self._reduces = True
+            scores = reduce_scores(self._target, scores)
+        self._ledger.check_columns(scores.shape[1])
+        self.n_predictions += n_images
+        return scores
+
+    def _composer(self, background: int, n_rows: int) -> Callable[[Coalitions], Batch]:
+        if background not in self._composers:
+            self._composers[background] = coalition_composer(
+                self.image,
+                self.backgrounds[background],
+                self.segments,
+                self.channel_axis,
+                n_rows,
+            )
+        return self._composers[background]
+
+    def _halve(self, error: Exception) -> None:
+        warnings.warn(
+            f"out of memory with {self._batch} images a call ({type(error).__name__}); going on "
+            f"with {self._batch // 2}. Pass a smaller batch_size to avoid the failed call.",
+            LimelensWarning,
+            stacklevel=2,
+        )
+        self._batch //= 2
+
+    @contextlib.contextmanager
+    def _attach_samples(self) -> Iterator[None]:
+        """Let the rows already paid for ride on whatever stops the run."""
+        try:
+            yield
+        except BaseException as error:
+            attach_samples(error, self)
+            raise
+
+    def _find_columns(self) -> TargetColumns:
+        if not self._reduces:
+            return find_target(self._target, self.intact_scores)
+        name = getattr(self._target, "__name__", type(self._target).__name__)
+        n_values = len(self.intact_scores)
+        names = (name,) if n_values == 1 else tuple(f"{name}[{j}]" for j in range(n_values))
+        return TargetColumns(tuple(range(n_values)), names)
+
+    def _names(self, class_names: ClassNames) -> tuple[str, ...]:
+        if self._columns.names is not None:
+            return self._columns.names
+        names = check_class_names(class_names, len(self.intact_scores))
+        return tuple(names[column] for column in self.targets)
+
+
+def attach_samples(error: BaseException, query: Query) -> None:
+    """Hang the rows already paid for on an exception, as `error.samples`."""
+    if getattr(error, "samples", None) is None:
+        with contextlib.suppress(AttributeError, TypeError):
+            error.samples = query.samples()  # type: ignore[attr-defined]
+
+
+def _mean(scores: Scores) -> Scores:
+    return scores[0] if len(scores) == 1 else np.asarray(scores.mean(axis=0, dtype=np.float64))
+
+
+def _fingerprint(
+    image: Image, segments: Segments | None, backgrounds: Background, mask_kind: str
+) -> str:
+    """Name what rows of scores depend on, one digest each: image, segments, backgrounds."""
+    labels = mask_kind.encode() if segments is None else segments.astype(np.uint32)
+    return ".".join(_digest(part) for part in (image, labels, backgrounds))
+
+
+def _digest(part: NDArray[Any] | bytes) -> str:
+    digest = hashlib.blake2b(digest_size=12)
+    if isinstance(part, bytes):
+        digest.update(part)
+    else:
+        digest.update(f"{part.dtype.str}{part.shape}".encode())
+        digest.update(np.ascontiguousarray(part).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Recognise NumPy's, CUDA's and XLA's ways of saying so, without importing them."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (
+            isinstance(error, RuntimeError)
+            and any(words in str(error) for words in ("out of memory", "RESOURCE_EXHAUSTED"))
+        )
+    )
+
+
+def _add_note(error: BaseException, note: str) -> None:
+    """Add a note to an exception; Python 3.10 has the attribute only by convention."""
+    if hasattr(error, "add_note"):
+        error.add_note(note)
+    else:
+        with contextlib.suppress(AttributeError):
+            error.__notes__ = [*getattr(error, "__notes__", []), note]

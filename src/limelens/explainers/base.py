@@ -1,0 +1,290 @@
+"""`Explainer.explain`, the one verb; what a method hands back to it."""
+
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from limelens._arrays import channels_back, channels_last, spatial_shape
+from limelens._progress import Reporter
+from limelens._typing import (
+    Background,
+    ClassNames,
+    Fill,
+    Floats,
+    Image,
+    PredictFn,
+    Progress,
+    Seed,
+    Segmenter,
+    Segments,
+)
+from limelens._validation import (
+    check_background,
+    check_callable,
+    check_image,
+    check_int,
+    check_rng,
+    check_segments,
+)
+from limelens.engine import Query, attach_samples
+from limelens.errors import InvalidInputError, LimelensWarning
+from limelens.masking.fills import ImageMean
+from limelens.results.explanation import Explanation
+from limelens.segmenting.segmenters import Slic
+from limelens.targets import Target
+
+
+@dataclass(frozen=True, eq=False)
+class Attribution:
+    """What a method found: the part of an `Explanation` that is its own.
+
+    Parameters
+    ----------
+    importances : ndarray, shape (t, d) or (t, *spatial)
+    standard_errors : ndarray of the same shape, optional
+    fidelity, reliability : ndarray, shape (t,), optional
+    details : dict
+        Storable extras: numbers, strings, bools, lists, dicts, arrays.
+    """
+
+    importances: Floats
+    standard_errors: Floats | None = None
+    fidelity: Floats | None = None
+    reliability: Floats | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Explainer:
+    """Base of all explainers: frozen settings with one verb, `explain`.
+
+    A method overrides `_attribute(query, rng) -> Attribution`, and where it needs to
+    `_segment`, `_background`, `_check_budget` and `_mask_kind`.
+    """
+
+    def explain(
+        self,
+        image: ArrayLike,
+        predict_fn: PredictFn,
+        *,
+        target: Target = None,
+        channel_axis: int | None = -1,
+        class_names: ClassNames = None,
+        batch_size: int = 64,
+        rng: Seed = None,
+        progress: Progress = None,
+        reuse: Any = None,
+    ) -> Explanation:
+        """Explain the model's answer on one image.
+
+        Memory is O(batch_size · image + n_samples · (d / 8 + k)) bytes for d segments and k
+        scores an image; a batch holds at most `batch_size` images and about 16 MiB.
+
+        Parameters
+        ----------
+        image : array_like, shape (H, W), (H, W, C), (C, H, W), (D, H, W) or (D, H, W, C)
+            Any real dtype; never modified. A 2-D image has no channel axis whatever
+            `channel_axis` says.
+        predict_fn : callable
+            Takes `(n, *image.shape)` in the image's own dtype and layout, returns scores
+            `(n, k)` or `(n,)`: probabilities, logits, regressions.
+        target : None, int, sequence of int, Top or callable
+            What is explained: the highest score of the intact image, score columns, the `k`
+            highest, or a function of the scores `(n, k)` returning `(n,)` or `(n, t)`.
+        channel_axis : int or None
+            Where the channels are; None for a volume without channels.
+        class_names : sequence of str or mapping from int to str, optional
+            Names of the score columns.
+        batch_size : int
+            Most images a call of the model may hold.
+        rng : int, numpy.random.Generator or None
+            Same seed, same answer, whatever the batch size.
+        progress : None, bool or callable
+            True shows a tqdm bar (extra `progress`); a callable gets `(done, total)` images.
+        reuse : Explanation or Samples, optional
+            Rows of the same image, segments and background that were already scored; they
+            are not sent to the model again.
+
+        Returns
+        -------
+        Explanation
+
+        Raises
+        ------
+        InvalidInputError
+            An argument cannot be used; the message says what would work.
+        PredictionError
+            The model's answer cannot be used. Rows already paid for ride on this and on any
+            exception of the model itself as `error.samples`; pass them to `reuse`.
+        """
+        picture, axis = check_image(image, channel_axis)
+        check_callable("predict_fn", predict_fn, "(batch) -> scores")
+        check_int("batch_size", batch_size, minimum=1)
+        generator = check_rng(rng)
+        segments, details = self._segment(picture, axis)
+        self._check_budget(0 if segments is None else int(segments.max()) + 1)
+        backgrounds = self._background(picture, axis, segments)
+        with Reporter(progress) as reporter:
+            query = Query(
+                picture,
+                axis,
+                predict_fn,
+                backgrounds,
+                segments,
+                mask_kind=self._mask_kind(),
+                target=target,
+                class_names=class_names,
+                batch_size=batch_size,
+                report=reporter.report,
+                reuse=reuse,
+            )
+            try:
+                attribution = self._attribute(query, generator)
+            except BaseException as error:
+                attach_samples(error, query)
+                raise
+        _warn_of_constant_scores(query)
+        return self._explanation(query, attribution, details)
+
+    # -- what a method may override -------------------------------------------------------
+
+    def _attribute(self, query: Query, rng: np.random.Generator) -> Attribution:
+        """Ask the query and return importances; the method itself."""
+        raise TypeError(f"{type(self).__name__} does not say how it attributes")
+
+    def _segment(
+        self, image: Image, channel_axis: int | None
+    ) -> tuple[Segments | None, dict[str, Any]]:
+        """Return the segments and what is said of them in `details`."""
+        return None, {}
+
+    def _check_budget(self, n_segments: int) -> None:
+        """Refuse settings that cannot work before anything is paid for."""
+
+    def _mask_kind(self) -> str:
+        """Name what the method's keys mean, so that foreign rows are never reused."""
+        return "coalitions"
+
+    def _background(
+        self, image: Image, channel_axis: int | None, segments: Segments | None
+    ) -> Background:
+        raise TypeError(f"{type(self).__name__} does not say what hides a pixel")
+
+    # -- inside ---------------------------------------------------------------------------
+
+    def _explanation(
+        self, query: Query, attribution: Attribution, details: dict[str, Any]
+    ) -> Explanation:
+        return Explanation(
+            image=query.image,
+            importances=attribution.importances,
+            standard_errors=attribution.standard_errors,
+            segments=query.segments,
+            targets=query.targets,
+            target_names=query.target_names,
+            scores=query.intact_scores,
+            hidden_scores=query.hidden_scores,
+            fidelity=attribution.fidelity,
+            reliability=attribution.reliability,
+            n_predictions=query.n_predictions,
+            samples=query.samples(),
+            channel_axis=query.channel_axis,
+            explainer=repr(self),
+            details=details | attribution.details,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FillExplainer(Explainer):
+    """Base of the methods that hide pixels behind a fill.
+
+    Parameters
+    ----------
+    fill : callable
+        What hidden pixels are replaced with: `(image, segments) -> background`.
+    """
+
+    fill: Fill = field(default_factory=ImageMean)
+
+    def __post_init__(self) -> None:
+        check_callable("fill", self.fill, "(image, segments) -> background")
+
+    def _background(
+        self, image: Image, channel_axis: int | None, segments: Segments | None
+    ) -> Background:
+        return hide_behind(self.fill, image, channel_axis, segments)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SegmentExplainer(FillExplainer):
+    """Base of the methods that keep and hide whole segments.
+
+    Parameters
+    ----------
+    segmenter : callable
+        `image -> label image`; any integer labels.
+    fill : callable
+        What hidden segments are replaced with.
+    """
+
+    segmenter: Segmenter = field(default_factory=Slic)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_callable("segmenter", self.segmenter, "(image) -> label image")
+
+    def _segment(
+        self, image: Image, channel_axis: int | None
+    ) -> tuple[Segments | None, dict[str, Any]]:
+        labels = self.segmenter(channels_last(read_only(image), channel_axis))
+        segments, ids = check_segments(labels, spatial_shape(image.shape, channel_axis))
+        return segments, {"segment_ids": ids}
+
+
+def hide_behind(
+    fill: Fill, image: Image, channel_axis: int | None, segments: Segments | None
+) -> Background:
+    """Return the fill's background(s), `(m, *image.shape)` in the image's dtype and layout.
+
+    Raises
+    ------
+    InvalidInputError
+        If the background has another shape, does not fit the dtype, or equals the image.
+    """
+    filled = np.asarray(fill(channels_last(read_only(image), channel_axis), segments))
+    last = channels_last(image, channel_axis)
+    if filled.shape[-last.ndim :] == last.shape:
+        filled = channels_back(filled, image.ndim, channel_axis)
+    backgrounds = check_background(filled, image)
+    if not (backgrounds != image).any():
+        msg = (
+            f"`fill` returned the image itself ({fill!r}): hiding changes nothing. Use another "
+            "fill, for example fill=Constant(0)."
+        )
+        raise InvalidInputError(msg)
+    return backgrounds
+
+
+def read_only(image: NDArray[Any]) -> NDArray[Any]:
+    """View an array so that no segmenter, fill or reader can change it."""
+    view = image.view()
+    view.flags.writeable = False
+    return view
+
+
+def _warn_of_constant_scores(query: Query) -> None:
+    names = [
+        name
+        for name, still in zip(query.target_names, query.constant_targets(), strict=True)
+        if still
+    ]
+    if names:
+        warnings.warn(
+            f"the score of target {', '.join(names)} never changed over the masked images: its "
+            "importances are zero. Try another target, fill or segmenter.",
+            LimelensWarning,
+            stacklevel=3,
+        )
