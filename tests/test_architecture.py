@@ -1,0 +1,146 @@
+"""The house plan: which room may import which, and how large a room may grow."""
+
+import ast
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "limelens"
+FILES = sorted(SOURCE.rglob("*.py"))
+MAX_FILE_LINES, MAX_FUNCTION_LINES = 400, 40
+
+# Imports point to lower layers or stay in their folder; of several entries the longest counts.
+LAYERS = {
+    **dict.fromkeys(("errors", "_typing"), 0),
+    **dict.fromkeys(("_validation", "_arrays", "_progress"), 1),
+    **dict.fromkeys(("targets", "segmenting", "sampling", "masking", "adapters", "testing"), 2),
+    **dict.fromkeys(("ledger", "results.samples", "pictures"), 2),
+    **dict.fromkeys(("engine", "surrogates", "results"), 3),
+    **dict.fromkeys(("explainers.base", "pictures.figures", "pictures.report"), 4),
+    "explainers": 5,
+    **dict.fromkeys(("metrics", "runs"), 6),
+    "__init__": 7,
+    **dict.fromkeys(("compat", "demo"), 8),
+    "cli": 9,
+    "__main__": 10,
+}
+FORBIDDEN = {"explainers": {"adapters", "pictures.figures", "pictures.report"}, "cli": {"compat"}}
+
+
+def module_name(path: Path) -> str:
+    """`src/limelens/masking/fills.py` -> `masking.fills`; a package is named by its folder."""
+    parts = path.relative_to(SOURCE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+MODULES = {module_name(path): path for path in FILES}
+
+
+def is_within(module: str, room: str) -> bool:
+    return f"{module}.".startswith(f"{room}.")
+
+
+def is_package(module: str) -> bool:
+    return (SOURCE / module.replace(".", "/")).is_dir()
+
+
+def layer(module: str) -> int:
+    """Return the layer of a module; a package stands as high as the highest module in it."""
+    entries = [entry for entry in LAYERS if is_within(module, entry)]
+    assert entries, f"add {module} to LAYERS in {__file__}"
+    inside = [LAYERS[entry] for entry in LAYERS if is_package(module) and is_within(entry, module)]
+    return max(inside, default=LAYERS[max(entries, key=len)])
+
+
+def complaint(importer: str, imported: str) -> str | None:
+    """Say what is wrong with an import, if anything."""
+    folder = importer.split(".")[0]
+    if is_within(imported, folder):
+        if is_package(importer) or layer(imported) < layer(importer):
+            return None
+        if layer(imported) == layer(importer) and folder != "explainers":
+            return None
+        return "explainers never import each other; others only what is as low in their folder"
+    if any(is_within(imported, room) for room in FORBIDDEN.get(folder, ())):
+        return f"{folder} never imports it"
+    if layer(imported) >= layer(importer):
+        return "modules import only from lower layers, stages never sideways"
+    return None
+
+
+def imports(node: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield line and module of every import of ours, except what only the type checker sees."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        if isinstance(child, ast.ImportFrom):
+            names = [f"{child.module}.{alias.name}" for alias in child.names]
+        else:
+            names = [alias.name for alias in child.names] if isinstance(child, ast.Import) else []
+        for name in names:
+            if is_within(name, "limelens"):
+                ours = name[len("limelens.") :]
+                parent = ours.rpartition(".")[0]
+                yield child.lineno, ours if ours in MODULES else parent or "__init__"
+        yield from imports(child)
+
+
+def code_lines(path: Path) -> set[int]:
+    """Return the numbers of the lines that hold code: no blanks, comments or docstrings."""
+    lines = set()
+    with tokenize.open(path) as file:
+        for token in tokenize.generate_tokens(file.readline):
+            if token.string.strip() and token.type != tokenize.COMMENT:
+                lines |= set(range(token.start[0], token.end[0] + 1))
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            lines -= set(range(node.lineno, (node.end_lineno or 0) + 1))
+    return lines
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_name)
+def test_imports_point_to_lower_layers(path):
+    importer = module_name(path)
+    for line, imported in imports(ast.parse(path.read_text(encoding="utf-8"))):
+        problem = complaint(importer, imported)
+        assert problem is None, f"edit {path}:{line}, which imports {imported}: {problem}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_name)
+def test_files_and_functions_stay_small(path):
+    length = len(path.read_text(encoding="utf-8").splitlines())
+    assert length <= MAX_FILE_LINES, (
+        f"edit {path}: {length} lines, at most {MAX_FILE_LINES}; split it by idea"
+    )
+    code = code_lines(path)
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            size = len(code & set(range(node.lineno, (node.end_lineno or 0) + 1)))
+            assert size <= MAX_FUNCTION_LINES, (
+                f"edit {path}:{node.lineno}, {node.name} has {size} code lines, "
+                f"at most {MAX_FUNCTION_LINES}; split it by idea"
+            )
+
+
+@pytest.mark.parametrize(
+    ("importer", "imported"),
+    [
+        ("masking.fills", "engine"),
+        ("segmenting.view", "masking.fills"),
+        ("sampling.samplers", "surrogates.linear"),
+        ("explainers.lime", "explainers.quicklime"),
+        ("explainers.lime", "pictures.figures.draw"),
+        ("explainers.lime", "metrics.fidelity"),
+        ("results.samples", "results.explanation"),
+        ("pictures.overlay", "results.explanation"),
+        ("demo", "cli"),
+        ("cli", "compat.lime_image"),
+        ("explainers.lime", "adapters.torch"),
+        ("results.explanation", "pictures.figures"),
+        ("engine", "__init__"),
+    ],
+)
+def test_the_plan_forbids(importer, imported):
+    assert complaint(importer, imported) is not None
