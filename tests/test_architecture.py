@@ -14,9 +14,9 @@ MAX_FILE_LINES, MAX_FUNCTION_LINES = 400, 40
 # Imports point to lower layers or stay in their folder; of several entries the longest counts.
 LAYERS = {
     **dict.fromkeys(("errors", "_typing"), 0),
-    **dict.fromkeys(("_validation", "_arrays", "_progress"), 1),
+    **dict.fromkeys(("_validation", "_arrays"), 1),
     **dict.fromkeys(("targets", "segmenting", "sampling", "masking", "adapters", "testing"), 2),
-    **dict.fromkeys(("ledger", "results.samples", "pictures"), 2),
+    **dict.fromkeys(("_answers", "_progress", "ledger", "results.samples", "pictures"), 2),
     **dict.fromkeys(("engine", "surrogates", "results"), 3),
     **dict.fromkeys(("explainers.base", "pictures.figures", "pictures.report"), 4),
     "explainers": 5,
