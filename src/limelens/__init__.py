@@ -1,1 +1,132 @@
-"""Why an image classifier answers as it does."""
+"""Why an image classifier answers as it does: attribution for any model given as a function.
+
+Names are loaded when they are first used, so that `import limelens` costs no more than
+importing NumPy.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from limelens.errors import (
+        ConvergenceWarning,
+        InvalidInputError,
+        LimelensError,
+        LimelensWarning,
+        PredictionError,
+    )
+    from limelens.explainers.lime import Lime
+    from limelens.masking.fills import (
+        Backgrounds,
+        Blur,
+        Constant,
+        ImageMean,
+        Inpaint,
+        Noise,
+        SegmentMean,
+    )
+    from limelens.masking.perturb import perturb
+    from limelens.results.explanation import Explanation
+    from limelens.results.samples import Samples
+    from limelens.sampling.samplers import Bernoulli, Exhaustive
+    from limelens.segmenting.preview import segment_preview
+    from limelens.segmenting.segmenters import (
+        Felzenszwalb,
+        Grid,
+        LabelImage,
+        Quickshift,
+        Slic,
+        Watershed,
+    )
+    from limelens.surrogates.forward_selection import ForwardSelection
+    from limelens.surrogates.lasso import Lasso
+    from limelens.surrogates.linear import Ridge
+    from limelens.surrogates.regressor import Regressor
+    from limelens.surrogates.tree import Tree
+    from limelens.targets import Top, log_odds, margin
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Backgrounds": "masking.fills",
+    "Bernoulli": "sampling.samplers",
+    "Blur": "masking.fills",
+    "Constant": "masking.fills",
+    "ConvergenceWarning": "errors",
+    "Exhaustive": "sampling.samplers",
+    "Explanation": "results.explanation",
+    "Felzenszwalb": "segmenting.segmenters",
+    "ForwardSelection": "surrogates.forward_selection",
+    "Grid": "segmenting.segmenters",
+    "ImageMean": "masking.fills",
+    "Inpaint": "masking.fills",
+    "InvalidInputError": "errors",
+    "LabelImage": "segmenting.segmenters",
+    "Lasso": "surrogates.lasso",
+    "Lime": "explainers.lime",
+    "LimelensError": "errors",
+    "LimelensWarning": "errors",
+    "Noise": "masking.fills",
+    "PredictionError": "errors",
+    "Quickshift": "segmenting.segmenters",
+    "Regressor": "surrogates.regressor",
+    "Ridge": "surrogates.linear",
+    "Samples": "results.samples",
+    "SegmentMean": "masking.fills",
+    "Slic": "segmenting.segmenters",
+    "Top": "targets",
+    "Tree": "surrogates.tree",
+    "Watershed": "segmenting.segmenters",
+    "log_odds": "targets",
+    "margin": "targets",
+    "perturb": "masking.perturb",
+    "segment_preview": "segmenting.preview",
+}
+
+__all__ = [
+    "Backgrounds",
+    "Bernoulli",
+    "Blur",
+    "Constant",
+    "ConvergenceWarning",
+    "Exhaustive",
+    "Explanation",
+    "Felzenszwalb",
+    "ForwardSelection",
+    "Grid",
+    "ImageMean",
+    "Inpaint",
+    "InvalidInputError",
+    "LabelImage",
+    "Lasso",
+    "Lime",
+    "LimelensError",
+    "LimelensWarning",
+    "Noise",
+    "PredictionError",
+    "Quickshift",
+    "Regressor",
+    "Ridge",
+    "Samples",
+    "SegmentMean",
+    "Slic",
+    "Top",
+    "Tree",
+    "Watershed",
+    "log_odds",
+    "margin",
+    "perturb",
+    "segment_preview",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'limelens' has no attribute {name!r}")
+    value = getattr(import_module(f"limelens.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
