@@ -1,0 +1,1 @@
+"""Coalitions to masked batches, near memory-copy speed."""

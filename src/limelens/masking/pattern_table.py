@@ -1,0 +1,155 @@
+"""Masked images as rows gathered from a table of all appearances of their blocks."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelens._typing import Batch, Coalitions, Image, Segments
+from limelens.masking.blocks import Blocks, Indices, border_positions, choose_width, cut
+from limelens.masking.layout import Layout, layout_of
+
+CHUNK_INDICES = 1 << 17
+"""Row numbers looked up at once: 1 MB of them stay in the cache between the three steps."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PatternTable:
+    """Composer of masked batches: one row gather an image.
+
+    Attributes
+    ----------
+    layout : Layout
+    blocks : Blocks
+    table : ndarray, shape (planes * blocks.n_rows, width * values)
+        All appearances of all blocks.
+    tail : tuple of ndarray
+        Background and image of the last pixels, `(planes, rest, values)`, which fill no block.
+    """
+
+    layout: Layout
+    blocks: Blocks
+    table: NDArray[Any]
+    tail: tuple[NDArray[Any], NDArray[Any]]
+
+    def __call__(self, coalitions: Coalitions) -> Batch:
+        """Return the fresh batch `(b, *image.shape)` of coalitions `(b, d)`."""
+        out = np.empty((len(coalitions), *self.layout.shape), self.table.dtype)
+        self.write(coalitions, out)
+        return out
+
+    def write(self, coalitions: Coalitions, out: Batch) -> None:
+        """Write the batch into `out`, which is C-contiguous and of the image's dtype."""
+        layout = self.layout
+        n_blocks = layout.planes * len(self.blocks.first_row)
+        codes = self.blocks.codes(coalitions)
+        rest = self.tail[0].shape[1]
+        flat = out.reshape(len(out), layout.planes, layout.pixels * layout.values)
+        step = max(1, CHUNK_INDICES // n_blocks)
+        for start in range(0, len(out), step):
+            rows = self._rows(codes[start : start + step])
+            target = flat[start : start + step]
+            if rest == 0:
+                shape = (len(target), n_blocks, self.table.shape[1])
+                np.take(self.table, rows, axis=0, out=target.reshape(shape), mode="clip")
+            else:
+                self._write_planes(rows, target)
+        if rest:
+            values = flat.reshape(len(out), layout.planes, layout.pixels, layout.values)
+            kept = np.take(coalitions, layout.owners[-rest:], axis=1)[:, None, :, None]
+            background, image = self.tail
+            values[:, :, -rest:] = np.where(kept, image, background)
+
+    def _rows(self, codes: Indices) -> Indices:
+        """Return the table rows of a few images, shape (b, planes * n_blocks)."""
+        blocks, planes = self.blocks, self.layout.planes
+        n_blocks = len(blocks.first_row)
+        # "clip" because the default would check first, in a buffer
+        if planes == 1:
+            rows = np.empty((len(codes), n_blocks), np.intp)
+            np.take(codes, blocks.tuple_of_block, axis=1, out=rows, mode="clip")
+            rows += blocks.first_row
+            return rows
+        rows = np.empty((len(codes), planes, n_blocks), np.intp)
+        first = np.take(codes, blocks.tuple_of_block, axis=1, mode="clip")
+        first += blocks.first_row
+        offsets = np.arange(planes) * blocks.n_rows
+        np.add(first[:, None], offsets[:, None], out=rows)
+        return rows.reshape(len(codes), -1)
+
+    def _write_planes(self, rows: Indices, target: NDArray[Any]) -> None:
+        """Gather plane by plane, where whole blocks leave a rest of each plane."""
+        planes, width = self.layout.planes, self.table.shape[1]
+        rows = rows.reshape(len(target), planes, -1)
+        n_values = rows.shape[2] * width
+        for image_rows, image in zip(rows, target, strict=True):
+            for plane_rows, plane in zip(image_rows, image, strict=True):
+                into = plane[:n_values].reshape(-1, width)
+                self.table.take(plane_rows, axis=0, out=into, mode="clip")
+
+
+def pattern_table(
+    image: Image,
+    background: Image,
+    segments: Segments,
+    channel_axis: int | None,
+    *,
+    width: int | None = None,
+) -> PatternTable:
+    """Precompute all appearances of all blocks of one image over one background.
+
+    Parameters
+    ----------
+    image, background : ndarray, shape (*image.shape,)
+        Of the same dtype.
+    segments : ndarray of intp, shape (*spatial,)
+        Labels `0..d-1`.
+    channel_axis : int or None
+    width : int, optional
+        Pixels a block; chosen by the borders between the segments where None.
+
+    Notes
+    -----
+    A block of consecutive pixels that touches k segments has 2**k appearances, and k is 1 or 2
+    for most. Blocks are cut as wide as a table of at most 8 images allows.
+    """
+    layout = layout_of(image, segments, channel_axis)
+    owners = layout.owners
+    borders = border_positions(owners)
+    width = choose_width(owners, borders) if width is None else width
+    blocks = cut(owners, int(owners.max()) + 1, width, borders)
+    kept, hidden = layout.flat(image), layout.flat(background)
+    main = len(blocks.first_row) * width
+    table = np.empty((layout.planes, blocks.n_rows, width * layout.values), kept.dtype)
+    for plane, plane_kept, plane_hidden in zip(table, kept, hidden, strict=True):
+        _fill_table(plane, blocks, plane_kept[:main], plane_hidden[:main])
+    return PatternTable(
+        layout=layout,
+        blocks=blocks,
+        table=table.reshape(-1, table.shape[2]),
+        tail=(hidden[:, main:].copy(), kept[:, main:].copy()),
+    )
+
+
+def _fill_table(
+    table: NDArray[Any], blocks: Blocks, kept: NDArray[Any], hidden: NDArray[Any]
+) -> None:
+    """Write all appearances; kept and hidden are the pixels `(n_blocks * width, values)`."""
+    width, values = blocks.width, kept.shape[1]
+    both = np.stack([hidden.reshape(-1, width * values), kept.reshape(-1, width * values)])
+    pixels = both.reshape(2, -1, values)
+    start = 0
+    for group in blocks.groups:
+        m = len(group.blocks)
+        rows = table[start : start + (m << group.k)]
+        start += m << group.k
+        if group.slots is None:
+            rows.reshape(m, 2, -1)[...] = both[:, group.blocks].swapaxes(0, 1)
+            continue
+        pattern = np.arange(1 << group.k)[None, :, None]
+        source = (pattern >> group.slots[:, None]) & 1
+        source *= pixels.shape[1]
+        source += (group.blocks[:, None] * width + np.arange(width))[:, None]
+        into = rows.reshape(m, 1 << group.k, width, values)
+        np.take(pixels.reshape(-1, values), source, axis=0, out=into, mode="clip")

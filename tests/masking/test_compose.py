@@ -1,0 +1,140 @@
+"""Every way of composing equals `np.where`, bit for bit."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from limelens.masking.blocks import MAX_IMAGES, border_positions, choose_width, cut
+from limelens.masking.boxes import segment_boxes
+from limelens.masking.compose import SegmentComposer, coalition_composer
+from limelens.masking.pattern_table import PatternTable, pattern_table
+
+
+def where(image, background, segments, coalitions, channel_axis):
+    kept = coalitions[:, segments]
+    if channel_axis is not None:
+        kept = np.expand_dims(kept, 1 + channel_axis % image.ndim)
+    return np.where(kept, image, background)
+
+
+def consecutive(labels):
+    return np.unique(labels, return_inverse=True)[1].reshape(labels.shape).astype(np.intp)
+
+
+@st.composite
+def cases(draw):
+    """Draw an image, its background, segments and coalitions in any layout."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    spatial = tuple(draw(st.lists(st.integers(1, 18), min_size=2, max_size=3)))
+    n_labels = draw(st.integers(1, 12))
+    scattered = rng.integers(0, n_labels, spatial)
+    ordered = np.arange(scattered.size).reshape(spatial) * n_labels // scattered.size
+    segments = consecutive(draw(st.sampled_from([scattered, ordered])))
+    channel_axis = draw(st.sampled_from([None, *range(len(spatial) + 1)]))
+    shape = list(spatial)
+    if channel_axis is not None:
+        shape.insert(channel_axis, draw(st.integers(1, 4)))
+    dtype = draw(st.sampled_from(["bool", "uint8", "int16", ">u2", "float16", "f4", "f8"]))
+    image, background = (rng.uniform(0, 255, (2, *shape))).astype(dtype)
+    if draw(st.booleans()):
+        image, background = image[::-1], np.asfortranarray(background)
+    image.flags.writeable = background.flags.writeable = segments.flags.writeable = False
+    coalitions = rng.random((draw(st.integers(0, 6)), segments.max() + 1)) < 0.5
+    return image, background, segments, channel_axis, coalitions
+
+
+def assert_same(batch, expected, dtype):
+    assert batch.dtype == dtype
+    assert batch.flags.c_contiguous
+    assert batch.flags.writeable
+    np.testing.assert_array_equal(batch, expected)
+
+
+@given(cases(), st.sampled_from([None, 1, 2, 3, 5, 8, 32]))
+def test_the_pattern_table_equals_where(case, width):
+    image, background, segments, channel_axis, coalitions = case
+    if width is not None and width > segments.size:
+        width = None
+    table = pattern_table(image, background, segments, channel_axis, width=width)
+    expected = where(image, background, segments, coalitions, channel_axis)
+    assert_same(table(coalitions), expected, image.dtype)
+
+
+@given(cases())
+def test_boxes_equal_where(case):
+    image, background, segments, channel_axis, coalitions = case
+    boxes = segment_boxes(image, background, segments, channel_axis)
+    expected = where(image, background, segments, coalitions, channel_axis)
+    assert_same(boxes(coalitions), expected, image.dtype)
+
+
+@given(cases(), st.sampled_from([1, 100, 100_000]))
+def test_the_composer_equals_where_for_any_number_of_rows(case, n_rows):
+    image, background, segments, channel_axis, coalitions = case
+    compose = coalition_composer(image, background, segments, channel_axis, n_rows)
+    expected = where(image, background, segments, coalitions, channel_axis)
+    for _ in range(2):
+        assert_same(compose(coalitions), expected, image.dtype)
+
+
+def test_every_batch_is_fresh():
+    segments = np.repeat(np.arange(4), 16).reshape(8, 8)
+    compose = coalition_composer(np.ones((8, 8)), np.zeros((8, 8)), segments, None, 10_000)
+    coalitions = np.eye(4, dtype=bool)
+    first = compose(coalitions)
+    first[:] = 7
+    assert compose(coalitions).max() == 1
+    assert first.min() == 7
+
+
+def test_few_rows_use_boxes_and_many_the_table():
+    segments = np.arange(64 * 64).reshape(64, 64) // 256
+    image, background = np.ones((64, 64)), np.zeros((64, 64))
+    coalitions = np.tile([True, False], (8, 8))
+    few = SegmentComposer(image, background, segments, None, 8)
+    few(coalitions)
+    assert few._table is None
+    many = SegmentComposer(image, background, segments, None, 5000)
+    many(coalitions)
+    assert isinstance(many._table, PatternTable)
+
+
+def test_a_block_of_one_segment_has_two_rows_and_of_two_segments_four():
+    blocks = cut(np.array([0, 0, 0, 1, 1, 1]), 2, 2)
+    assert blocks.tuple_of_block.tolist() == [0, 2, 1]
+    assert blocks.first_row.tolist() == [0, 4, 2]  # grouped by the number of segments
+    assert blocks.n_rows == 8
+
+
+def test_codes_number_the_appearances_by_the_segments_kept():
+    blocks = cut(np.array([0, 1, 2, 2, 0, 1]), 3, 3)
+    coalitions = np.array([[True, False, False], [False, True, True]])
+    # set 3 is {0, 1, 2}: bit j is segment j
+    np.testing.assert_array_equal(blocks.codes(coalitions)[:, 3], [0b001, 0b110])
+
+
+def test_equal_sets_of_segments_share_one_code():
+    owners = np.tile([0, 0, 0, 1], 50)
+    assert len(cut(owners, 2, 4).tuples) == 3
+
+
+@pytest.mark.parametrize(
+    ("owners", "width"),
+    [(np.zeros(100, np.intp), 32), (np.zeros(5, np.intp), 4), (np.arange(1024), 2)],
+)
+def test_the_width_is_the_widest_whose_table_stays_small(owners, width):
+    assert choose_width(owners, border_positions(owners)) == width
+    blocks = cut(owners, owners.max() + 1, width)
+    assert blocks.n_rows * width <= MAX_IMAGES * len(owners)
+
+
+def test_many_segments_in_many_blocks_are_told_apart():
+    rng = np.random.default_rng(0)
+    owners = rng.permutation(4000)
+    segments = owners.reshape(40, 100)
+    image, background = rng.random((2, 40, 100))
+    coalitions = rng.random((3, 4000)) < 0.5
+    table = pattern_table(image, background, segments, None, width=8)
+    expected = where(image, background, segments, coalitions, None)
+    np.testing.assert_array_equal(table(coalitions), expected)
