@@ -1,0 +1,379 @@
+"""Every explainer keeps the same promises.
+
+A new explainer joins by one line in CASES.
+"""
+
+import dataclasses
+import pickle
+import random
+import warnings
+
+import numpy as np
+import pytest
+
+import limelens as ll
+from limelens.errors import InvalidInputError, LimelensWarning, PredictionError
+from limelens.testing import Recorder
+
+SEGMENTER = ll.Grid(cell=(4, 4))
+
+SEGMENT_CASES = {
+    "Lime": ll.Lime(segmenter=SEGMENTER, n_samples=40),
+    "Lime ridge": ll.Lime(segmenter=SEGMENTER, n_samples=40, surrogate=ll.Ridge()),
+}
+OTHER_CASES: dict[str, ll.Lime] = {}
+CASES = SEGMENT_CASES | OTHER_CASES
+
+SHAPES = {
+    "grey": ((8, 12), -1),
+    "grey with channel": ((8, 12, 1), -1),
+    "RGB": ((8, 12, 3), -1),
+    "RGBA": ((8, 12, 4), -1),
+    "13 bands": ((8, 12, 13), -1),
+    "channels first": ((3, 8, 12), 0),
+    "volume": ((4, 8, 8), None),
+    "volume with channels": ((4, 8, 8, 2), -1),
+}
+DTYPES = ["uint8", "uint16", "float32", "float64", "bool"]
+
+
+class PixelModel:
+    """Three linear scores of the pixels, with their gradients and one feature layer."""
+
+    def __call__(self, batch):
+        flat = np.asarray(batch, dtype=np.float64).reshape(len(batch), -1)
+        return flat @ self._weights(flat.shape[1])
+
+    def gradient(self, batch, target):
+        weights = self._weights(batch[0].size)[:, target]
+        return np.broadcast_to(weights.reshape(batch.shape[1:]), batch.shape)
+
+    @staticmethod
+    def _weights(n_pixels):
+        return np.random.default_rng(5).normal(size=(n_pixels, 3)) / n_pixels
+
+
+def picture(shape=(8, 12, 3), dtype="float64"):
+    values = np.random.default_rng(3).random(shape)
+    scale = {"uint8": 255, "uint16": 65535}.get(dtype, 1)
+    image = (values > 0.5) if dtype == "bool" else (values * scale).astype(dtype)
+    image.flags.writeable = False
+    return image
+
+
+def explain(name, image=None, model=None, **settings):
+    settings.setdefault("rng", 0)
+    image = picture() if image is None else image
+    return CASES[name].explain(image, model or PixelModel(), **settings)
+
+
+each = pytest.mark.parametrize("name", CASES)
+each_with_segments = pytest.mark.parametrize("name", SEGMENT_CASES)
+
+
+@each
+@pytest.mark.parametrize("layout", SHAPES)
+def test_every_layout_reaches_the_model_as_it_is(name, layout):
+    shape, channel_axis = SHAPES[layout]
+    image = picture(shape)
+    before = image.copy()
+    model = Recorder(PixelModel())
+    explanation = explain(name, image, model, channel_axis=channel_axis)
+    assert {seen[1:] for seen in model.shapes} == {shape}
+    assert explanation.heatmap().shape == tuple(
+        side for axis, side in enumerate(shape) if axis != explanation.channel_axis
+    )
+    assert np.isfinite(explanation.importances).all()
+    np.testing.assert_array_equal(image, before)
+
+
+@each
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_every_dtype_reaches_the_model_as_it_is(name, dtype):
+    if name in OTHER_CASES and hasattr(CASES[name], "baseline") and dtype != "float64":
+        pytest.skip("gradients are taken of floating-point images")
+    model = Recorder(PixelModel())
+    explanation = explain(name, picture(dtype=dtype), model)
+    assert set(model.dtypes) == {np.dtype(dtype)}
+    assert explanation.importances.dtype == np.float64
+
+
+@each
+def test_the_same_seed_gives_the_same_answer_whatever_the_batch_size(name):
+    first = explain(name)
+    for batch_size in (1, 7, 64):
+        again = explain(name, batch_size=batch_size)
+        np.testing.assert_array_equal(again.importances, first.importances)
+
+
+@each
+def test_no_global_random_state_is_read_or_written(name):
+    numpy_state, python_state = np.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002
+    explain(name)
+    np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
+    assert random.getstate() == python_state
+
+
+@each
+def test_predictions_are_counted_and_batches_bounded(name):
+    model = Recorder(PixelModel())
+    explanation = explain(name, model=model, batch_size=8)
+    assert explanation.n_predictions == model.n_images
+    assert max(model.batch_sizes) <= 8
+
+
+@each
+def test_the_first_call_holds_the_intact_image(name):
+    model = Recorder(PixelModel(), keep=True)
+    explain(name, model=model)
+    np.testing.assert_array_equal(model.batches[0][0], picture())
+
+
+@each
+def test_rows_already_paid_for_are_never_sent_again(name):
+    first = explain(name)
+    model = Recorder(PixelModel())
+    again = explain(name, model=model, reuse=first)
+    assert model.n_images == again.n_predictions == 0
+    np.testing.assert_array_equal(again.importances, first.importances)
+
+
+@each
+def test_a_failing_model_loses_nothing(name):
+    undisturbed = explain(name, batch_size=2)
+    model = Recorder(PixelModel(), fail_at_call=7)
+    with pytest.raises(RuntimeError, match="fails on purpose") as caught:
+        explain(name, model=model, batch_size=2)
+    rest = explain(name, reuse=caught.value.samples, batch_size=2)
+    np.testing.assert_array_equal(rest.importances, undisturbed.importances)
+    assert rest.n_predictions == undisturbed.n_predictions - model.n_images
+
+
+@each
+def test_many_targets_cost_one_pass_and_agree_with_one_by_one(name):
+    both = explain(name, target=[2, 0])
+    single = explain(name, target=0)
+    assert both.n_predictions == single.n_predictions
+    assert both.targets == (2, 0)
+    np.testing.assert_allclose(both.importances[1], single.importances[0], atol=1e-12)
+
+
+@each
+@pytest.mark.parametrize("target", [None, 1, [0, 2], ll.Top(2), lambda s: s[:, 0] - s[:, 1]])
+def test_every_form_of_target_is_understood(name, target):
+    if callable(target) and hasattr(CASES[name], "baseline"):
+        pytest.skip("a gradient is of one score column")
+    explanation = explain(name, target=target)
+    assert len(explanation.importances) == len(explanation.targets)
+    assert len(explanation.target_names) == len(explanation.targets)
+
+
+@each
+def test_one_dimensional_scores_are_one_target(name):
+    class OneScore(PixelModel):
+        def __call__(self, batch):
+            return super().__call__(batch)[:, 0]
+
+    one = explain(name, model=OneScore())
+    np.testing.assert_allclose(one.importances, explain(name, target=0).importances, atol=1e-12)
+    assert one.scores.shape == (1,)
+
+
+@each
+def test_scores_that_never_change_give_zeros_and_a_warning(name):
+    class Constant(PixelModel):
+        def __call__(self, batch):
+            return np.full((len(batch), 2), 0.5)
+
+        def gradient(self, batch, target):
+            return np.zeros(batch.shape)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        explanation = explain(name, model=Constant(), target=[0, 1])
+    assert any(issubclass(w.category, LimelensWarning) for w in caught)
+    assert all(issubclass(w.category, LimelensWarning) for w in caught)
+    np.testing.assert_array_equal(explanation.importances, np.zeros_like(explanation.importances))
+
+
+@each
+def test_class_names_name_the_targets(name):
+    explanation = explain(name, target=[2, 0], class_names=["cat", "dog", "fox"])
+    assert explanation.target_names == ("fox", "cat")
+    assert explain(name, target=2, class_names={2: "fox"}).target_names == ("fox",)
+
+
+@each
+def test_progress_reaches_its_total(name):
+    told = []
+    explain(name, progress=lambda done, total: told.append((done, total)))
+    assert told
+    assert told[-1][0] == told[-1][1]
+
+
+@each
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"batch_size": 0}, "`batch_size` must be an integer >= 1; got 0"),
+        ({"batch_size": 2.0}, "`batch_size` must be an integer"),
+        ({"rng": 1.5}, "`rng` must be None, a non-negative integer seed"),
+        ({"rng": -1}, "`rng` must be"),
+        ({"target": 3}, "`target` must be an integer from 0 to 2; got 3"),
+        ({"target": "cat"}, "`target` must be None, a column number"),
+        ({"class_names": ["cat"]}, "`class_names` must name all 3"),
+        ({"class_names": {7: "cat"}}, "`class_names` names column 7"),
+        ({"channel_axis": 5}, "`channel_axis` must be an integer from -3 to 2"),
+        ({"progress": 3}, "`progress` must be a callable"),
+        ({"reuse": "yesterday"}, "`reuse` must be an Explanation"),
+    ],
+)
+def test_bad_running_conditions_are_named(name, settings, words):
+    with pytest.raises(InvalidInputError, match=words):
+        explain(name, **settings)
+
+
+@each
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        (np.full((8, 8), np.nan), "`image` must be finite; 64 of 64"),
+        (np.zeros((0, 8)), "none of them empty"),
+        (np.zeros(8), "at least two axes"),
+        (np.zeros((8, 8), dtype=object), "`image` must hold booleans, integers or real"),
+        (np.zeros((8, 8), dtype=complex), "`image` must hold booleans, integers or real"),
+        (np.zeros((2, 2, 2, 2, 2)), "two or three spatial axes"),
+        ("cat.png", "`image` must hold booleans, integers or real"),
+    ],
+)
+def test_bad_images_are_named(name, image, words):
+    with pytest.raises(InvalidInputError, match=words):
+        explain(name, image)
+
+
+@each
+def test_a_model_that_is_no_function_is_named(name):
+    with pytest.raises(InvalidInputError, match="`predict_fn` must be a callable"):
+        CASES[name].explain(picture(), 3)
+
+
+@each
+def test_a_wrong_answer_of_the_model_is_named(name):
+    with pytest.raises(PredictionError, match="must return"):
+        explain(name, model=lambda batch: np.zeros((1, 3)))
+
+
+@each
+def test_settings_are_frozen_and_every_one_is_in_the_repr(name):
+    explainer = CASES[name]
+    for field in dataclasses.fields(explainer):
+        assert f"{field.name}=" in repr(explainer)
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(explainer, field.name, None)
+    with pytest.raises(TypeError):
+        type(explainer)(1)
+
+
+@each
+def test_explainers_and_explanations_survive_pickling(name):
+    explainer = pickle.loads(pickle.dumps(CASES[name]))
+    assert repr(explainer) == repr(CASES[name])
+    explanation = explain(name)
+    back = pickle.loads(pickle.dumps(explanation))
+    np.testing.assert_array_equal(back.importances, explanation.importances)
+
+
+@each
+def test_explanations_survive_saving(name, tmp_path):
+    explanation = explain(name)
+    explanation.save(tmp_path / "why.npz")
+    back = ll.Explanation.load(tmp_path / "why.npz")
+    np.testing.assert_array_equal(back.importances, explanation.importances)
+    np.testing.assert_array_equal(back.samples.scores, explanation.samples.scores)
+    assert back.explainer == explanation.explainer
+
+
+@each
+def test_a_pillow_image_is_an_image(name):
+    from PIL import Image
+
+    shown = Image.fromarray(picture(dtype="uint8"))
+    if hasattr(CASES[name], "baseline"):
+        pytest.skip("gradients are taken of floating-point images")
+    model = Recorder(PixelModel())
+    explain(name, shown, model)
+    assert set(model.dtypes) == {np.dtype(np.uint8)}
+
+
+@each_with_segments
+@pytest.mark.parametrize("ids", [(0, 1, 2), (1, 2, 3), (10, 20, 40), (-5, 0, 7)])
+def test_the_ids_of_segments_do_not_matter(name, ids):
+    labels = np.zeros((8, 12), dtype=int)
+    labels[:, 4:8], labels[:, 8:] = 1, 2
+    explainer = dataclasses.replace(CASES[name], segmenter=ll.LabelImage(np.array(ids)[labels]))
+    reference = dataclasses.replace(CASES[name], segmenter=ll.LabelImage(labels))
+    found = explainer.explain(picture(), PixelModel(), rng=0)
+    expected = reference.explain(picture(), PixelModel(), rng=0)
+    np.testing.assert_array_equal(found.importances, expected.importances)
+    np.testing.assert_array_equal(found.details["segment_ids"], ids)
+
+
+@each_with_segments
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (np.zeros((8, 12), dtype=int), "at least two segments; got one"),
+        (np.zeros((8, 11), dtype=int), r"spatial shape \(8, 12\)"),
+        (np.full((8, 12), np.nan), "must be finite"),
+        (np.zeros((8, 12)), "must hold integer labels"),
+    ],
+)
+def test_bad_segments_are_named(name, labels, words):
+    explainer = dataclasses.replace(CASES[name], segmenter=lambda image: labels)
+    with pytest.raises(InvalidInputError, match=words):
+        explainer.explain(picture(), PixelModel())
+
+
+@each_with_segments
+@pytest.mark.parametrize(
+    ("fill", "words"),
+    [
+        (lambda image, segments: image, "`fill` returned the image itself"),
+        (lambda image, segments: image * np.nan, "`fill` must be finite"),
+        (lambda image, segments: image[:4], "`fill` must return a background"),
+        (ll.ImageMean, "Pass an instance: fill=ImageMean"),
+    ],
+)
+def test_bad_fills_are_named(name, fill, words):
+    with pytest.raises(InvalidInputError, match=words):
+        dataclasses.replace(CASES[name], fill=fill).explain(picture(), PixelModel())
+
+
+@each_with_segments
+def test_a_fill_that_an_integer_image_cannot_hold_is_refused(name):
+    explainer = dataclasses.replace(CASES[name], fill=lambda image, segments: image + 300.0)
+    with pytest.raises(InvalidInputError, match="must fit the image's dtype uint8"):
+        explainer.explain(picture(dtype="uint8"), PixelModel())
+
+
+@each_with_segments
+def test_several_backgrounds_are_averaged(name):
+    image = picture()
+    fills = [ll.Constant(0.0), ll.Constant(1.0)]
+    both = dataclasses.replace(CASES[name], fill=lambda i, s: np.stack([f(i, s) for f in fills]))
+    mean = dataclasses.replace(CASES[name], fill=ll.Constant(0.5))  # the model is linear
+    np.testing.assert_allclose(
+        both.explain(image, PixelModel(), rng=0).importances,
+        mean.explain(image, PixelModel(), rng=0).importances,
+        atol=1e-9,
+    )
+
+
+@each_with_segments
+def test_segmenters_and_fills_cannot_change_the_image(name):
+    def scribble(image, segments):
+        image[:] = 0
+        return image
+
+    with pytest.raises(ValueError, match="read-only"):
+        dataclasses.replace(CASES[name], fill=scribble).explain(picture().copy(), PixelModel())

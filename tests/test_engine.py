@@ -1,0 +1,300 @@
+"""What the model is shown, what is kept of its answers, and what is refused."""
+
+import numpy as np
+import pytest
+
+from limelens import engine
+from limelens.engine import Query
+from limelens.errors import InvalidInputError, LimelensWarning, PredictionError
+from limelens.testing import AdditiveModel, Recorder
+
+SEGMENTS = np.array([[0, 0, 1, 1], [2, 2, 3, 3]])
+IMAGE = np.arange(1, 9, dtype=np.uint8).reshape(2, 4)
+BACKGROUND = np.zeros((1, 2, 4), dtype=np.uint8)
+WEIGHTS = np.array([1.0, -2.0, 3.0, 0.5])
+ROWS = np.array([[1, 0, 1, 0], [0, 0, 0, 1], [1, 0, 1, 0], [1, 1, 1, 1]], dtype=bool)
+
+
+def additive():
+    return Recorder(AdditiveModel(SEGMENTS, WEIGHTS, image=IMAGE, background=0), keep=True)
+
+
+def query(model, **settings):
+    backgrounds = settings.pop("backgrounds", BACKGROUND)
+    return Query(IMAGE, None, model, backgrounds, SEGMENTS, **settings)
+
+
+def test_the_first_call_holds_the_intact_and_the_hidden_image():
+    model = additive()
+    asked = query(model)
+    assert model.batch_sizes == [2]
+    np.testing.assert_array_equal(model.batches[0], [IMAGE, BACKGROUND[0]])
+    np.testing.assert_array_equal(asked.intact_scores, [2.5])
+    np.testing.assert_array_equal(asked.hidden_scores, [0.0])
+
+
+def test_scores_come_back_row_by_row_and_equal_rows_are_sent_once():
+    model = additive()
+    asked = query(model)
+    np.testing.assert_allclose(asked.ask(ROWS)[:, 0], ROWS @ WEIGHTS)
+    assert model.n_images == asked.n_predictions == 4  # two ends and two distinct rows
+    np.testing.assert_allclose(asked.ask(ROWS[::-1])[:, 0], ROWS[::-1] @ WEIGHTS)
+    assert model.n_images == 4
+
+
+def test_hidden_segments_show_the_background_and_kept_ones_the_image():
+    model = additive()
+    query(model).ask(ROWS[:1])
+    np.testing.assert_array_equal(model.batches[-1][0], [[1, 2, 0, 0], [5, 6, 0, 0]])
+    assert model.batches[-1].dtype == np.uint8
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 64])
+def test_no_batch_exceeds_the_batch_size(batch_size):
+    model = additive()
+    asked = query(model, batch_size=batch_size)
+    every = (np.arange(16)[:, np.newaxis] >> np.arange(4) & 1).astype(bool)
+    np.testing.assert_allclose(asked.ask(every)[:, 0], every @ WEIGHTS)
+    assert max(model.batch_sizes) <= batch_size
+    assert model.n_images == 16
+
+
+def test_batches_are_bounded_in_bytes(monkeypatch):
+    monkeypatch.setattr(engine, "BATCH_BYTES", 3 * IMAGE.nbytes)
+    model = additive()
+    every = (np.arange(16)[:, np.newaxis] >> np.arange(4) & 1).astype(bool)
+    query(model).ask(every)
+    assert max(model.batch_sizes) == 3
+
+
+def test_an_image_larger_than_the_bytes_still_goes_alone(monkeypatch):
+    monkeypatch.setattr(engine, "BATCH_BYTES", 1)
+    model = additive()
+    query(model).ask(ROWS)
+    assert set(model.batch_sizes) == {1}
+
+
+def test_a_score_is_the_mean_over_the_backgrounds():
+    model = Recorder(lambda batch: batch.sum(axis=(1, 2)).astype(float), keep=True)
+    backgrounds = np.stack([np.full((2, 4), 0), np.full((2, 4), 10)]).astype(np.uint8)
+    asked = query(model, backgrounds=backgrounds)
+    scores = asked.ask(ROWS[:1])  # keeps 1 + 2 + 5 + 6, hides four pixels
+    np.testing.assert_allclose(scores, [[14 + 4 * 10 / 2]])
+    np.testing.assert_allclose(asked.hidden_scores, [8 * 10 / 2])
+    assert asked.n_predictions == model.n_images == 3 + 2
+
+
+def test_samples_hold_every_row_and_can_be_used_again():
+    first = query(additive())
+    first.ask(ROWS)
+    samples = first.samples()
+    np.testing.assert_array_equal(
+        samples.coalitions.astype(int), [[1, 1, 1, 1], [0, 0, 0, 0], [1, 0, 1, 0], [0, 0, 0, 1]]
+    )
+    model = additive()
+    again = query(model, reuse=samples)
+    np.testing.assert_array_equal(again.ask(ROWS), first.ask(ROWS))
+    assert model.n_images == again.n_predictions == 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ((IMAGE + 1, BACKGROUND, SEGMENTS), "another image"),
+        ((IMAGE, BACKGROUND + 1, SEGMENTS), "another background"),
+        ((IMAGE, BACKGROUND, SEGMENTS[::-1]), "another segmentation"),
+        ((IMAGE.astype(np.uint16), BACKGROUND, SEGMENTS), "another image"),
+    ],
+)
+def test_rows_of_another_question_are_not_used_again(changed, words):
+    image, background, segments = changed
+    samples = query(additive()).samples()
+    with pytest.raises(InvalidInputError, match=words):
+        Query(image, None, additive(), background, segments, reuse=samples)
+
+
+def test_reuse_must_be_an_explanation_or_samples():
+    with pytest.raises(InvalidInputError, match="`reuse` must be an Explanation or its samples"):
+        query(additive(), reuse=3)
+
+
+def test_a_failing_model_loses_nothing():
+    every = (np.arange(16)[:, np.newaxis] >> np.arange(4) & 1).astype(bool)
+    undisturbed = query(additive()).ask(every)
+    model = additive()
+    model.fail_at_call = 4
+    asked = query(model, batch_size=3)
+    with pytest.raises(RuntimeError, match="fails on purpose") as caught:
+        asked.ask(every)
+    assert len(caught.value.samples) == 2 + 3 + 3
+    assert any("(3, 2, 4)" in note for note in caught.value.__notes__)
+    rest = additive()
+    np.testing.assert_array_equal(query(rest, reuse=caught.value.samples).ask(every), undisturbed)
+    assert rest.n_images == 16 - 8
+
+
+def test_interrupting_a_run_keeps_the_rows_too():
+    model = Recorder(lambda batch: batch.mean(axis=(1, 2)))
+    model.error = KeyboardInterrupt()
+    model.fail_at_call = 2
+    with pytest.raises(KeyboardInterrupt) as caught:
+        query(model).ask(ROWS)
+    assert len(caught.value.samples) == 2
+
+
+def test_out_of_memory_halves_the_batch_with_one_warning():
+    every = (np.arange(16)[:, np.newaxis] >> np.arange(4) & 1).astype(bool)
+    model = Recorder(AdditiveModel(SEGMENTS, WEIGHTS, image=IMAGE, background=0), max_images=4)
+    asked = query(model, batch_size=8)
+    with pytest.warns(LimelensWarning, match="going on with 4") as caught:
+        scores = asked.ask(every)
+    assert len(caught) == 1
+    np.testing.assert_allclose(scores[:, 0], every @ WEIGHTS)
+    assert asked.n_predictions == model.n_images == 16
+
+
+def test_out_of_memory_with_one_image_is_the_callers_to_solve():
+    def predict(batch):
+        raise MemoryError("no room")
+
+    with pytest.raises(MemoryError, match="no room"):
+        query(predict, batch_size=1)
+
+
+@pytest.mark.parametrize("kind", ["cuda", "xla"])
+def test_accelerators_out_of_memory_are_recognised(kind):
+    class OutOfMemoryError(RuntimeError):
+        pass
+
+    error = OutOfMemoryError("cuda") if kind == "cuda" else RuntimeError("RESOURCE_EXHAUSTED: x")
+    inner = Recorder(lambda batch: batch.mean(axis=(1, 2)), fail_at_call=2, error=error)
+    with pytest.warns(LimelensWarning, match="out of memory"):
+        query(inner).ask(ROWS)
+
+
+def test_a_model_that_reuses_its_output_buffer_is_read_correctly():
+    buffer = np.zeros((64, 1))
+    model = AdditiveModel(SEGMENTS, WEIGHTS, image=IMAGE, background=0)
+
+    def predict(batch):
+        buffer[: len(batch), 0] = model(batch)
+        return buffer[: len(batch)]
+
+    every = (np.arange(16)[:, np.newaxis] >> np.arange(4) & 1).astype(bool)
+    asked = query(predict, batch_size=4)
+    np.testing.assert_allclose(asked.ask(every)[:, 0], every @ WEIGHTS)
+    np.testing.assert_allclose(asked.intact_scores, [2.5])
+
+
+def test_a_model_that_writes_into_its_batch_does_no_harm():
+    model = AdditiveModel(SEGMENTS, WEIGHTS, image=IMAGE, background=0)
+
+    def predict(batch):
+        scores = model(batch)
+        batch[:] = 99
+        return scores
+
+    every = (np.arange(16)[:, np.newaxis] >> np.arange(4) & 1).astype(bool)
+    np.testing.assert_allclose(query(predict, batch_size=4).ask(every)[:, 0], every @ WEIGHTS)
+    assert IMAGE.max() == 8
+
+
+def test_scores_keep_the_models_dtype_and_targets_are_float64():
+    asked = query(lambda batch: batch.mean(axis=(1, 2)).astype(np.float32))
+    scores = asked.ask(ROWS)
+    assert scores.dtype == np.float32
+    assert asked.values(scores).dtype == np.float64
+
+
+def test_dense_outputs_are_reduced_by_a_callable_target():
+    def predict(batch):  # a segmentation model: (n, H, W, 2)
+        return np.stack([batch, 10 - batch.astype(float)], axis=-1)
+
+    def second_class(scores):
+        return scores[..., 1].mean(axis=(1, 2))
+
+    asked = query(predict, target=second_class)
+    values = asked.values(asked.ask(ROWS[:1]))
+    np.testing.assert_allclose(values, [[10 - 14 / 8]])
+    assert asked.target_names == ("second_class",)
+    again = query(predict, target=second_class, reuse=asked.samples())
+    np.testing.assert_array_equal(again.values(again.ask(ROWS[:1])), values)
+    assert again.n_predictions == 0
+    with pytest.raises(InvalidInputError, match="same target"):
+        query(predict, reuse=asked.samples())
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda n: np.zeros((1, 3)), r"given 2 images .* got shape \(1, 3\)"),
+        (lambda n: 0.5, "got a single number"),
+        (lambda n: [[0.1, 0.2], [0.3]], "rows of different lengths"),
+        (lambda n: np.full((n, 2), np.nan), "image 0 of this batch got NaN"),
+        (lambda n: np.full((n, 2), np.inf), "NaN or infinite"),
+        (lambda n: np.full((n, 2), "cat"), "not real numbers"),
+        (lambda n: (np.zeros(n), np.zeros(n)), "got a tuple of length 2"),
+        (lambda n: {"scores": np.zeros(n)}, "got a dict"),
+        (lambda n: None, "got None"),
+        (lambda n: np.zeros((n, 2, 2)), "pass a callable target"),
+        (lambda n: np.zeros((n, 0)), "got shape"),
+        (lambda n: np.zeros((n, 1), dtype=complex), "not real numbers"),
+    ],
+)
+def test_answers_that_are_no_scores_are_named(answer, words):
+    with pytest.raises(PredictionError, match=words):
+        query(lambda batch: answer(len(batch)))
+
+
+def test_a_tensor_on_a_device_is_named_with_the_cure():
+    class Tensor:
+        device = "cuda:0"
+
+        def detach(self):
+            return self
+
+        def __array__(self, dtype=None, copy=None):
+            raise TypeError("can't convert cuda:0 device type tensor to numpy")
+
+    with pytest.raises(PredictionError, match=r"on cuda:0 .* scores\.detach\(\)\.cpu\(\)\.numpy"):
+        query(lambda batch: Tensor())
+
+
+def test_a_model_that_changes_its_number_of_scores_is_refused_with_the_rows_paid_for():
+    calls = []
+
+    def predict(batch):
+        calls.append(len(batch))
+        return np.zeros((len(batch), 1 + len(calls)))
+
+    with pytest.raises(PredictionError, match="3 scores an image after returning 2") as caught:
+        query(predict).ask(ROWS)
+    assert len(caught.value.samples) == 2
+
+
+def test_progress_counts_the_images():
+    told = []
+    query(additive(), batch_size=2, report=lambda *x: told.append(x)).ask(ROWS[:2])
+    assert told == [(4, 4)]
+
+
+def test_streams_of_other_masks_have_keys_of_their_own():
+    model = Recorder(lambda batch: batch.sum(axis=(1, 2)).astype(float))
+    asked = Query(IMAGE, None, model, BACKGROUND, None, mask_kind="rows")
+    keys = np.array([[1, 7], [2, 7]], dtype=np.uint8)
+
+    def compose(rows, background):
+        batch = np.repeat(IMAGE[np.newaxis], len(rows), axis=0)
+        batch[np.arange(len(rows)), rows] = asked.backgrounds[background, 0]
+        return batch
+
+    np.testing.assert_array_equal(asked.stream(keys, compose), [[26.0], [10.0]])
+    np.testing.assert_array_equal(asked.stream(keys, compose), [[26.0], [10.0]])
+    ends = np.array([[255, 255], [0, 0]], dtype=np.uint8)
+    np.testing.assert_array_equal(asked.stream(ends, compose), [[36.0], [0.0]])
+    assert model.n_images == 4
+    other = Query(IMAGE, None, model, BACKGROUND, None, mask_kind="rows", reuse=asked.samples())
+    with pytest.raises(InvalidInputError, match="masks of another size"):
+        other.stream(keys[:, :1], compose)
+    with pytest.raises(InvalidInputError, match="kind of masks"):
+        Query(IMAGE, None, model, BACKGROUND, None, mask_kind="discs", reuse=asked.samples())
