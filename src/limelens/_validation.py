@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._typing import Background, ClassNames, Coalitions, Image, Seed, Segments
+from limelens._typing import Background, ClassNames, Coalitions, Floats, Image, Seed, Segments
 from limelens.errors import InvalidInputError, LimelensWarning
 
 
@@ -250,6 +250,70 @@ def check_segments(
     return np.ascontiguousarray(segments, dtype=np.intp), ids.astype(np.intp)
 
 
+def check_size(name: str, size: object) -> tuple[int | float, ...]:
+    """Return a size as a tuple: pixels where it is an int, a share of the side where a float.
+
+    Examples
+    --------
+    >>> check_size("window", 0.2)
+    (0.2,)
+    """
+    sizes = tuple(size) if isinstance(size, (tuple, list)) else (size,)
+    for each in sizes:
+        whole = isinstance(each, Integral) and not isinstance(each, (bool, np.bool_))
+        share = isinstance(each, Real) and not isinstance(each, Integral) and 0 < each <= 1
+        if not (share or (whole and each >= 1)):
+            msg = (
+                f"`{name}` must be an int >= 1 (pixels) or a float in (0, 1] (share of the side), "
+                f"or one for each side; got {describe(size)}."
+            )
+            raise InvalidInputError(msg)
+    return sizes
+
+
+def size_in_pixels(name: str, size: object, sides: tuple[int, ...]) -> tuple[int, ...]:
+    """Return a size in whole pixels, one for each side, at least one and at most the side.
+
+    Examples
+    --------
+    >>> size_in_pixels("window", (0.5, 3), (20, 30))
+    (10, 3)
+    """
+    sizes = check_size(name, size)
+    if len(sizes) not in (1, len(sides)):
+        msg = (
+            f"`{name}` must be one number, or {len(sides)} for the image's sides {sides}; "
+            f"got {describe(size)}."
+        )
+        raise InvalidInputError(msg)
+    sizes = sizes * len(sides) if len(sizes) == 1 else sizes
+    pixels = (
+        round(each * side) if isinstance(each, float) else int(each)
+        for each, side in zip(sizes, sides, strict=True)
+    )
+    return tuple(min(side, max(1, each)) for each, side in zip(pixels, sides, strict=True))
+
+
+def check_planar(ndim: int, segmenter: str) -> None:
+    """Refuse a volume where only pictures can be segmented."""
+    if ndim == 4:
+        msg = (
+            "`segmenter` must take volumes for an image with three spatial axes; got "
+            f"{segmenter}(), which takes pictures only. Use Slic(), Grid() or LabelImage(labels)."
+        )
+        raise InvalidInputError(msg)
+
+
+def check_has_segments(segments: object, fill: str) -> None:
+    """Refuse a fill that needs segments where a method has none."""
+    if segments is None:
+        msg = (
+            "`fill` must do without segments here, window and pixel methods have none; got "
+            f"{fill}(), which needs them. Use ImageMean() or Blur(sigma)."
+        )
+        raise InvalidInputError(msg)
+
+
 def check_coalitions(coalitions: object, n_segments: int) -> Coalitions:
     """Return coalitions as a C-contiguous bool array of shape (n, n_segments)."""
     array = check_numeric("coalitions", coalitions)
@@ -263,6 +327,37 @@ def check_coalitions(coalitions: object, n_segments: int) -> Coalitions:
         msg = "`coalitions` must hold True (kept) and False (hidden) only, or 1 and 0."
         raise InvalidInputError(msg)
     return np.ascontiguousarray(array, dtype=np.bool_)
+
+
+def check_rows(
+    coalitions: object, scores: object, weights: object
+) -> tuple[Coalitions, Floats, Floats]:
+    """Return the rows of a fit: coalitions (n, d), target values (n, t) and weights (n,)."""
+    rows = check_numeric("coalitions", coalitions)
+    if rows.ndim != 2 or 0 in rows.shape:
+        msg = f"`coalitions` must be (n, d), one column per segment; got {describe(rows)}."
+        raise InvalidInputError(msg)
+    rows = check_coalitions(rows, rows.shape[1])
+    values = check_numeric("scores", scores).astype(np.float64, copy=False)
+    if values.ndim == 1:
+        values = values[:, np.newaxis]
+    if values.ndim != 2 or len(values) != len(rows):
+        msg = f"`scores` must be ({len(rows)}, t), one row per coalition; got {describe(values)}."
+        raise InvalidInputError(msg)
+    importance = check_numeric("weights", weights).astype(np.float64, copy=False)
+    if importance.shape != (len(rows),) or (importance < 0).any():
+        msg = (
+            f"`weights` must be {len(rows)} numbers, one per coalition, none negative; "
+            f"got {describe(importance)}."
+        )
+        raise InvalidInputError(msg)
+    if np.count_nonzero(importance) < 2:
+        msg = (
+            "`weights` must be positive for at least two coalitions; got "
+            f"{np.count_nonzero(importance)}. Use more samples or a larger kernel_width."
+        )
+        raise InvalidInputError(msg)
+    return rows, values, importance
 
 
 def check_background(background: object, image: Image) -> Background:

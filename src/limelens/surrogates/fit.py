@@ -1,0 +1,74 @@
+"""What a surrogate returns: importances of every segment, and how far to trust them."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from limelens._typing import Floats
+from limelens._validation import describe
+from limelens.errors import InvalidInputError
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fit:
+    """One simple model per target, fitted to scores of masked images.
+
+    Parameters
+    ----------
+    importances : array_like, shape (t, d)
+        What each segment adds to each target; positive raises the score.
+    intercepts : array_like, shape (t,)
+        The simple model's value where everything is hidden; NaN for models without one.
+    standard_errors : array_like, shape (t, d), optional
+        Of the importances; NaN where a segment's effect could not be measured.
+    fidelity : array_like, shape (t,)
+        Weighted R² on rows the fit has not seen; NaN where it cannot be measured, for example
+        because the target is constant.
+    training_fidelity : array_like, shape (t,)
+        Weighted R² on the rows of the fit itself; NaN where the target is constant.
+    details : dict, optional
+        Anything else worth keeping: numbers, strings, lists, dicts and arrays.
+
+    Raises
+    ------
+    InvalidInputError
+        If the shapes do not agree or an importance is not finite.
+
+    Examples
+    --------
+    >>> fit = Fit(importances=[[2.0, -1.0]], intercepts=[0.5], fidelity=[0.9],
+    ...           training_fidelity=[0.95])
+    >>> fit.importances.shape
+    (1, 2)
+    """
+
+    importances: Floats
+    intercepts: Floats
+    standard_errors: Floats | None = None
+    fidelity: Floats
+    training_fidelity: Floats
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        importances = np.asarray(self.importances, dtype=np.float64)
+        if importances.ndim != 2 or not np.isfinite(importances).all():
+            msg = (
+                "`importances` of a Fit must be finite and of shape (t, d), one row per target; "
+                f"got {describe(importances)}."
+            )
+            raise InvalidInputError(msg)
+        object.__setattr__(self, "importances", importances)
+        per_target = {name: (len(importances),) for name in _PER_TARGET}
+        for name, shape in ({"standard_errors": importances.shape} | per_target).items():
+            given = getattr(self, name)
+            if given is None and name == "standard_errors":
+                continue
+            array = np.asarray(given, dtype=np.float64)
+            if array.shape != shape:
+                msg = f"`{name}` of a Fit must have shape {shape}; got {describe(array)}."
+                raise InvalidInputError(msg)
+            object.__setattr__(self, name, array)
+
+
+_PER_TARGET = ("intercepts", "fidelity", "training_fidelity")
