@@ -1,0 +1,15 @@
+"""Explanations to look at: arrays in, picture out."""
+
+from limelens.pictures.colors import color_limit
+from limelens.pictures.overlay import draw_heatmap, draw_image, draw_overlay, draw_top
+from limelens.pictures.sheet import color_bar, sheet
+
+__all__ = [
+    "color_bar",
+    "color_limit",
+    "draw_heatmap",
+    "draw_image",
+    "draw_overlay",
+    "draw_top",
+    "sheet",
+]

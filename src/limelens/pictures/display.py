@@ -1,0 +1,157 @@
+"""What any image looks like: three colours, 8 bits, one plane, a size fit for the screen."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelens._arrays import channels_last
+
+MIN_SIDE = 256
+MAX_SIDE = 1024
+N_SLICES = 9
+
+
+def to_rgb(image: NDArray[Any], channel_axis: int | None = -1) -> NDArray[np.uint8]:
+    """Return the picture of an image, shape (H, W, 3).
+
+    Parameters
+    ----------
+    image : ndarray
+        Any layout and dtype; see `channel_axis`. A 2-D image has no channels.
+    channel_axis : int or None
+
+    Returns
+    -------
+    rgb : ndarray of uint8, shape (H, W, 3)
+
+    Notes
+    -----
+    uint8 stays as it is, bool becomes black and white, floats within [0, 1] are multiplied by
+    255. Everything else is stretched between its .5th and 99.5th percentile. One channel is
+    grey, three are red, green and blue, four are that with an opacity, over white. Two or more
+    than four channels are stretched one by one and averaged to grey. A volume becomes a montage
+    of up to nine evenly spaced slices.
+
+    Examples
+    --------
+    >>> to_rgb(np.array([[0.0, 1.0]]))[..., 0]
+    array([[  0, 255]], dtype=uint8)
+    >>> to_rgb(np.zeros((3, 20, 30)), channel_axis=0).shape
+    (20, 30, 3)
+    """
+    last = channels_last(image, channel_axis)
+    if last.ndim == 2:
+        last = last[..., np.newaxis]
+    plane = as_plane(last, last.ndim - 1, empty=None)
+    n_channels = plane.shape[-1]
+    if n_channels in (1, 3):
+        eight = _to_uint8(plane)
+    elif n_channels == 4:
+        eight = _over_white(_to_uint8(plane[..., :3]), _to_uint8(plane[..., 3:]))
+    else:
+        total = np.zeros(plane.shape[:2], dtype=np.float32)
+        for channel in range(n_channels):
+            total += _stretch(plane[..., channel])
+        eight = np.rint(total / n_channels).astype(np.uint8)[..., np.newaxis]
+    return np.ascontiguousarray(np.broadcast_to(eight, (*plane.shape[:2], 3)))
+
+
+def to_grey(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the picture without its colours, still (H, W, 3): luma of ITU-R BT.601."""
+    luma = rgb @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
+    return np.repeat(np.rint(luma).astype(np.uint8)[..., np.newaxis], 3, axis=-1)
+
+
+def as_plane(array: NDArray[Any], n_spatial: int, *, empty: float | None) -> NDArray[Any]:
+    """Return a 2-D array as it is, a volume as a montage of evenly spaced slices.
+
+    `empty` is the value between the slices and after the last; None is the largest of the array.
+
+    Examples
+    --------
+    >>> as_plane(np.arange(3).reshape(3, 1, 1), 3, empty=-1)
+    array([[ 0, -1,  1],
+           [-1, -1, -1],
+           [ 2, -1, -1]])
+    """
+    if n_spatial == 2:
+        return array
+    depth, height, width = array.shape[:3]
+    n = min(depth, N_SLICES)
+    slices = np.rint(np.linspace(0, depth - 1, n)).astype(int)
+    columns = int(np.ceil(np.sqrt(n)))
+    rows = -(-n // columns)
+    gap = max(1, max(height, width) // 64)
+    shape = (rows * (height + gap) - gap, columns * (width + gap) - gap, *array.shape[3:])
+    plane = np.full(shape, array.max() if empty is None else empty, dtype=array.dtype)
+    for place, index in enumerate(slices):
+        top, left = (place // columns) * (height + gap), (place % columns) * (width + gap)
+        plane[top : top + height, left : left + width] = array[index]
+    return plane
+
+
+def display_size(shape: tuple[int, ...], max_side: int = MAX_SIDE) -> tuple[int, int]:
+    """Return the size a picture is drawn at: whole multiples up, or just below `max_side`.
+
+    Examples
+    --------
+    >>> display_size((25, 25)), display_size((480, 640)), display_size((3000, 4000))
+    ((275, 275), (480, 640), (768, 1024))
+    """
+    height, width = shape[:2]
+    side = max(height, width)
+    if side > max_side:
+        return max(1, round(height * max_side / side)), max(1, round(width * max_side / side))
+    times = max(1, min(-(-MIN_SIDE // side), max_side // side))
+    return height * times, width * times
+
+
+def resize(array: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+    """Return a picture or map at another size: pixels repeated upwards, averaged downwards.
+
+    Parameters
+    ----------
+    array : ndarray, shape (H, W) or (H, W, 3)
+        uint8 pictures, float maps; integer labels are picked, never averaged.
+    size : (int, int)
+        Height and width.
+    """
+    from PIL import Image as Pillow  # noqa: PLC0415
+
+    if array.shape[:2] == tuple(size):
+        return array
+    (new_h, new_w), (old_h, old_w) = size, array.shape[:2]
+    if (new_h >= old_h and new_w >= old_w) or array.dtype.kind in "ib":
+        rows = (2 * np.arange(new_h) + 1) * old_h // (2 * new_h)
+        columns = (2 * np.arange(new_w) + 1) * old_w // (2 * new_w)
+        return array[rows[:, np.newaxis], columns]
+    source = array if array.dtype == np.uint8 else array.astype(np.float32)
+    reduced = Pillow.fromarray(source).resize((new_w, new_h), Pillow.Resampling.BOX)
+    return np.asarray(reduced)
+
+
+def _to_uint8(values: NDArray[Any]) -> NDArray[np.uint8]:
+    if values.dtype == np.uint8:
+        return values
+    if values.dtype.kind == "b":
+        return values.astype(np.uint8) * np.uint8(255)
+    if values.dtype.kind == "f" and values.min() >= 0 and values.max() <= 1:
+        return np.rint(values * 255.0).astype(np.uint8)
+    return np.rint(_stretch(values)).astype(np.uint8)
+
+
+def _stretch(values: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the values from 0 to 255, their outermost half percents cut; a constant is grey."""
+    step = max(1, int(np.sqrt(values.size / 1_000_000)))  # a million values know the percentiles
+    low, high = np.percentile(values[::step, ::step].astype(np.float64), [0.5, 99.5])
+    if high <= low:
+        low, high = float(values.min()), float(values.max())
+    if high <= low:
+        return np.full(values.shape, 127.5, dtype=np.float32)
+    return np.clip((values - low) * (255.0 / (high - low)), 0, 255).astype(np.float32)
+
+
+def _over_white(rgb: NDArray[np.uint8], opacity: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    share = opacity / np.float32(255)
+    return np.rint(255 - share * (255 - rgb.astype(np.float32))).astype(np.uint8)

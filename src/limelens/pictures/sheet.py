@@ -1,0 +1,231 @@
+"""Pictures side by side, with titles and a colour bar."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from limelens._validation import check_int, check_number, check_text
+from limelens.errors import InvalidInputError
+from limelens.pictures.colors import paint
+from limelens.pictures.lettering import FontFile, drawable, load_font, signed, wrap
+from limelens.pictures.overlay import OPACITY, draw_image, to_picture
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+    from PIL.ImageDraw import ImageDraw
+    from PIL.ImageFont import FreeTypeFont
+
+_PAPER, _TEXT, _SOFT = (255, 255, 255), (28, 28, 30), (110, 110, 116)
+
+
+def sheet(
+    tiles: Sequence[Any],
+    titles: Sequence[str] | None = None,
+    *,
+    columns: int | None = None,
+    limit: float | None = None,
+    heading: str = "",
+    tile_side: int = 320,
+    font: FontFile = None,
+) -> "Picture":
+    """Return pictures side by side.
+
+    Parameters
+    ----------
+    tiles : sequence of PIL.Image.Image or ndarray
+        Arrays are drawn by `draw_image`: (H, W) or (H, W, C).
+    titles : sequence of str, optional
+        One per tile, above it. What follows a line break stands below the title, small and grey.
+    columns : int, optional
+        Tiles per row; all of up to four in one row, else nearly square.
+    limit : float, optional
+        Draws a colour bar from -limit to limit: the `scale` that the tiles were drawn with (see
+        `color_limit`). 0 says that all importances are zero.
+    heading : str
+        Above it all.
+    tile_side : int
+        Longest side of a tile in pixels, from 64 on.
+    font : path, optional
+        A TrueType font, for titles beyond the Latin letters of Pillow's own.
+
+    Returns
+    -------
+    picture : PIL.Image.Image
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no tile, or not one title per tile.
+
+    Examples
+    --------
+    >>> grey = np.full((40, 60), 128, np.uint8)
+    >>> sheet([grey, grey], ["one", "two"], tile_side=100).size
+    (224, 102)
+    """
+    tile_side = check_int("tile_side", tile_side, minimum=64)
+    pictures = [_fit(tile, tile_side) for tile in _check_tiles(tiles, titles)]
+    n = len(pictures)
+    columns = _default_columns(n) if columns is None else check_int("columns", columns, minimum=1)
+    style = _Style(tile_side, font)
+    rows = [range(first, min(first + columns, n)) for first in range(0, n, columns)]
+    cell_width = max(picture.width for picture in pictures)
+    words = [style.tile_words(title, cell_width) for title in titles or [""] * n]
+    inner = min(columns, n) * (cell_width + style.gap) - style.gap
+    top = style.words(check_text("heading", heading), inner, style.heading_size)
+    bar = None if limit is None else color_bar(limit, min(inner, 2 * tile_side), font=font)
+
+    blocks = [max(_height(words[i]) for i in row) + style.inset for row in rows]
+    bodies = [max(pictures[i].height for i in row) for row in rows]
+    height = 2 * style.gap + sum(blocks) + sum(bodies) + (len(rows) - 1) * style.gap
+    height += (_height(top) + style.gap) if top else 0
+    height += (bar.height + style.gap) if bar else 0
+    page, pen = _page(inner + 2 * style.gap, height)
+
+    y = style.gap
+    if top:
+        y = _write(pen, top, style.gap, y) + style.gap
+    for row, block, body in zip(rows, blocks, bodies, strict=True):
+        for place, i in enumerate(row):
+            x = style.gap + place * (cell_width + style.gap)
+            _write(pen, words[i], x, y)
+            page.paste(pictures[i], (x, y + block))
+        y += block + body + style.gap
+    if bar:
+        page.paste(bar, ((page.width - bar.width) // 2, y))
+    return page
+
+
+def color_bar(
+    limit: float, width: int = 480, *, opacity: float = OPACITY, font: FontFile = None
+) -> "Picture":
+    """Return the scale from -limit to limit with its numbers, as colours over light grey.
+
+    Parameters
+    ----------
+    limit : float
+        0 or more; for 0 the bar has no colour, and says so.
+    width : int
+        In pixels, from 64 on.
+    opacity : float
+        As given to `draw_overlay`.
+    font : path, optional
+        As in `sheet`.
+
+    Examples
+    --------
+    >>> color_bar(0.5, 200).width
+    200
+    """
+    limit = check_number("limit", limit, minimum=0.0)
+    width = check_int("width", width, minimum=64)
+    size = max(11, min(14, width // 24))
+    text = load_font(font, size)
+    thick, tick = size, max(3, size // 3)
+    page, pen = _page(width, thick + tick + 3 * size + 4)
+    half = round(text.getlength(signed(-limit)) / 2) + 2
+    left, right = half, width - 1 - half
+    ramp = np.linspace(-limit, limit, right - left + 1)[np.newaxis].repeat(thick, axis=0)
+    light = np.full((*ramp.shape, 3), 225, dtype=np.uint8)
+    page.paste(to_picture(paint(light, ramp, limit, opacity=opacity)), (left, 0))
+    shares = (-1.0, -0.5, 0.0, 0.5, 1.0) if limit and width >= 280 else (-1.0, 0.0, 1.0)
+    for share in shares if limit else (0.0,):
+        x = round((left + right) / 2 + share * (right - left) / 2)
+        pen.line([(x, thick), (x, thick + tick - 1)], fill=_SOFT)
+        pen.text((x, thick + tick + 1), signed(share * limit), _SOFT, text, anchor="ma")
+    words = ("lowers the score", "raises the score") if limit else ("all importances are zero", "")
+    y = thick + tick + size + 6
+    pen.text((left, y), words[0], _SOFT, text, anchor="la")
+    pen.text((right, y), words[1], _SOFT, text, anchor="ra")
+    return page
+
+
+_Words: TypeAlias = "list[tuple[str, FreeTypeFont, tuple[int, int, int]]]"
+
+
+@dataclass(frozen=True)
+class _Style:
+    """Sizes that follow from the side of a tile."""
+
+    tile_side: int
+    font: FontFile
+
+    @property
+    def gap(self) -> int:
+        return max(8, self.tile_side // 16)
+
+    @property
+    def inset(self) -> int:
+        return max(3, self.tile_side // 50)
+
+    @property
+    def heading_size(self) -> int:
+        return max(14, self.tile_side // 14)
+
+    def words(
+        self, text: str, width: int, size: int, color: tuple[int, int, int] = _TEXT
+    ) -> _Words:
+        if not text.strip():
+            return []
+        font = load_font(self.font, size)
+        return [(line, font, color) for line in wrap(drawable(text, self.font), font, width)]
+
+    def tile_words(self, title: str, width: int) -> _Words:
+        head, _, rest = title.partition("\n")
+        words = self.words(head, width, max(12, self.tile_side // 20))
+        return words + self.words(rest, width, max(11, self.tile_side // 25), _SOFT)
+
+
+def _check_tiles(tiles: Sequence[Any], titles: Sequence[str] | None) -> list["Picture"]:
+    from PIL.Image import Image as Pillow  # noqa: PLC0415
+
+    if isinstance(tiles, (np.ndarray, Pillow)) or len(tiles) == 0:
+        msg = "`tiles` must be a sequence of pictures, at least one: sheet([picture])."
+        raise InvalidInputError(msg)
+    if titles is not None and (isinstance(titles, str) or len(titles) != len(tiles)):
+        msg = f"`titles` must be one for each of the {len(tiles)} tiles; got {titles!r}."
+        raise InvalidInputError(msg)
+    for title in titles or ():
+        check_text("titles", title)
+    return [tile if isinstance(tile, Pillow) else draw_image(tile) for tile in tiles]
+
+
+def _fit(tile: "Picture", side: int) -> "Picture":
+    """Return the tile with its longer side `side`: whole pixels repeated, else resampled."""
+    from PIL.Image import Resampling  # noqa: PLC0415
+
+    times = side / max(tile.size)
+    size = (max(1, round(tile.width * times)), max(1, round(tile.height * times)))
+    how = Resampling.NEAREST if times >= 2 else Resampling.LANCZOS
+    return tile.convert("RGB").resize(size, how)
+
+
+def _default_columns(n: int) -> int:
+    return n if n <= 4 else math.ceil(math.sqrt(n))
+
+
+def _height(words: _Words) -> int:
+    return sum(_line_height(font) for _, font, _ in words)
+
+
+def _line_height(font: "FreeTypeFont") -> int:
+    return round(1.3 * font.size)
+
+
+def _write(pen: "ImageDraw", words: _Words, x: int, y: int) -> int:
+    """Write lines from (x, y) on downwards; return where the next line would go."""
+    for line, font, color in words:
+        pen.text((x, y), line, color, font, anchor="la")
+        y += _line_height(font)
+    return y
+
+
+def _page(width: int, height: int) -> tuple["Picture", "ImageDraw"]:
+    from PIL import Image as Pillow  # noqa: PLC0415
+    from PIL import ImageDraw  # noqa: PLC0415
+
+    page = Pillow.new("RGB", (width, height), _PAPER)
+    return page, ImageDraw.Draw(page)
