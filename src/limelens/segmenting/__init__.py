@@ -1,0 +1,22 @@
+"""From an image to its segments."""
+
+from limelens.segmenting.segmenters import (
+    Felzenszwalb,
+    Grid,
+    LabelImage,
+    Quickshift,
+    Slic,
+    Watershed,
+)
+from limelens.segmenting.view import View, segmenting_view
+
+__all__ = [
+    "Felzenszwalb",
+    "Grid",
+    "LabelImage",
+    "Quickshift",
+    "Slic",
+    "View",
+    "Watershed",
+    "segmenting_view",
+]

@@ -1,0 +1,189 @@
+"""The picture that is segmented: the image's contrast, whatever its dtype, range and channels."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelens._typing import Floats, Image
+from limelens._validation import check_image, check_int
+
+_LEVELS = 4096
+_TAIL = 0.005
+_SAMPLED_SIDE = 512
+_STRIP = 2**18
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What a segmenter looks at in place of the image; the model never sees it.
+
+    Attributes
+    ----------
+    pixels : ndarray of float, shape (*reduced, c)
+        One to three channels in [0, 1], channels last.
+    is_color : bool
+        True where the three channels are red, green and blue.
+    spatial : tuple of int
+        The image's spatial shape, to which `enlarge` brings labels back.
+    """
+
+    pixels: Floats
+    is_color: bool
+    spatial: tuple[int, ...]
+
+    def lab(self) -> Floats:
+        """Return the pixels on the scale of CIELAB, where full contrast is 100.
+
+        Colours are converted; other channels are multiplied by 100, so that settings which weigh
+        colour against distance mean the same for grey, colour and many bands.
+        """
+        from skimage.color import rgb2lab  # noqa: PLC0415
+
+        return rgb2lab(self.pixels) if self.is_color else self.pixels * 100
+
+    def enlarge(self, labels: NDArray[Any]) -> NDArray[np.intp]:
+        """Give every pixel of the image the label of the reduced pixel it went into."""
+        if labels.shape == self.spatial:
+            return labels.astype(np.intp, copy=False)
+        sides = zip(self.spatial, labels.shape, strict=True)
+        blocks = [
+            np.repeat(np.arange(reduced), np.diff(_block_starts(side, reduced), append=side))
+            for side, reduced in sides
+        ]
+        return labels.astype(np.intp, copy=False)[np.ix_(*blocks)]
+
+
+def segmenting_view(image: Image, max_side: int | None = 512) -> View:
+    """Make the picture that is segmented.
+
+    The contrast between the image's own darkest and brightest pixels (the outer half percent at
+    either end is cut) becomes [0, 1], in 4096 steps: fine enough for every picture, and coarse
+    enough that rounding errors of float32 leave no trace. The uint8, float 0-1 and float 0-255
+    versions of one picture therefore have the same view to the last bit.
+
+    Up to three channels share one range, as colours do. Of more channels, those that are constant
+    say nothing and are left out, so that an opaque alpha changes nothing; if still more than three
+    are left, each is brought to its own range and their first three principal components are
+    taken. An alpha that varies is a channel like any other: the model sees it too.
+
+    Parameters
+    ----------
+    image : ndarray, shape (H, W), (H, W, C) or (D, H, W, C)
+        Channels last, any dtype.
+    max_side : int or None, optional
+        A longer side is reduced to this many pixels by taking means over blocks, the other sides
+        in proportion; None keeps the size.
+
+    Returns
+    -------
+    View
+        The picture, and the way back to the image's size.
+
+    Raises
+    ------
+    InvalidInputError
+        If the image is not finite numbers of two to four axes, or `max_side` is not an integer
+        >= 2.
+
+    Examples
+    --------
+    >>> segmenting_view(np.array([[10, 20], [20, 30]], dtype=np.uint16)).pixels[..., 0]
+    array([[0. , 0.5],
+           [0.5, 1. ]])
+    """
+    image, _ = check_image(image)
+    pixels = image[..., np.newaxis] if image.ndim == 2 else image
+    spatial = pixels.shape[:-1]
+    bands = _varying(pixels) if pixels.shape[-1] > 3 else pixels
+    many = bands.shape[-1] > 3
+    levels = _quantise(bands, each_band=many)
+    view = _block_means(levels, _reduced_shape(spatial, max_side)) / _LEVELS
+    if many:
+        view = _principal_components(view)
+    return View(view, is_color=bands.shape[-1] == 3, spatial=spatial)
+
+
+def _varying(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Leave out constant channels; of an all-constant image one is kept."""
+    axes = tuple(range(pixels.ndim - 1))
+    varies = pixels.min(axis=axes) != pixels.max(axis=axes)
+    return pixels[..., varies] if varies.any() else pixels[..., :1]
+
+
+def _range(values: NDArray[Any]) -> tuple[float, float]:
+    """Return the ends of the range, cut by the outer half percent; all of it if that is void.
+
+    Two order statistics of a regular grid of pixels, not interpolated: for integers the ends are
+    integers, so that no level of `_quantise` ever sits on a rounding edge.
+    """
+    step = -(-max(values.shape[:-1]) // _SAMPLED_SIDE)
+    grid = (slice(None, None, step),) * (values.ndim - 1)
+    sample = values[grid].astype(np.float64).ravel()
+    tail = int(_TAIL * (sample.size - 1))
+    ordered = np.partition(sample, (tail, sample.size - 1 - tail))
+    low, high = ordered[tail], ordered[sample.size - 1 - tail]
+    if low == high:
+        low, high = values.min(), values.max()
+    return float(low), float(high)
+
+
+def _quantise(bands: NDArray[Any], *, each_band: bool) -> NDArray[np.uint16]:
+    """Bring channels to 0..4096, all by one range or each by its own."""
+    n_bands = bands.shape[-1]
+    parts = [bands[..., k : k + 1] for k in range(n_bands)] if each_band else [bands]
+    low, high = np.array([_range(part) for part in parts]).T
+    span = np.where(high > low, high - low, 1.0)
+    levels = np.empty(bands.shape, dtype=np.uint16)
+    rows = max(1, _STRIP * len(bands) // bands.size)
+    for start in range(0, len(bands), rows):
+        strip = bands[start : start + rows].astype(np.float64)
+        strip -= low
+        strip /= span
+        np.clip(strip, 0, 1, out=strip)
+        strip *= _LEVELS
+        levels[start : start + rows] = np.rint(strip, out=strip)
+    return levels
+
+
+def _reduced_shape(spatial: tuple[int, ...], max_side: int | None) -> tuple[int, ...]:
+    """Return the shape whose longer side is at most `max_side`, in proportion."""
+    longest = max(spatial)
+    if max_side is None or longest <= check_int("max_side", max_side, minimum=2):
+        return spatial
+    return tuple(max(1, round(side * max_side / longest)) for side in spatial)
+
+
+def _block_starts(side: int, reduced: int) -> NDArray[np.intp]:
+    """Return where each of `reduced` blocks begins; their lengths differ by at most one."""
+    return np.arange(reduced) * side // reduced
+
+
+def _block_means(levels: NDArray[np.uint16], reduced: tuple[int, ...]) -> Floats:
+    """Average over blocks; sums of integers, so the order of summation leaves no trace."""
+    sums: NDArray[Any] = levels
+    counts = np.ones(1)
+    for axis in reversed(range(len(reduced))):  # last first: half the time on row-major images
+        side, blocks = levels.shape[axis], reduced[axis]
+        if side == blocks:
+            continue
+        starts = _block_starts(side, blocks)
+        dtype = np.uint32 if sums is levels else np.int64
+        sums = np.add.reduceat(sums, starts, axis=axis, dtype=dtype)
+        lengths = np.diff(starts, append=side)
+        counts = counts * lengths.reshape((-1,) + (1,) * (levels.ndim - 1 - axis))
+    return sums / counts
+
+
+def _principal_components(view: Floats) -> Floats:
+    """Return the first three principal components on one common scale within [0, 1]."""
+    table = view.reshape(-1, view.shape[-1])
+    centred = table - table.mean(axis=0)
+    _, vectors = np.linalg.eigh(centred.T @ centred)
+    axes = vectors[:, :-4:-1]
+    largest = np.abs(axes).argmax(axis=0)
+    axes = axes * np.sign(axes[largest, np.arange(3)])
+    scores = centred @ axes
+    scores -= scores.min(axis=0)
+    return (scores / max(scores.max(), np.finfo(np.float64).tiny)).reshape(*view.shape[:-1], 3)
