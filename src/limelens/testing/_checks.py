@@ -82,3 +82,24 @@ def check_reference(
         )
         raise InvalidInputError(msg)
     return full
+
+
+def check_window(window: object) -> tuple[slice, ...]:
+    """Return one slice per spatial axis."""
+    slices = window if isinstance(window, tuple) else (window,)
+    if not slices or not all(isinstance(part, slice) for part in slices):
+        msg = (
+            "`window` must be a slice per spatial axis, for example np.s_[2:5, 3:6]; "
+            f"got {describe(window)}."
+        )
+        raise InvalidInputError(msg)
+    return slices
+
+
+def check_matrix(name: str, matrix: object) -> Floats:
+    """Return a square matrix of finite numbers."""
+    array = check_numeric(name, matrix).astype(np.float64)
+    if array.ndim != 2 or array.shape[0] != array.shape[1]:
+        msg = f"`{name}` must be square; got {describe(array)}."
+        raise InvalidInputError(msg)
+    return array
