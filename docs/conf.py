@@ -1,7 +1,10 @@
 """Settings of the documentation; build it with `sphinx-build -W --keep-going docs site`."""
 
+import re
 import sys
 from pathlib import Path
+
+from sphinx.application import Sphinx
 
 import limelens
 
@@ -16,16 +19,18 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.extlinks",
     "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
     "api_listing",
 ]
 exclude_patterns = ["_extensions"]
 default_role = "py:obj"  # `name` in a docstring: a link where there is such an object, else code
-suppress_warnings = [
-    "ref.citation",  # numpydoc's reference lists need not be cited in the text
-    "toc.empty_glob",  # a section whose first page is still to come
-]
+suppress_warnings = ["ref.citation"]  # numpydoc's reference lists need not be cited in the text
+extlinks = {
+    "arxiv": ("https://arxiv.org/abs/%s", "arXiv:%s"),
+    "doi": ("https://doi.org/%s", "doi:%s"),
+}
 
 autodoc_typehints = "none"  # the docstrings say the types, with shapes
 autodoc_member_order = "bysource"
@@ -39,3 +44,15 @@ html_theme = "furo"
 html_title = f"limelens {release}"
 html_copy_source = False
 html_show_sourcelink = False
+
+
+def escape_stars(
+    app: Sphinx, what: str, name: str, value: object, options: object, lines: list[str]
+) -> None:
+    """Keep `(t, *spatial)` in a docstring from being read as the start of emphasis."""
+    lines[:] = [re.sub(r"(?<![\w*`\\])\*(?=[a-z_][\w.]*[,)])", r"\\*", line) for line in lines]
+
+
+def setup(app: Sphinx) -> None:
+    """Connect what the settings cannot say."""
+    app.connect("autodoc-process-docstring", escape_stars)

@@ -28,7 +28,8 @@ def public_names(module: str) -> list[str]:
     names = [
         f"limelens.{name}" for name in limelens.__all__ if homes[name].startswith(f"{module}.")
     ]
-    return names or [f"{module}.{name}" for name in import_module(module).__all__]
+    own = getattr(import_module(module), "__all__", [])
+    return names or [f"{module}.{name}" for name in own]
 
 
 def entry(name: str) -> list[str]:
@@ -58,6 +59,8 @@ class ApiListing(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Parse the generated lines in place of the directive."""
         names = [name for module in self.arguments[0].split() for name in public_names(module)]
+        if not names:
+            raise self.error(f"nothing is public in {self.arguments[0]}")
         table = [".. autosummary::", "", *(f"   ~{name}" for name in names), ""]
         lines = [line for name in names for line in entry(name)]
         text = "\n".join(["```{eval-rst}", *table, *lines, "```"])  # the pages are Markdown
