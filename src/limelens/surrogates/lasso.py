@@ -20,7 +20,7 @@ from limelens.surrogates.linear import (
     r2_of_residuals,
     weighted_moments,
 )
-from limelens.surrogates.path import lasso_path
+from limelens.surrogates.path import lasso_paths
 
 _FALLBACK_ALPHA = 1.0
 # The smallest error sum, relative to the target's own, that is more than rounding.
@@ -30,7 +30,7 @@ _EXACT = 1e-28
 def information_criterion(
     criterion: str, errors: Floats, n_selected: NDArray[Any], n_rows: float
 ) -> Floats:
-    r"""Return AIC (corrected for small samples) or BIC of weighted least-squares fits.
+    r"""Return AIC or BIC of weighted least-squares fits, corrected for small samples.
 
     Parameters
     ----------
@@ -54,13 +54,14 @@ def information_criterion(
 
     .. math::
 
-       \mathrm{AIC} = m \log \mathrm{RSS} + 2 p + \frac{2 p (p + 1)}{m - p - 1}, \qquad
-       \mathrm{BIC} = m \log \mathrm{RSS} + p \log m .
+       m \log \mathrm{RSS} + c\, p\, \frac{m}{m - p - 1}, \qquad
+       c = 2 \text{ (AIC)}, \quad c = \log m \text{ (BIC)} .
 
-    The kernel weights say which rows matter, not how noisy they are, so the rows count
-    as *m* and not as their number or the sum of weights (Shimodaira 2000 for weights that do not
-    depend on the columns). The last term of AIC (Hurvich and Tsai 1989) vanishes for
-    many rows; with few it keeps AIC from choosing as many segments as there are rows.
+    The last factor is near 1 for many rows. With few it keeps either criterion from choosing as
+    many segments as there are rows (AICc, Hurvich and Tsai 1989; SICc, McQuarrie 1999). The
+    kernel weights say which rows matter, not how noisy they are, so rows count as *m*, neither
+    as their number nor as the sum of weights: Shimodaira's (2000) criterion for weights that have
+    little to do with any one column.
 
     References
     ----------
@@ -69,6 +70,9 @@ def information_criterion(
 
     Hurvich and Tsai (1989). Regression and time series model selection in small samples.
     Biometrika 76, 297-307. :doi:`10.1093/biomet/76.2.297`
+
+    McQuarrie (1999). A small-sample correction for the Schwarz SIC model selection criterion.
+    Statistics & Probability Letters 44, 79-86.
 
     Shimodaira (2000). Improving predictive inference under covariate shift by weighting the
     log-likelihood function. Journal of Statistical Planning and Inference 90, 227-244.
@@ -85,11 +89,7 @@ def information_criterion(
     n_parameters = np.asarray(n_selected, dtype=np.float64) + 2
     spare = n_rows - n_parameters - 1
     with np.errstate(divide="ignore", invalid="ignore"):
-        price = (
-            2 * n_parameters + 2 * n_parameters * (n_parameters + 1) / spare
-            if criterion == "aic"
-            else n_parameters * np.log(n_rows)
-        )
+        price = (2.0 if criterion == "aic" else np.log(n_rows)) * n_parameters * n_rows / spare
         return np.where(spare > 0, n_rows * np.log(errors) + price, np.inf)
 
 
@@ -178,7 +178,7 @@ class Lasso:
     def __call__(self, coalitions: Coalitions, scores: Floats, weights: Floats) -> Fit:
         """Fit every target; see `weighted_moments` for the arguments."""
         moments = weighted_moments(coalitions, scores, weights)
-        choices = [self._choose(moments, target) for target in range(moments.n_targets)]
+        choices = self._choose(moments)
         self._warn_of_empty(choices)
         columns = [self._refit(moments, target, chosen) for target, chosen in enumerate(choices)]
         importances, errors, held_out, residuals = (
@@ -198,17 +198,22 @@ class Lasso:
             },
         )
 
-    def _choose(self, moments: Moments, target: int) -> _Choice:
-        """Choose a point of the path of one target."""
-        nothing = np.zeros(moments.n_segments)
-        if not moments.varies[target]:
-            return _Choice(coefs=nothing, alpha=np.nan, how="constant")
-        gram, cross = moments.gram, moments.cross[:, target]
-        total_weight = moments.weights.sum()
-        if self.alpha is not None:
-            _, coefs = lasso_path(gram, cross, self.alpha * total_weight)
-            return _Choice(coefs=coefs[-1], alpha=self.alpha, how="alpha")
-        penalties, coefs = lasso_path(gram, cross)
+    def _choose(self, moments: Moments) -> list[_Choice]:
+        """Choose a point of each target's path."""
+        fixed, total_weight = self.alpha is not None, moments.weights.sum()
+        penalty = self.alpha * total_weight if self.alpha is not None else 0.0
+        constant = _Choice(coefs=np.zeros(moments.n_segments), alpha=np.nan, how="constant")
+        choices = [constant] * moments.n_targets
+        varying = np.flatnonzero(moments.varies)
+        paths = lasso_paths(moments.gram, moments.cross[:, varying], penalty)
+        for target, (penalties, coefs) in zip(varying, paths, strict=True):
+            best, how = (-1, "alpha") if fixed else self._best(moments, int(target), coefs)
+            alpha = np.nan if how == "ridge" else float(penalties[best] / total_weight)
+            choices[target] = _Choice(coefs=coefs[best], alpha=alpha, how=how)
+        return choices
+
+    def _best(self, moments: Moments, target: int, coefs: Floats) -> tuple[int, str]:
+        """Return the corner that the criterion likes best, and the name of what chose it."""
         residuals = moments.values[:, target, np.newaxis] - moments.design @ coefs.T
         errors = moments.weights @ np.square(residuals)
         errors = np.maximum(errors, _EXACT * moments.totals[target])
@@ -217,9 +222,8 @@ class Lasso:
             values = information_criterion(criterion, errors, n_selected, moments.effective_rows)
             best = int(np.argmin(values))
             if n_selected[best]:
-                alpha = float(penalties[best] / total_weight)
-                return _Choice(coefs=coefs[best], alpha=alpha, how=criterion)
-        return _Choice(coefs=nothing, alpha=np.nan, how="ridge")
+                return best, criterion
+        return 0, "ridge"
 
     def _refit(
         self, moments: Moments, target: int, chosen: _Choice

@@ -1,4 +1,4 @@
-"""The exact lasso path of one target, walked on the Gram matrix."""
+"""The exact lasso paths of all targets, walked together on one Gram matrix."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,14 +8,24 @@ from limelens._typing import Floats
 # Relative to the column's own square: what is left of it depends on the active columns.
 _DEPENDENT = 1e-10
 _ROUNDING = 1e-12
+_LEAVES = 0
+# Numbers in the tables of the targets that walk together.
+_BLOCK = 2**20
 
 
-def sweep(table: Floats, k: int) -> None:
-    """Sweep a square matrix on its k-th pivot, in place; sweeping again undoes it.
+def sweep(tables: Floats, pivots: NDArray[np.intp]) -> None:
+    """Sweep square matrices on one pivot each, in place; sweeping again undoes it.
 
     Swept on the columns A, a Gram matrix G holds ``inv(G[A, A])`` in its block (A, A),
     ``G[N, A] @ inv(G[A, A])`` in its block (N, A), and in (N, N) what is left of the other
     columns' products once their regression on A is taken away.
+
+    Parameters
+    ----------
+    tables : ndarray, shape (t, d, d)
+        One matrix a target.
+    pivots : ndarray of int, shape (t,)
+        Row and column to sweep.
 
     References
     ----------
@@ -24,50 +34,54 @@ def sweep(table: Floats, k: int) -> None:
 
     Examples
     --------
-    >>> table = np.array([[2.0, 1.0], [1.0, 3.0]])
-    >>> sweep(table, 0)
-    >>> table
-    array([[ 0.5, -0.5],
-           [ 0.5,  2.5]])
-    >>> sweep(table, 1)
-    >>> table
-    array([[ 0.6, -0.2],
-           [-0.2,  0.4]])
+    >>> tables = np.array([[[2.0, 1.0], [1.0, 3.0]]])
+    >>> sweep(tables, np.array([0]))
+    >>> tables
+    array([[[ 0.5, -0.5],
+            [ 0.5,  2.5]]])
+    >>> sweep(tables, np.array([1]))
+    >>> tables
+    array([[[ 0.6, -0.2],
+            [-0.2,  0.4]]])
     """
-    pivot = table[k, k]
-    column, row = table[:, k] / pivot, table[k].copy()
-    table -= np.outer(column, row)
-    table[:, k], table[k] = column, -row / pivot
-    table[k, k] = 1.0 / pivot
+    targets = np.arange(len(tables))
+    pivot = tables[targets, pivots, pivots][:, np.newaxis]
+    columns = tables[targets, :, pivots] / pivot
+    rows = tables[targets, pivots]
+    tables -= columns[:, :, np.newaxis] * rows[:, np.newaxis]
+    tables[targets, :, pivots] = columns
+    tables[targets, pivots] = -rows / pivot
+    tables[targets, pivots, pivots] = 1.0 / pivot[:, 0]
 
 
-def lasso_path(gram: Floats, cross: Floats, penalty: float = 0.0) -> tuple[Floats, Floats]:
-    r"""Return the corners of one target's lasso path, from the empty fit down to `penalty`.
+def lasso_paths(gram: Floats, cross: Floats, penalty: float = 0.0) -> list[tuple[Floats, Floats]]:
+    r"""Return the corners of each target's lasso path, from the empty fit down to `penalty`.
 
     Parameters
     ----------
     gram : ndarray, shape (d, d)
         Weighted products of the centred columns.
-    cross : ndarray, shape (d,)
-        Weighted products of the centred columns with the centred target.
+    cross : ndarray, shape (d, t)
+        Weighted products of the centred columns with the centred targets.
     penalty : float, optional
-        Where the path ends.
+        Where the paths end.
 
     Returns
     -------
-    penalties : ndarray, shape (s,)
-        Falling, the last one `penalty`; in between the coefficients are linear.
-    coefs : ndarray, shape (s, d)
-        Minimisers of :math:`\tfrac12 b^\top G b - c^\top b + \mathrm{penalty}\,\lVert b\rVert_1`.
+    list of (penalties, coefs), one a target
+        ``penalties``, shape (s,), fall to `penalty`; ``coefs``, shape (s, d), minimise
+        :math:`\tfrac12 b^\top G b - c^\top b + \mathrm{penalty}\,\lVert b\rVert_1` there, and
+        are linear in between.
 
     Notes
     -----
     The homotopy of Osborne, Presnell and Turlach, also known as the lasso modification of LARS
     (Efron et al.). With active columns A of signs s, the solution is
-    :math:`b_A = G_{AA}^{-1}(c_A - \mathrm{penalty}\,s)` until a coefficient reaches zero or another
-    column's product with the residual reaches the penalty. Every corner is computed afresh
-    from a swept Gram matrix, so errors do not add up, and nothing depends on the scale of the
-    target. A column that depends linearly on the active ones stays out.
+    :math:`b_A = G_{AA}^{-1}(c_A - \mathrm{penalty}\,s)` until a coefficient reaches zero or
+    another column's product with the residual reaches the penalty. Every corner is computed
+    afresh from a swept Gram matrix, so errors do not add up, and nothing depends on the scale
+    of the target. A column that depends linearly on the active ones stays out. Many targets
+    are walked in blocks, so memory is O(d² + 8 MB) beside the paths themselves.
 
     References
     ----------
@@ -81,7 +95,7 @@ def lasso_path(gram: Floats, cross: Floats, penalty: float = 0.0) -> tuple[Float
     --------
     Orthogonal columns enter where the penalty falls below their product with the target.
 
-    >>> penalties, coefs = lasso_path(np.eye(2), np.array([3.0, -1.0]))
+    >>> [(penalties, coefs)] = lasso_paths(np.eye(2), np.array([[3.0], [-1.0]]))
     >>> penalties
     array([3., 1., 0.])
     >>> coefs
@@ -89,51 +103,96 @@ def lasso_path(gram: Floats, cross: Floats, penalty: float = 0.0) -> tuple[Float
            [ 2.,  0.],
            [ 3., -1.]])
     """
-    table, signs = gram.copy(), np.zeros(len(cross))
-    level = float(np.abs(cross).max(initial=0.0))
-    end = max(penalty, _ROUNDING * level)
-    penalties, corners = [level], [np.zeros(len(cross))]
+    block = max(1, _BLOCK // len(gram) ** 2)
+    starts = range(0, cross.shape[1], block)
+    return [
+        path for first in starts for path in _walk(gram, cross[:, first : first + block], penalty)
+    ]
+
+
+def _walk(gram: Floats, cross: Floats, penalty: float) -> list[tuple[Floats, Floats]]:
+    """Return the corners of a block of targets."""
+    n_segments, n_targets = cross.shape
+    corners: list[list[tuple[float, Floats]]] = [[] for _ in range(n_targets)]
+    walk = _Walkers(gram, cross)
+    end = np.maximum(penalty, _ROUNDING * walk.level)
     # Far more than the d steps of an ordinary path: a guard against ties that would circle.
-    for _ in range(100 + 20 * len(cross)):
-        active = signs != 0
-        # Both are linear in the penalty: the active coefficients, `start - penalty * slope`, and
-        # the other columns' products with the residual, `start + penalty * slope`.
-        products = table @ np.column_stack([np.where(active, cross, 0.0), signs])
-        start = np.where(active, products[:, 0], cross - products[:, 0])
-        slope = products[:, 1]
-        usable = ~active & (np.diagonal(table) > _DEPENDENT * np.diagonal(gram))
-        steps = _steps(start, slope, signs, usable, level)
-        kind, column = divmod(int(np.argmin(steps)), len(cross))
-        level -= steps[kind, column]
-        finished = level <= end
-        level = penalty if finished else level
-        if level < penalties[-1]:
-            penalties.append(level)
-            corners.append(np.where(active, start - level * slope, 0.0))
-        if finished:
+    for _ in range(100 + 20 * n_segments):
+        finished = walk.look(end, penalty)
+        for target, level, coefs in zip(walk.targets, walk.level, walk.coefs, strict=True):
+            corners[target].append((float(level), coefs))
+        if finished.any():
+            walk.keep(~finished)
+            end = end[~finished]
+        if not len(end):
             break
-        if kind == _LEAVES:
-            corners[-1][column] = 0.0
-        signs[column] = (0.0, 1.0, -1.0)[kind]
-        sweep(table, column)
-    return np.array(penalties), np.array(corners)
+        walk.turn()
+    return [
+        (np.array([level for level, _ in path]), np.array([coefs for _, coefs in path]))
+        for path in corners
+    ]
 
 
-_LEAVES = 0
+class _Walkers:
+    """Where the targets that still walk stand, t of them."""
+
+    def __init__(self, gram: Floats, cross: Floats) -> None:
+        self.targets = np.arange(cross.shape[1])
+        self.scale = np.diagonal(gram)
+        self.tables = np.repeat(gram[np.newaxis], cross.shape[1], axis=0)
+        self.cross = np.ascontiguousarray(cross.T)
+        self.signs = np.zeros_like(self.cross)
+        self.level = np.abs(self.cross).max(axis=1, initial=0.0)
+        self.coefs = self.signs
+        self.kind, self.column = self.targets, self.targets
+
+    def look(self, end: Floats, penalty: float) -> NDArray[np.bool_]:
+        """Lower the penalty to the next event; say which targets have arrived at the end."""
+        active = self.signs != 0
+        # Both are linear in the penalty: the active coefficients, `start - level * slope`, and
+        # the other columns' products with the residual, `start + level * slope`.
+        right = np.stack([np.where(active, self.cross, 0.0), self.signs], axis=2)
+        products = self.tables @ right
+        start = np.where(active, products[:, :, 0], self.cross - products[:, :, 0])
+        slope = products[:, :, 1]
+        remaining = np.diagonal(self.tables, axis1=1, axis2=2)
+        usable = ~active & (remaining > _DEPENDENT * self.scale)
+        steps = _steps(start, slope, self.signs, usable, self.level[:, np.newaxis])
+        steps = steps.reshape(len(steps), -1)
+        event = steps.argmin(axis=1)
+        self.kind, self.column = np.divmod(event, len(self.scale))
+        level = self.level - steps[np.arange(len(steps)), event]
+        finished = level <= end
+        self.level = np.where(finished, penalty, level)
+        self.coefs = np.where(active, start - self.level[:, np.newaxis] * slope, 0.0)
+        leaving = np.flatnonzero((self.kind == _LEAVES) & ~finished)
+        self.coefs[leaving, self.column[leaving]] = 0.0
+        return finished
+
+    def turn(self) -> None:
+        """Let the column of the event enter or leave."""
+        targets = np.arange(len(self.targets))
+        self.signs[targets, self.column] = np.array([0.0, 1.0, -1.0])[self.kind]
+        sweep(self.tables, self.column)
+
+    def keep(self, walking: NDArray[np.bool_]) -> None:
+        """Go on with some of the targets."""
+        for name in ("targets", "tables", "cross", "signs", "level", "kind", "column"):
+            setattr(self, name, getattr(self, name)[walking])
 
 
 def _steps(
-    start: Floats, slope: Floats, signs: Floats, usable: NDArray[np.bool_], level: float
+    start: Floats, slope: Floats, signs: Floats, usable: NDArray[np.bool_], level: Floats
 ) -> Floats:
-    """Return how far the penalty falls until a column leaves, enters at + or enters at -."""
-    steps = np.full((3, len(start)), np.inf)
+    """Return how far the penalty falls until a column leaves, enters at + or at -: (t, 3, d)."""
+    steps = np.full((len(start), 3, start.shape[1]), np.inf)
     # Rounding may put a tied column a hair beyond its bound: then it moves at once.
-    shrinking = slope * signs < 0
+    pace = -slope * signs
     size = np.maximum((start - level * slope) * signs, 0.0)
-    np.divide(size, -slope * signs, out=steps[0], where=shrinking)
+    np.divide(size, pace, out=steps[:, 0], where=pace > 0)
     product = start + level * slope
     for row, sign in ((1, 1.0), (2, -1.0)):
         approach = 1.0 - sign * slope
         gap = np.maximum(level - sign * product, 0.0)
-        np.divide(gap, approach, out=steps[row], where=usable & (approach > _ROUNDING))
+        np.divide(gap, approach, out=steps[:, row], where=usable & (approach > _ROUNDING))
     return steps
