@@ -26,18 +26,12 @@ if TYPE_CHECKING:
         SegmentMean,
     )
     from limelens.masking.perturb import perturb
+    from limelens.pictures.preview import segment_preview
     from limelens.results.explanation import Explanation
     from limelens.results.samples import Samples
     from limelens.sampling.samplers import Bernoulli, Exhaustive
-    from limelens.segmenting.preview import segment_preview
-    from limelens.segmenting.segmenters import (
-        Felzenszwalb,
-        Grid,
-        LabelImage,
-        Quickshift,
-        Slic,
-        Watershed,
-    )
+    from limelens.segmenting.fixed import Grid, LabelImage
+    from limelens.segmenting.superpixels import Felzenszwalb, Quickshift, Slic, Watershed
     from limelens.surrogates.forward_selection import ForwardSelection
     from limelens.surrogates.lasso import Lasso
     from limelens.surrogates.linear import Ridge
@@ -55,32 +49,32 @@ _HOMES = {
     "ConvergenceWarning": "errors",
     "Exhaustive": "sampling.samplers",
     "Explanation": "results.explanation",
-    "Felzenszwalb": "segmenting.segmenters",
+    "Felzenszwalb": "segmenting.superpixels",
     "ForwardSelection": "surrogates.forward_selection",
-    "Grid": "segmenting.segmenters",
+    "Grid": "segmenting.fixed",
     "ImageMean": "masking.fills",
     "Inpaint": "masking.fills",
     "InvalidInputError": "errors",
-    "LabelImage": "segmenting.segmenters",
+    "LabelImage": "segmenting.fixed",
     "Lasso": "surrogates.lasso",
     "Lime": "explainers.lime",
     "LimelensError": "errors",
     "LimelensWarning": "errors",
     "Noise": "masking.fills",
     "PredictionError": "errors",
-    "Quickshift": "segmenting.segmenters",
+    "Quickshift": "segmenting.superpixels",
     "Regressor": "surrogates.regressor",
     "Ridge": "surrogates.linear",
     "Samples": "results.samples",
     "SegmentMean": "masking.fills",
-    "Slic": "segmenting.segmenters",
+    "Slic": "segmenting.superpixels",
     "Top": "targets",
     "Tree": "surrogates.tree",
-    "Watershed": "segmenting.segmenters",
+    "Watershed": "segmenting.superpixels",
     "log_odds": "targets",
     "margin": "targets",
     "perturb": "masking.perturb",
-    "segment_preview": "segmenting.preview",
+    "segment_preview": "pictures.preview",
 }
 
 __all__ = [

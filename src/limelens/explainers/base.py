@@ -33,7 +33,7 @@ from limelens.engine import Query, attach_samples
 from limelens.errors import InvalidInputError, LimelensWarning
 from limelens.masking.fills import ImageMean
 from limelens.results.explanation import Explanation
-from limelens.segmenting.segmenters import Slic
+from limelens.segmenting.superpixels import Slic
 from limelens.targets import Target
 
 

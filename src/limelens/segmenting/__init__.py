@@ -1,13 +1,7 @@
 """From an image to its segments."""
 
-from limelens.segmenting.segmenters import (
-    Felzenszwalb,
-    Grid,
-    LabelImage,
-    Quickshift,
-    Slic,
-    Watershed,
-)
+from limelens.segmenting.fixed import Grid, LabelImage
+from limelens.segmenting.superpixels import Felzenszwalb, Quickshift, Slic, Watershed
 from limelens.segmenting.view import View, segmenting_view
 
 __all__ = [

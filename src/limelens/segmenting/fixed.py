@@ -1,0 +1,147 @@
+"""Segments that do not look at the image: regular cells, or labels that are known already."""
+
+from dataclasses import KW_ONLY, dataclass, field
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from limelens._typing import Image
+from limelens._validation import (
+    check_array,
+    check_int,
+    check_segments,
+    check_size,
+    size_in_pixels,
+)
+from limelens.errors import InvalidInputError
+
+_N_CELLS = 49
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Rectangular cells, nearly square, whatever the image shows: MATLAB's choice for any shape.
+
+    Importances on a grid form a small regular map, which enlarges smoothly. Also divides volumes.
+
+    Parameters
+    ----------
+    n_segments : int or None, optional
+        About how many cells; their sides then differ by at most one pixel. None with `cell`.
+    cell : int, float or tuple of them, optional
+        Size of a cell instead of their number: pixels if an int, a share of the side if a float;
+        one for all sides or one for each. The last cells of a side are cut by the image's edge.
+
+    Raises
+    ------
+    InvalidInputError
+        If both are given, or one is out of its range.
+
+    Examples
+    --------
+    >>> Grid(6)(np.zeros((4, 7)))
+    array([[0, 0, 0, 1, 1, 2, 2],
+           [0, 0, 0, 1, 1, 2, 2],
+           [3, 3, 3, 4, 4, 5, 5],
+           [3, 3, 3, 4, 4, 5, 5]])
+    >>> Grid(cell=(3, 4))(np.zeros((4, 7)))
+    array([[0, 0, 0, 0, 1, 1, 1],
+           [0, 0, 0, 0, 1, 1, 1],
+           [0, 0, 0, 0, 1, 1, 1],
+           [2, 2, 2, 2, 3, 3, 3]])
+    """
+
+    n_segments: int | None = _N_CELLS
+    _: KW_ONLY
+    cell: int | float | tuple[int | float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.cell is None:
+            check_int("n_segments", self.n_segments, minimum=2)
+            return
+        check_size("cell", self.cell)
+        if self.n_segments not in (None, _N_CELLS):
+            msg = f"`n_segments` must not be given with `cell`; got {self.n_segments}."
+            raise InvalidInputError(msg)
+        object.__setattr__(self, "n_segments", None)
+
+    def __call__(self, image: Image) -> NDArray[np.intp]:
+        """Return the label image of an image or volume, channels last."""
+        spatial = _spatial(image)
+        if self.cell is None:
+            counts = _cell_counts(spatial, self.n_segments or _N_CELLS)
+            lines = [np.arange(side) * n // side for side, n in zip(spatial, counts, strict=True)]
+        else:
+            cell = size_in_pixels("cell", self.cell, spatial)
+            lines = [np.arange(side) // step for side, step in zip(spatial, cell, strict=True)]
+        shape = tuple(int(line[-1]) + 1 for line in lines)
+        return np.arange(prod(shape)).reshape(shape)[np.ix_(*lines)]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LabelImage:
+    """Segments that are known already: organs, objects, fields, another library's superpixels.
+
+    Parameters
+    ----------
+    labels : array_like of int, shape (H, W) or (D, H, W)
+        One id per pixel, of the shape of the images that will be explained. Any ids; copied.
+
+    Raises
+    ------
+    InvalidInputError
+        If the labels are not integers of two or three axes with at least two different ids, or
+        the image has another shape.
+
+    Examples
+    --------
+    >>> halves = LabelImage([[7, 7, 9, 9]])
+    >>> halves
+    LabelImage(<2 segments of shape (1, 4)>)
+    >>> halves(np.zeros((1, 4, 3)))
+    array([[7, 7, 9, 9]])
+    """
+
+    labels: ArrayLike
+    n_segments: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        labels = np.array(self.labels)
+        check_int("labels.ndim", labels.ndim, minimum=2, maximum=3)
+        _, ids = check_segments(labels, labels.shape, name="labels")
+        labels.flags.writeable = False
+        object.__setattr__(self, "labels", labels)
+        object.__setattr__(self, "n_segments", len(ids))
+
+    def __repr__(self) -> str:
+        shape = np.shape(self.labels)
+        return f"LabelImage(<{self.n_segments} segments of shape {shape}>)"
+
+    def __call__(self, image: Image) -> NDArray[Any]:
+        """Return the labels as they were given, for an image of their shape."""
+        return check_array("labels", self.labels, _spatial(image))
+
+
+def _spatial(image: Image) -> tuple[int, ...]:
+    """Return the spatial shape of a channels-last image."""
+    check_int("image.ndim", np.ndim(image), minimum=2, maximum=4)
+    shape = np.shape(image)
+    return shape if len(shape) == 2 else shape[:-1]
+
+
+def _cell_counts(spatial: tuple[int, ...], n_segments: int) -> tuple[int, ...]:
+    """Return how many cells lie along each axis: nearly square ones, nearly `n_segments` in all.
+
+    Shortest axis first, so that what a thin axis cannot take goes to the others.
+    """
+    counts = [1] * len(spatial)
+    axes = sorted(range(len(spatial)), key=spatial.__getitem__)
+    left = float(n_segments)
+    for position, axis in enumerate(axes):
+        rest = axes[position:]
+        side = (prod(spatial[other] for other in rest) / left) ** (1 / len(rest))
+        counts[axis] = min(spatial[axis], max(1, round(spatial[axis] / side)))
+        left = max(1.0, left / counts[axis])
+    return tuple(counts)
