@@ -1,0 +1,203 @@
+"""Soft masks: small random grids, enlarged smoothly and shifted, never stored.
+
+Enlarging by linear interpolation is a matrix product along each axis, so a mask of any size costs
+two small products: `mask = R[a : a + H] @ grid @ R[b : b + W].T`.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelens._arrays import spatial_shape
+from limelens._typing import Batch, Image, Masks
+
+CHUNK_VALUES = 1 << 17
+"""Values blended at once."""
+
+Factors = Sequence[NDArray[np.floating[Any]]]
+
+
+def enlarging_factor(
+    n_cells: int, size: int, dtype: np.dtype[Any] | type = np.float64
+) -> NDArray[np.floating[Any]]:
+    """Return the matrix `R` that enlarges `n_cells` values to `size` by linear interpolation.
+
+    Cell and pixel centres lie at halves, and beyond the outer cells their value continues: so
+    `R @ grid` is what `skimage.transform.resize(grid, ..., order=1)` computes.
+
+    Parameters
+    ----------
+    n_cells, size : int
+        At least 1 each.
+    dtype : dtype, optional
+        The precision of the masks.
+
+    Returns
+    -------
+    ndarray, shape (size, n_cells)
+        Rows add up to 1.
+
+    Examples
+    --------
+    >>> enlarging_factor(2, 4)
+    array([[1.  , 0.  ],
+           [0.75, 0.25],
+           [0.25, 0.75],
+           [0.  , 1.  ]])
+    """
+    place = np.clip((np.arange(size) + 0.5) * n_cells / size - 0.5, 0, n_cells - 1)
+    cell = np.minimum(place.astype(np.intp), max(n_cells - 2, 0))
+    factor = np.zeros((size, n_cells), dtype)
+    factor[np.arange(size), cell] = 1 - (place - cell)
+    if n_cells > 1:
+        factor[np.arange(size), cell + 1] = place - cell
+    return factor
+
+
+def soft_masks(
+    grids: NDArray[Any], shifts: NDArray[np.intp], factors: Factors, spatial: tuple[int, ...]
+) -> Masks:
+    """Enlarge every grid and cut its mask out at its shift.
+
+    Parameters
+    ----------
+    grids : ndarray, shape (b, *cells)
+        1 where a cell is kept; of the factors' dtype or bool.
+    shifts : ndarray of intp, shape (b, n_spatial)
+        First row, column, ... of the enlarged grid that is used, `0 .. size_i - spatial_i`.
+    factors : sequence of ndarray, shape (size_i, cells_i)
+        `enlarging_factor` of each axis.
+    spatial : tuple of int
+        Shape of the masks.
+
+    Returns
+    -------
+    ndarray, shape (b, *spatial)
+        In the factors' dtype, from 0 to 1. Each mask is computed by itself, so it does not
+        depend on the others in the batch.
+
+    Examples
+    --------
+    >>> factors = [enlarging_factor(1, 2), enlarging_factor(2, 4)]
+    >>> soft_masks(np.array([[[1.0, 0.0]]]), np.array([[0, 1]]), factors, (1, 2))
+    array([[[0.75, 0.25]]])
+    """
+    grids = grids.astype(factors[0].dtype, copy=False)
+    masks = np.empty((len(grids), *spatial), factors[0].dtype)
+    for grid, shift, mask in zip(grids, shifts.tolist(), masks, strict=True):
+        mask[...] = _enlarge(grid, _cut(factors, shift, spatial))
+    return masks
+
+
+def soft_composer(
+    image: Image, background: Image, factors: Factors, channel_axis: int | None
+) -> Callable[[NDArray[Any], NDArray[np.intp]], Batch]:
+    """Return the function that blends an image with its background under soft masks.
+
+    Parameters
+    ----------
+    image, background : ndarray, shape (*image.shape,)
+        Of the same dtype; neither is modified.
+    factors : sequence of ndarray, shape (size_i, cells_i)
+        `enlarging_factor` of each spatial axis.
+    channel_axis : int or None
+        Counted from the front.
+
+    Returns
+    -------
+    callable
+        Grids `(b, *cells)` and shifts `(b, n_spatial)`, as in `soft_masks`, to a fresh
+        C-contiguous batch `(b, *image.shape)`: `background + mask * (image - background)` in the
+        image's dtype, rounded for integers.
+
+    Notes
+    -----
+    Computed in float32 where it holds the image's values exactly, else in float64. With the
+    channels last the last factor's rows are repeated for each channel, so that the product
+    already has the layout of the image.
+
+    Examples
+    --------
+    >>> image, background = np.array([[9, 9]], np.uint8), np.array([[1, 1]], np.uint8)
+    >>> factors = [enlarging_factor(1, 1), enlarging_factor(2, 2)]
+    >>> compose = soft_composer(image, background, factors, None)
+    >>> compose(np.array([[[0.5, 1.0]]]), np.array([[0, 0]]))
+    array([[[5, 9]]], dtype=uint8)
+    """
+    precision = np.result_type(image.dtype, np.float32)
+    factors = [np.asarray(factor, precision) for factor in factors]
+    spatial = spatial_shape(image.shape, channel_axis)
+    shape, steps = image.shape, np.ones(len(spatial), np.intp)
+    if channel_axis is not None and channel_axis == image.ndim - 1:
+        # the last spatial axis and the channels are one axis of the product
+        factors[-1] = np.repeat(factors[-1], shape[-1], axis=0)
+        steps[-1] = shape[-1]
+        spatial = shape = (*spatial[:-1], spatial[-1] * shape[-1])
+        channel_axis = None
+    hidden = background.reshape(shape).astype(precision)
+    contrast = image.reshape(shape).astype(precision) - hidden
+    if image.dtype.kind == "u":
+        hidden += 0.5  # so that cutting the fraction off rounds
+    contrasts, hiddens = _planes(contrast, channel_axis), _planes(hidden, channel_axis)
+
+    def compose(grids: NDArray[Any], shifts: NDArray[np.intp]) -> Batch:
+        out = np.empty((len(grids), *image.shape), image.dtype)
+        grids = grids.astype(precision, copy=False)
+        for grid, shift, target in zip(
+            grids, (shifts * steps).tolist(), out.reshape(len(out), *shape), strict=True
+        ):
+            cut = _cut(factors, shift, spatial)
+            _blend(grid, cut, contrasts, hiddens, _planes(target, channel_axis))
+        return out
+
+    return compose
+
+
+def _planes(image: Image, channel_axis: int | None) -> NDArray[Any]:
+    """View the image as `(planes, *spatial)`."""
+    if channel_axis is None:
+        return image[np.newaxis]
+    return np.moveaxis(image, channel_axis, 0)
+
+
+def _cut(factors: Factors, shift: list[int], spatial: tuple[int, ...]) -> Factors:
+    """Return the rows of each factor that a mask of the spatial shape uses."""
+    pairs = zip(factors, shift, spatial, strict=True)
+    return [factor[start : start + size] for factor, start, size in pairs]
+
+
+def _enlarge(grid: NDArray[Any], factors: Factors) -> NDArray[Any]:
+    """Multiply every axis of the grid by its factor."""
+    first, *between, last = factors
+    mask = (first @ grid.reshape(len(grid), -1)).reshape(len(first), *grid.shape[1:])
+    for factor in between:
+        mask = factor @ mask
+    return np.asarray(mask @ last.T)
+
+
+def _blend(
+    grid: NDArray[Any],
+    factors: Factors,
+    contrasts: NDArray[Any],
+    hiddens: NDArray[Any],
+    targets: NDArray[Any],
+) -> None:
+    """Write `hidden + mask * contrast` into every plane, a few rows at a time.
+
+    Few enough that all the steps work in the cache.
+    """
+    first, *others = factors
+    n_rows = targets.shape[1]
+    step = max(1, CHUNK_VALUES // targets[0, 0].size)
+    signed = targets.dtype.kind in "ib"
+    for start in range(0, n_rows, step):
+        rows = slice(start, start + step)
+        mask = _enlarge(grid, [first[rows], *others])
+        for contrast, hidden, target in zip(contrasts, hiddens, targets, strict=True):
+            values = mask * contrast[rows]
+            values += hidden[rows]
+            if signed:
+                np.rint(values, out=values)
+            np.copyto(target[rows], values, casting="unsafe")
