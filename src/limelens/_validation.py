@@ -304,14 +304,15 @@ def check_planar(ndim: int, segmenter: str) -> None:
         raise InvalidInputError(msg)
 
 
-def check_has_segments(segments: object, fill: str) -> None:
-    """Refuse a fill that needs segments where a method has none."""
+def check_fill_segments(segments: object, image: Image, fill: str) -> Segments:
+    """Return the segments of a channels-last image, for a fill that needs them."""
     if segments is None:
         msg = (
             "`fill` must do without segments here, window and pixel methods have none; got "
             f"{fill}(), which needs them. Use ImageMean() or Blur(sigma)."
         )
         raise InvalidInputError(msg)
+    return check_segments(segments, image.shape[: max(2, image.ndim - 1)])[0]
 
 
 def check_coalitions(coalitions: object, n_segments: int) -> Coalitions:
@@ -375,6 +376,32 @@ def check_background(background: object, image: Image) -> Background:
         )
         raise InvalidInputError(msg)
     return np.ascontiguousarray(to_dtype("fill", array, image.dtype))
+
+
+def check_one_background(background: object, image: Image) -> Image:
+    """Return one background of the image's shape and dtype; a number fills all of it."""
+    array = check_numeric("background", background)
+    if array.shape not in ((), image.shape):
+        msg = (
+            f"`background` must be a number or of the image's shape {image.shape}; "
+            f"got {describe(array)}. A color per channel: np.broadcast_to(color, image.shape)."
+        )
+        raise InvalidInputError(msg)
+    array = to_dtype("background", array, image.dtype)
+    return np.full(image.shape, array) if array.ndim == 0 else array
+
+
+def check_out(out: object, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return `out` if a batch can be written into it."""
+    wanted = f"`out` must be a writeable, C-contiguous {dtype} array of shape {shape}"
+    if not isinstance(out, np.ndarray) or out.shape != shape or out.dtype != dtype:
+        msg = f"{wanted}; got {describe(out)}."
+        raise InvalidInputError(msg)
+    if not (out.flags.c_contiguous and out.flags.writeable):
+        came = "one that is not contiguous" if out.flags.writeable else "a read-only one"
+        msg = f"{wanted}; got {came}. Make one with np.empty({shape}, {str(dtype)!r})."
+        raise InvalidInputError(msg)
+    return out
 
 
 def to_dtype(name: str, values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:

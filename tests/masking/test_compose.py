@@ -100,6 +100,15 @@ def test_few_rows_use_boxes_and_many_the_table():
     assert isinstance(many._table, PatternTable)
 
 
+def test_the_table_comes_in_time_where_more_rows_than_announced_come():
+    segments = np.arange(64 * 64).reshape(64, 64) // 256
+    compose = SegmentComposer(np.ones((64, 64)), np.zeros((64, 64)), segments, None, 8)
+    coalitions = np.tile([True, False], (8, 8))
+    for _ in range(50):
+        compose(coalitions)
+    assert isinstance(compose._table, PatternTable)
+
+
 def test_a_block_of_one_segment_has_two_rows_and_of_two_segments_four():
     blocks = cut(np.array([0, 0, 0, 1, 1, 1]), 2, 2)
     assert blocks.tuple_of_block.tolist() == [0, 2, 1]

@@ -39,6 +39,7 @@ class SegmentComposer:
     ) -> None:
         self._arrays = (image, background, segments, channel_axis)
         self._rows_left = n_rows
+        self._spent = 0.0
         self._boxes: SegmentBoxes | None = None
         self._table: PatternTable | None = None
 
@@ -62,7 +63,10 @@ class SegmentComposer:
         self._boxes.write(coalitions, out)
 
     def _table_pays(self, coalitions: Coalitions) -> bool:
-        """Expect of the rows to come that they differ in as many segments as these."""
+        """Expect of the rows to come that they differ in as many segments as these.
+
+        What the boxes cost so far counts too, as more rows may come than were announced.
+        """
         n, d = coalitions.shape
         if n == 0:
             return False
@@ -70,7 +74,9 @@ class SegmentComposer:
         n_kept = np.count_nonzero(coalitions, axis=1)
         n_writes = float(np.minimum(n_kept, d - n_kept).mean())
         row_cost = n_writes * (BOX_COST + BOX_PIXEL_COST * pixels / d)
-        return max(self._rows_left, n) * row_cost > TABLE_COST + TABLE_PIXEL_COST * pixels
+        expected = self._spent + max(self._rows_left, n) * row_cost
+        self._spent += n * row_cost
+        return expected > TABLE_COST + TABLE_PIXEL_COST * pixels
 
 
 def coalition_composer(
