@@ -17,7 +17,12 @@ ROLES = ("explain", "__call__")
 # Shared parameters whose default differs on purpose: (parameter, owner) -> why.
 OWN_DEFAULTS = {
     ("alpha", "Lasso"): "chosen along the path, where Ridge's is LIME's fixed 1",
+    ("channel_axis", "Explanation"): "counted from the front, None where there are no channels",
+    ("compactness", "Watershed"): "scikit-image's scale: not SLIC's",
     ("n_segments", "Grid"): "49 cells are 7 x 7 on a square image",
+    ("sigma", "Felzenszwalb"): "as in scikit-image's examples, half of SLIC's",
+    ("rng", "Noise"): "a fill is the same on every call",
+    ("rng", "Quickshift"): "scikit-image's, and so lime's",
 }
 
 

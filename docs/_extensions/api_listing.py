@@ -5,11 +5,13 @@ for a module with an `__all__` of its own, the names there. New public names app
 """
 
 import inspect
+import sys
 from importlib import import_module
 from typing import Any, ClassVar
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
 
 import limelens
@@ -32,6 +34,23 @@ def public_names(module: str) -> list[str]:
     return names or [f"{module}.{name}" for name in own]
 
 
+def is_data(name: str) -> bool:
+    """Say whether a dotted name is a constant: neither class nor function."""
+    module, _, attribute = name.rpartition(".")
+    return not callable(getattr(import_module(module), attribute))
+
+
+def constant(name: str) -> list[str]:
+    """Return the lines of a constant: the string under its assignment, wherever that is."""
+    package, _, attribute = name.rpartition(".")
+    for module in [module for module in sys.modules if f"{module}.".startswith(f"{package}.")]:
+        documented = ModuleAnalyzer.for_module(module).find_attr_docs()
+        if ("", attribute) in documented:
+            text = [f"   {line}" for line in documented["", attribute]]
+            return [f".. py:data:: {name}", "", *text, ""]
+    raise ValueError(f"{name} has no docstring under its assignment")
+
+
 def entry(name: str) -> list[str]:
     """Return the autodoc lines of one name.
 
@@ -42,9 +61,10 @@ def entry(name: str) -> list[str]:
     """
     module, _, attribute = name.rpartition(".")
     value: Any = getattr(import_module(module), attribute)
+    if is_data(name):
+        return constant(name)
     if not inspect.isclass(value):
-        kind = "function" if callable(value) else "data"
-        return [f".. auto{kind}:: {name}", ""]
+        return [f".. autofunction:: {name}", ""]
     if issubclass(value, BaseException):
         return [f".. autoexception:: {name}", "   :show-inheritance:", ""]
     return [f".. autoclass:: {name}", "   :members:", ""]
@@ -61,7 +81,12 @@ class ApiListing(SphinxDirective):
         names = [name for module in self.arguments[0].split() for name in public_names(module)]
         if not names:
             raise self.error(f"nothing is public in {self.arguments[0]}")
-        table = [".. autosummary::", "", *(f"   ~{name}" for name in names), ""]
+        table = [
+            ".. autosummary::",
+            "",
+            *(f"   ~{name}" for name in names if not is_data(name)),
+            "",
+        ]
         lines = [line for name in names for line in entry(name)]
         text = "\n".join(["```{eval-rst}", *table, *lines, "```"])  # the pages are Markdown
         return self.parse_text_to_nodes(text)
