@@ -36,7 +36,7 @@ def draw_image(
     `max_side`.
     """
     image, channel_axis = check_image(image, channel_axis)
-    return to_picture(_backdrop(image, channel_axis, "color", max_side))
+    return to_picture(draw_backdrop(image, channel_axis, "color", max_side))
 
 
 def draw_overlay(
@@ -96,7 +96,7 @@ def draw_overlay(
         segments = check_array("segments", segments, spatial)
     opacity = check_number("opacity", opacity, minimum=0.0, maximum=1.0)
     limit = color_limit(heatmap, scale)
-    base = _backdrop(image, channel_axis, backdrop, max_side)
+    base = draw_backdrop(image, channel_axis, backdrop, max_side)
     return to_picture(paint_overlay(base, heatmap, limit, segments=segments, opacity=opacity))
 
 
@@ -143,7 +143,7 @@ def draw_top(
     """
     image, channel_axis = check_image(image, channel_axis)
     spatial = spatial_shape(image.shape, channel_axis)
-    painted = _backdrop(image, channel_axis, "color", max_side)
+    painted = draw_backdrop(image, channel_axis, "color", max_side)
     for name, mask, color in (("raises", raises, TOP_RAISES), ("lowers", lowers, TOP_LOWERS)):
         where = check_array(name, mask, spatial, dtype=np.bool_)
         where = resize(as_plane(where, where.ndim, empty=0), painted.shape[:2])
@@ -188,10 +188,13 @@ def _neighbours(edge: NDArray[np.float32], axis: int) -> list[NDArray[np.float32
     return [padded.take(range(start, start + n), axis=axis) for start in range(3)]
 
 
-def _backdrop(
-    image: NDArray[Any], channel_axis: int | None, backdrop: str, max_side: int
+def draw_backdrop(
+    image: NDArray[Any],
+    channel_axis: int | None,
+    backdrop: str = "grey",
+    max_side: int = MAX_SIDE,
 ) -> NDArray[np.uint8]:
-    """Return the checked image as a picture of the size it is drawn at."""
+    """Return a checked image as (H, W, 3), of the size and in the colours it is painted over."""
     check_choice("backdrop", backdrop, BACKDROPS)
     max_side = check_int("max_side", max_side, minimum=16)
     rgb = to_rgb(image, channel_axis)

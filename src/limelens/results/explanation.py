@@ -1,8 +1,9 @@
 """The record of one explained image, and what can be read from it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field, fields, replace
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,10 +12,17 @@ from limelens._arrays import channels_back, channels_last, spatial_shape
 from limelens._typing import Fill, Floats, Image, Scores, Segments
 from limelens._validation import check_background, check_choice, check_int, check_segments
 from limelens.errors import InvalidInputError
+from limelens.pictures.display import MAX_SIDE
+from limelens.pictures.overlay import OPACITY, draw_top
 from limelens.results.ranking import SIGNS, strongest, sum_by_segment
-from limelens.results.record import check_per_segment, check_record, find_target
+from limelens.results.record import PER_TARGET, check_per_segment, check_record, find_target
 from limelens.results.samples import Samples
+from limelens.results.storage import read_record, write_record
 from limelens.results.upsampling import INTERPOLATIONS, upsample
+from limelens.results.views import card, draw_explanation, one_line
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,6 +45,8 @@ class Explanation:
     targets : tuple of int, length t
         The explained score columns.
     target_names : tuple of str, length t
+    target_values : ndarray of float64, shape (t, 2), optional
+        What each target makes of `scores` and of `hidden_scores`.
     segments : ndarray of int, shape (*spatial,), optional
         Labels `0..d-1`; None for window and pixel methods.
     standard_errors : ndarray of float64, optional
@@ -86,6 +96,7 @@ class Explanation:
     hidden_scores: Scores
     targets: tuple[int, ...]
     target_names: tuple[str, ...]
+    target_values: Floats | None = None
     segments: Segments | None = None
     standard_errors: Floats | None = None
     fidelity: Floats | None = None
@@ -164,16 +175,11 @@ class Explanation:
         """Return the same explanation with this one target only."""
         row = find_target(self, target)
         one = slice(row, row + 1)
-        errors, fidelity, reliability = self.standard_errors, self.fidelity, self.reliability
-        return replace(
-            self,
-            importances=self.importances[one],
-            targets=self.targets[one],
-            target_names=self.target_names[one],
-            standard_errors=None if errors is None else errors[one],
-            fidelity=None if fidelity is None else fidelity[one],
-            reliability=None if reliability is None else reliability[one],
-        )
+        rows: dict[str, Any] = {}
+        for name in PER_TARGET:
+            value = getattr(self, name)
+            rows[name] = None if value is None else value[one]
+        return replace(self, **rows)
 
     def by_segment(self, labels: ArrayLike) -> "Explanation":
         """Return the importances per pixel summed over the segments of a label image.
@@ -195,3 +201,72 @@ class Explanation:
             segments=segments,
             details={**self.details, "segment_ids": ids},
         )
+
+    def to_image(
+        self,
+        target: int | str | None = None,
+        *,
+        interpolation: str = "nearest",
+        scale: str | float = "symmetric",
+        opacity: float = OPACITY,
+        backdrop: str = "grey",
+        boundaries: bool | None = None,
+        max_side: int = MAX_SIDE,
+    ) -> "Picture":
+        """Return a Pillow image: orange-red raises the score, blue lowers it, zero is clear.
+
+        `scale`: see `color_limit`; `opacity`, `backdrop`, `max_side`: see `draw_overlay`.
+        `boundaries` of the segments are drawn unless the map is smoothed; True or False decides.
+        """
+        return draw_explanation(
+            self,
+            target,
+            interpolation=interpolation,
+            scale=scale,
+            opacity=opacity,
+            backdrop=backdrop,
+            boundaries=boundaries,
+            max_side=max_side,
+        )
+
+    def top_image(
+        self,
+        n: int,
+        target: int | str | None = None,
+        *,
+        sign: str = "absolute",
+        max_side: int = MAX_SIDE,
+    ) -> "Picture":
+        """Return a Pillow image: `n` top segments, green if they raise the score, else red."""
+        mask = self.top_mask(n, target, sign=sign)
+        heatmap = self.heatmap(target)
+        return draw_top(
+            self.image,
+            mask & (heatmap > 0),
+            mask & (heatmap < 0),
+            channel_axis=self.channel_axis,
+            max_side=max_side,
+        )
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the explanation to one file: an `.npz` without pickle, the name as given.
+
+        `details` may hold None, numbers, strings, arrays, and lists, tuples and dicts of these.
+        """
+        record = {each.name: getattr(self, each.name) for each in fields(self)}
+        record["samples"] = self.samples and vars(self.samples)
+        write_record(path, record)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> "Explanation":
+        """Read what `save` wrote; a foreign, damaged or cut file is an InvalidInputError."""
+        record = read_record(path, {each.name for each in fields(cls)})
+        if record["samples"] is not None:
+            record["samples"] = Samples(**record["samples"])
+        return cls(**record)
+
+    def __repr__(self) -> str:
+        return one_line(self)
+
+    def _repr_html_(self) -> str:
+        return card(self)

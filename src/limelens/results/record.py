@@ -1,5 +1,6 @@
 """What the fields of an explanation must be, and how one of its targets is found."""
 
+from collections.abc import Mapping
 from numbers import Integral
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,22 @@ from limelens._arrays import spatial_shape
 from limelens._typing import Segments
 from limelens._validation import check_array, check_int, check_numeric, check_text, describe
 from limelens.errors import InvalidInputError
+from limelens.results.samples import Samples
 
 if TYPE_CHECKING:
     from limelens.results.explanation import Explanation
+
+
+PER_TARGET = (
+    "importances",
+    "targets",
+    "target_names",
+    "target_values",
+    "standard_errors",
+    "fidelity",
+    "reliability",
+)
+"""The fields with one entry, or one row, per target."""
 
 
 def check_record(explanation: "Explanation") -> None:
@@ -31,9 +45,17 @@ def check_record(explanation: "Explanation") -> None:
     _check_importances(explanation, n_targets, spatial)
     scores = check_array("scores", explanation.scores, ("k",))
     check_array("hidden_scores", explanation.hidden_scores, scores.shape)
+    if explanation.target_values is not None:
+        check_array("target_values", explanation.target_values, (n_targets, 2), dtype=np.float64)
     for name in ("fidelity", "reliability"):
         if (value := getattr(explanation, name)) is not None:
             check_array(name, value, (n_targets,), dtype=np.float64, finite=False)
+    if explanation.samples is not None and not isinstance(explanation.samples, Samples):
+        msg = f"`samples` must be Samples or None; got {describe(explanation.samples)}."
+        raise InvalidInputError(msg)
+    if not isinstance(explanation.details, Mapping):
+        msg = f"`details` must be a dict; got {describe(explanation.details)}."
+        raise InvalidInputError(msg)
     check_int("n_predictions", explanation.n_predictions, minimum=0)
     check_text("explainer", explanation.explainer)
 

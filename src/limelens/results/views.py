@@ -1,0 +1,135 @@
+"""What an explanation looks like: its picture, its line of text, its card in a notebook."""
+
+import base64
+import io
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from limelens._typing import Floats
+from limelens._validation import check_choice, check_flag, check_number
+from limelens.pictures.colors import color_limit
+from limelens.pictures.display import resize
+from limelens.pictures.lettering import signed
+from limelens.pictures.overlay import draw_backdrop, paint_overlay, to_picture
+from limelens.results.ranking import strongest
+from limelens.results.record import check_per_segment, find_target
+from limelens.results.upsampling import INTERPOLATIONS, upsample
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+    from limelens.results.explanation import Explanation
+
+_CARD_TARGETS = 5
+
+
+def draw_explanation(
+    explanation: "Explanation",
+    target: int | str | None,
+    *,
+    interpolation: str,
+    scale: str | float,
+    opacity: float,
+    backdrop: str,
+    boundaries: bool | None,
+    max_side: int,
+) -> "Picture":
+    """Return the overlay of one target; see `Explanation.to_image`."""
+    check_choice("interpolation", interpolation, INTERPOLATIONS)
+    opacity = check_number("opacity", opacity, minimum=0.0, maximum=1.0)
+    row = explanation.importances[find_target(explanation, target)]
+    limit = color_limit(row, scale)
+    if boundaries is None:
+        boundaries = row.ndim == 1 and interpolation == "nearest"
+    elif check_flag("boundaries", boundaries):
+        check_per_segment(explanation)
+    base = draw_backdrop(explanation.image, explanation.channel_axis, backdrop, max_side)
+    heat = _display_map(explanation, row, interpolation, base.shape[:2])
+    segments = explanation.segments if boundaries else None
+    return to_picture(paint_overlay(base, heat, limit, segments=segments, opacity=opacity))
+
+
+def _display_map(
+    explanation: "Explanation", row: Floats, interpolation: str, size: tuple[int, int]
+) -> Floats:
+    """Return the map of one target; what is smoothed is smoothed at the size it is seen at."""
+    segments = explanation.segments
+    if segments is None or row.ndim > 1:
+        return row
+    if segments.ndim == 2 and interpolation != "nearest":
+        segments = resize(segments, size)
+    return upsample(row, segments, interpolation)
+
+
+def describe_targets(explanation: "Explanation", most: int) -> str:
+    """Return the first targets by name, with their value where it is known."""
+    words = []
+    for row, name in enumerate(explanation.target_names[:most]):
+        values = explanation.target_values
+        words.append(repr(name) + ("" if values is None else f" {values[row, 0]:.3g}"))
+    more = len(explanation.targets) - most
+    return ", ".join(words) + (f" and {more} more" if more > 0 else "")
+
+
+def one_line(explanation: "Explanation") -> str:
+    """Return the repr: what was explained, by what, how well, at what price."""
+    method = explanation.explainer.partition("(")[0]
+    image, fidelity = explanation.image, explanation.fidelity
+    parts = [f"{describe_targets(explanation, 3)} of a {image.shape} {image.dtype} image"]
+    if explanation.segments is not None:
+        parts.append(f"{int(explanation.segments.max()) + 1} segments")
+    if fidelity is not None:
+        parts.append(f"fidelity {_number(fidelity[0])}")
+    parts.append(f"{explanation.n_predictions} predictions")
+    return f"<Explanation{f' by {method}' if method else ''}: {'; '.join(parts)}>"
+
+
+def card(explanation: "Explanation") -> str:
+    """Return HTML for a notebook: the overlay of the first target, a table of the first five."""
+    stream = io.BytesIO()
+    explanation.to_image(max_side=480).save(stream, format="PNG")
+    source = base64.b64encode(stream.getvalue()).decode()
+    head = "".join(f"<th>{name}</th>" for name in _COLUMNS)
+    rows = "".join(
+        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in _card_row(explanation, row))}</tr>"
+        for row in range(min(len(explanation.targets), _CARD_TARGETS))
+    )
+    return (
+        f'<div><img alt="importances over the image" src="data:image/png;base64,{source}"/>'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        f"<p>{escape(one_line(explanation))}</p></div>"
+    )
+
+
+_COLUMNS = ("target", "score", "hidden", "fidelity", "reliability", "strongest")
+
+
+def _card_row(explanation: "Explanation", row: int) -> list[str]:
+    values, fidelity = explanation.target_values, explanation.fidelity
+    reliability = explanation.reliability
+    return [
+        explanation.target_names[row],
+        "" if values is None else _number(values[row, 0]),
+        "" if values is None else _number(values[row, 1]),
+        "" if fidelity is None else _number(fidelity[row]),
+        "" if reliability is None else _number(reliability[row]),
+        _strongest_words(explanation, row),
+    ]
+
+
+def _strongest_words(explanation: "Explanation", row: int) -> str:
+    importances = explanation.importances[row]
+    if importances.ndim > 1:
+        return f"{signed(importances.min())} to {signed(importances.max())}"
+    errors = explanation.standard_errors
+    words = []
+    for segment in strongest(importances, 3, "absolute"):
+        error = "" if errors is None else f" ± {_number(errors[row, segment])}"
+        words.append(f"segment {segment}: {signed(importances[segment])}{error}")
+    return ", ".join(words) or "all zero"
+
+
+def _number(value: float) -> str:
+    return "unknown" if np.isnan(value) else f"{value:.3g}"
