@@ -11,7 +11,7 @@ import limelens
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 
 project = "limelens"
-author = "The limelens developers"
+author = copyright = "The limelens developers"
 version = release = limelens.__version__
 
 extensions = [
