@@ -1,8 +1,22 @@
 """Simple models fitted to scores of masked images."""
 
 from limelens.surrogates.fit import Fit
+from limelens.surrogates.forward_selection import ForwardSelection
 from limelens.surrogates.kernels import cosine_distance, kernel_weights
 from limelens.surrogates.lasso import Lasso
-from limelens.surrogates.linear import Ridge, weighted_r2
+from limelens.surrogates.linear import Ridge
+from limelens.surrogates.moments import weighted_r2
+from limelens.surrogates.regressor import Regressor
+from limelens.surrogates.tree import Tree
 
-__all__ = ["Fit", "Lasso", "Ridge", "cosine_distance", "kernel_weights", "weighted_r2"]
+__all__ = [
+    "Fit",
+    "ForwardSelection",
+    "Lasso",
+    "Regressor",
+    "Ridge",
+    "Tree",
+    "cosine_distance",
+    "kernel_weights",
+    "weighted_r2",
+]

@@ -19,7 +19,7 @@ class Fit:
     importances : array_like, shape (t, d)
         What each segment adds to each target; positive raises the score.
     intercepts : array_like, shape (t,)
-        The simple model's value where everything is hidden; NaN for models without one.
+        The simple model's value where everything is hidden.
     standard_errors : array_like, shape (t, d), optional
         Of the importances; NaN where a segment's effect could not be measured.
     fidelity : array_like, shape (t,)

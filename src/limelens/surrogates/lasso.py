@@ -12,14 +12,8 @@ from limelens._typing import Coalitions, Floats
 from limelens._validation import check_choice, check_flag, check_number
 from limelens.errors import LimelensWarning
 from limelens.surrogates.fit import Fit
-from limelens.surrogates.linear import (
-    Moments,
-    least_squares,
-    left_out_errors,
-    linear_fit,
-    r2_of_residuals,
-    weighted_moments,
-)
+from limelens.surrogates.linear import least_squares, left_out_errors, linear_fit
+from limelens.surrogates.moments import Moments, r2_of_residuals, weighted_moments
 from limelens.surrogates.path import lasso_paths
 
 _FALLBACK_ALPHA = 1.0
@@ -176,7 +170,7 @@ class Lasso:
         check_flag("debias", self.debias)
 
     def __call__(self, coalitions: Coalitions, scores: Floats, weights: Floats) -> Fit:
-        """Fit every target; see `weighted_moments` for the arguments."""
+        """Fit every target; see `rows_that_count` for the arguments."""
         moments = weighted_moments(coalitions, scores, weights)
         choices = self._choose(moments)
         self._warn_of_empty(choices)

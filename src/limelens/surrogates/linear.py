@@ -7,126 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._typing import Coalitions, Floats
-from limelens._validation import check_number, check_rows
+from limelens._validation import check_number
 from limelens.surrogates.fit import Fit
+from limelens.surrogates.moments import Moments, r2_of_residuals, weighted_moments
 
-# Below these, relative to what it is compared with, a number is rounding noise.
+# Relative to what they are compared with, these are rounding noise.
 _DEPENDENT = 1e-10
-_CONSTANT = 1e-12
 _FULL_LEVERAGE = 1e-9
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Moments:
-    """Rows of positive weight, centred by their weighted means, and their products.
-
-    Attributes
-    ----------
-    design : ndarray, shape (n, d)
-        Coalitions minus `design_means`.
-    values : ndarray, shape (n, t)
-        Target values minus `value_means`; exactly zero for a constant target.
-    weights : ndarray, shape (n,)
-        Positive.
-    design_means, value_means : ndarray, shape (d,) and (t,)
-        Weighted means.
-    gram : ndarray, shape (d, d)
-        ``design.T @ diag(weights) @ design``.
-    cross : ndarray, shape (d, t)
-        ``design.T @ diag(weights) @ values``.
-    totals : ndarray, shape (t,)
-        Weighted sums of squares of `values`.
-    """
-
-    design: Floats
-    values: Floats
-    weights: Floats
-    design_means: Floats
-    value_means: Floats
-    gram: Floats
-    cross: Floats
-    totals: Floats
-
-    @property
-    def n_targets(self) -> int:
-        """Number of targets."""
-        return self.values.shape[1]
-
-    @property
-    def n_segments(self) -> int:
-        """Number of segments."""
-        return self.design.shape[1]
-
-    @property
-    def varies(self) -> NDArray[np.bool_]:
-        """Which targets are not constant, shape (t,)."""
-        return self.totals > 0
-
-    @property
-    def toggled(self) -> NDArray[np.bool_]:
-        """Which segments are neither always kept nor always hidden, shape (d,)."""
-        return np.diagonal(self.gram) > _CONSTANT * self.weights.sum()
-
-    @property
-    def effective_rows(self) -> float:
-        """Kish's effective number of rows, (sum of weights)² / sum of squared weights."""
-        return float(self.weights.sum() ** 2 / np.square(self.weights).sum())
-
-
-def weighted_moments(coalitions: Coalitions, scores: Floats, weights: Floats) -> Moments:
-    """Check and centre the rows of a fit; rows of zero weight are left out.
-
-    Parameters
-    ----------
-    coalitions : ndarray of bool, shape (n, d)
-        True where a segment is kept.
-    scores : ndarray, shape (n, t)
-        Target values.
-    weights : ndarray, shape (n,)
-        Kernel weights, not negative.
-
-    Returns
-    -------
-    Moments
-        What every linear fit needs, computed once for all targets.
-
-    Raises
-    ------
-    InvalidInputError
-        If shapes do not agree, something is not finite, or fewer than two weights are positive.
-
-    Examples
-    --------
-    >>> rows = np.array([[1, 1], [1, 0], [0, 1], [0, 0]], dtype=bool)
-    >>> moments = weighted_moments(rows, np.array([[3.0], [1.0], [2.0], [0.0]]), np.ones(4))
-    >>> moments.gram
-    array([[1., 0.],
-           [0., 1.]])
-    >>> moments.cross
-    array([[1.],
-           [2.]])
-    """
-    coalitions, values, weights = check_rows(coalitions, scores, weights)
-    counted = weights > 0
-    if not counted.all():
-        coalitions, values, weights = coalitions[counted], values[counted], weights[counted]
-    design = coalitions.astype(np.float64)
-    shares = weights / weights.sum()
-    design_means, value_means = shares @ design, shares @ values
-    design -= design_means
-    constant = np.ptp(values, axis=0) <= _CONSTANT * np.abs(values).max(axis=0)
-    values = np.where(constant, 0.0, values - value_means)
-    weighted = weights[:, np.newaxis] * design
-    return Moments(
-        design=design,
-        values=values,
-        weights=weights,
-        design_means=design_means,
-        value_means=value_means,
-        gram=design.T @ weighted,
-        cross=weighted.T @ values,
-        totals=weights @ np.square(values),
-    )
 
 
 def penalised_inverse(gram: Floats, alpha: float) -> NDArray[Any]:
@@ -143,38 +30,6 @@ def penalised_inverse(gram: Floats, alpha: float) -> NDArray[Any]:
     if pivots.size and pivots.min() <= _DEPENDENT * np.diagonal(penalised).max():
         return np.linalg.pinv(penalised, rcond=_DEPENDENT, hermitian=True)
     return np.linalg.inv(penalised)
-
-
-def weighted_r2(values: Floats, predictions: Floats, weights: Floats) -> Floats:
-    """Return the weighted R² of predictions, one a target; NaN where a target is constant.
-
-    Parameters
-    ----------
-    values, predictions : ndarray, shape (n, t)
-        What came and what the surrogate said.
-    weights : ndarray, shape (n,)
-        Kernel weights.
-
-    Returns
-    -------
-    ndarray, shape (t,)
-        ``1 - sum w (y - p)² / sum w (y - mean)²``.
-
-    Examples
-    --------
-    >>> values = np.array([[0.0], [1.0], [2.0]])
-    >>> weighted_r2(values, np.array([[0.0], [1.0], [1.0]]), np.ones(3))
-    array([0.5])
-    """
-    mean = weights @ values / weights.sum()
-    return _explained(weights @ np.square(values - predictions), weights @ (values - mean) ** 2)
-
-
-def _explained(errors: Floats, totals: Floats) -> Floats:
-    """Return ``1 - errors / totals``, NaN where the total is zero."""
-    varies = totals > 0
-    ratios = np.divide(errors, totals, out=np.full(len(totals), np.nan), where=varies)
-    return 1.0 - ratios
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -275,11 +130,6 @@ def left_out_errors(moments: Moments, columns: NDArray[np.intp], solved: LeastSq
     return errors
 
 
-def r2_of_residuals(moments: Moments, residuals: Floats, targets: Any = slice(None)) -> Floats:
-    """Return the weighted R² that residuals leave, one a target; NaN for a constant target."""
-    return _explained(moments.weights @ np.square(residuals), moments.totals[targets])
-
-
 def linear_fit(
     moments: Moments,
     *,
@@ -357,7 +207,7 @@ class Ridge:
         check_number("alpha", self.alpha, minimum=0)
 
     def __call__(self, coalitions: Coalitions, scores: Floats, weights: Floats) -> Fit:
-        """Fit all targets at once; see `weighted_moments` for the arguments."""
+        """Fit all targets at once; see `rows_that_count` for the arguments."""
         moments = weighted_moments(coalitions, scores, weights)
         solved = least_squares(moments, columns=np.arange(moments.n_segments), alpha=self.alpha)
         return linear_fit(

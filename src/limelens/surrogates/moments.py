@@ -1,0 +1,191 @@
+"""What a fit needs of its rows: those that count, centred, and their products."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelens._typing import Coalitions, Floats
+from limelens._validation import check_rows
+
+# Relative to what they are compared with, these are rounding noise.
+_CONSTANT = 1e-12
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Moments:
+    """Rows of positive weight, centred by their weighted means, and their products.
+
+    Attributes
+    ----------
+    design : ndarray, shape (n, d)
+        Coalitions minus `design_means`.
+    values : ndarray, shape (n, t)
+        Target values minus `value_means`; exactly zero for a constant target.
+    weights : ndarray, shape (n,)
+        Positive.
+    design_means, value_means : ndarray, shape (d,) and (t,)
+        Weighted means.
+    gram : ndarray, shape (d, d)
+        ``design.T @ diag(weights) @ design``.
+    cross : ndarray, shape (d, t)
+        ``design.T @ diag(weights) @ values``.
+    totals : ndarray, shape (t,)
+        Weighted sums of squares of `values`.
+    """
+
+    design: Floats
+    values: Floats
+    weights: Floats
+    design_means: Floats
+    value_means: Floats
+    gram: Floats
+    cross: Floats
+    totals: Floats
+
+    @property
+    def n_targets(self) -> int:
+        """Number of targets."""
+        return self.values.shape[1]
+
+    @property
+    def n_segments(self) -> int:
+        """Number of segments."""
+        return self.design.shape[1]
+
+    @property
+    def varies(self) -> NDArray[np.bool_]:
+        """Which targets are not constant, shape (t,)."""
+        return self.totals > 0
+
+    @property
+    def toggled(self) -> NDArray[np.bool_]:
+        """Which segments are neither always kept nor always hidden, shape (d,)."""
+        return np.diagonal(self.gram) > _CONSTANT * self.weights.sum()
+
+    @property
+    def effective_rows(self) -> float:
+        """Kish's effective number of rows, (sum of weights)² / sum of squared weights."""
+        return float(self.weights.sum() ** 2 / np.square(self.weights).sum())
+
+
+def rows_that_count(
+    coalitions: Coalitions, scores: Floats, weights: Floats
+) -> tuple[Coalitions, Floats, Floats]:
+    """Check the rows of a fit and leave out those of zero weight.
+
+    Parameters
+    ----------
+    coalitions : ndarray of bool, shape (n, d)
+        True where a segment is kept.
+    scores : ndarray, shape (n, t)
+        Target values.
+    weights : ndarray, shape (n,)
+        Kernel weights, not negative.
+
+    Returns
+    -------
+    coalitions, values, weights
+        As given, the values as float64 of shape (n, t).
+
+    Raises
+    ------
+    InvalidInputError
+        If shapes do not agree, something is not finite, or fewer than two weights are positive.
+    """
+    coalitions, values, weights = check_rows(coalitions, scores, weights)
+    counted = weights > 0
+    if counted.all():
+        return coalitions, values, weights
+    return coalitions[counted], values[counted], weights[counted]
+
+
+def is_constant(values: Floats) -> NDArray[np.bool_]:
+    """Return which targets are constant up to rounding, shape (t,)."""
+    return np.ptp(values, axis=0) <= _CONSTANT * np.abs(values).max(axis=0)
+
+
+def weighted_moments(coalitions: Coalitions, scores: Floats, weights: Floats) -> Moments:
+    """Centre the rows of a fit and multiply them out; rows of zero weight are left out.
+
+    Parameters
+    ----------
+    coalitions, scores, weights
+        As for `rows_that_count`.
+
+    Returns
+    -------
+    Moments
+        What every linear fit needs, computed once for all targets.
+
+    Raises
+    ------
+    InvalidInputError
+        As `rows_that_count`.
+
+    Examples
+    --------
+    >>> rows = np.array([[1, 1], [1, 0], [0, 1], [0, 0]], dtype=bool)
+    >>> moments = weighted_moments(rows, np.array([[3.0], [1.0], [2.0], [0.0]]), np.ones(4))
+    >>> moments.gram
+    array([[1., 0.],
+           [0., 1.]])
+    >>> moments.cross
+    array([[1.],
+           [2.]])
+    """
+    coalitions, values, weights = rows_that_count(coalitions, scores, weights)
+    design = coalitions.astype(np.float64)
+    shares = weights / weights.sum()
+    design_means, value_means = shares @ design, shares @ values
+    design -= design_means
+    values = np.where(is_constant(values), 0.0, values - value_means)
+    weighted = weights[:, np.newaxis] * design
+    return Moments(
+        design=design,
+        values=values,
+        weights=weights,
+        design_means=design_means,
+        value_means=value_means,
+        gram=design.T @ weighted,
+        cross=weighted.T @ values,
+        totals=weights @ np.square(values),
+    )
+
+
+def weighted_r2(values: Floats, predictions: Floats, weights: Floats) -> Floats:
+    """Return the weighted R² of predictions, one a target; NaN where a target is constant.
+
+    Parameters
+    ----------
+    values, predictions : ndarray, shape (n, t)
+        What came and what the surrogate said.
+    weights : ndarray, shape (n,)
+        Kernel weights.
+
+    Returns
+    -------
+    ndarray, shape (t,)
+        ``1 - sum w (y - p)² / sum w (y - mean)²``.
+
+    Examples
+    --------
+    >>> values = np.array([[0.0], [1.0], [2.0]])
+    >>> weighted_r2(values, np.array([[0.0], [1.0], [1.0]]), np.ones(3))
+    array([0.5])
+    """
+    mean = weights @ values / weights.sum()
+    return _explained(weights @ np.square(values - predictions), weights @ (values - mean) ** 2)
+
+
+def _explained(errors: Floats, totals: Floats) -> Floats:
+    """Return ``1 - errors / totals``, NaN where the total is zero."""
+    varies = totals > 0
+    ratios = np.divide(errors, totals, out=np.full(len(totals), np.nan), where=varies)
+    return 1.0 - ratios
+
+
+def r2_of_residuals(moments: Moments, residuals: Floats, targets: Any = slice(None)) -> Floats:
+    """Return the weighted R² that residuals leave, one a target; NaN for a constant target."""
+    return _explained(moments.weights @ np.square(residuals), moments.totals[targets])
