@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from limelens.errors import InvalidInputError
@@ -23,6 +23,7 @@ def test_columns_belong_to_the_labels_in_rising_order():
     np.testing.assert_array_equal(batch, [[[0, 0, 3], [0, 5, 6]]])
 
 
+@settings(deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     n_rows=st.integers(0, 300),

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from limelens.masking import soft
 from limelens.masking.soft import enlarging_factor, soft_composer, soft_masks
 
 
+@settings(deadline=None)
 @given(st.integers(1, 9), st.integers(1, 40))
 def test_the_weights_of_every_pixel_add_up_to_one(n_cells, size):
     factor = enlarging_factor(n_cells, size)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from limelens.masking.windows import compose_shapes, compose_windows, ellipse, gaussian
@@ -36,6 +36,7 @@ def test_a_volume_has_three_sides():
     assert np.argwhere(batch[0, ..., 0]).tolist() == [[0, 1, 0], [0, 1, 1]]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([None, 0, 1, 2]))
 def test_a_boolean_shape_that_hides_all_is_a_box(seed, channel_axis):
     rng = np.random.default_rng(seed)

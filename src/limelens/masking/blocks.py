@@ -12,7 +12,7 @@ Indices = NDArray[np.intp]
 MAX_IMAGES = 8.0
 """How many times as large as the image the table of all appearances may be."""
 
-MAX_SEGMENTS = 16
+MAX_SEGMENTS = 12
 """A block that touches more segments is cut smaller."""
 
 WIDTHS = (32, 16, 8, 4, 2, 1)
@@ -41,8 +41,9 @@ class Group:
 class Blocks:
     """An image cut in memory order into blocks of `width` pixels.
 
-    A block that touches the segments `s_0 < s_1 < ...` has the code `sum_j kept(s_j) << j`; its
-    appearance is row `first_row + code` of the table of all appearances.
+    A block that touches the segments `s_0 < s_1 < ...` has the code `sum_j kept(s_j) << j`, which
+    numbers its appearances. The table of all appearances holds, for each group of m blocks that
+    touch equally many segments, m rows for each code.
 
     Attributes
     ----------
@@ -53,10 +54,13 @@ class Blocks:
     tuples : ndarray of intp, shape (t, kmax)
         The distinct sets of segments, the smaller first, padded with `d`. The first `d` are the
         single segments.
-    sizes : ndarray of intp, shape (t,)
-        Segments in each set.
+    strides : ndarray of intp, shape (t,)
+        Table rows from one code of a set to the next: the size of its group.
+    first_of_size : tuple of int
+        First set that has more than 0, 1, 2, ... segments.
     tuple_of_block : ndarray of intp, shape (n_blocks,)
     first_row : ndarray of intp, shape (n_blocks,)
+        The row of code 0.
     n_rows : int
         Rows of the table.
     """
@@ -64,23 +68,23 @@ class Blocks:
     width: int
     groups: tuple[Group, ...]
     tuples: Indices
-    sizes: Indices
+    strides: Indices
+    first_of_size: tuple[int, ...]
     tuple_of_block: Indices
     first_row: Indices
     n_rows: int
 
-    def codes(self, coalitions: Coalitions) -> Indices:
-        """Return the code of every distinct set of segments, shape (b, t)."""
+    def offsets(self, coalitions: Coalitions) -> Indices:
+        """Return how far from `first_row` each set's appearance lies, shape (b, t)."""
         n, d = coalitions.shape
         dtype = np.uint8 if self.tuples.shape[1] <= 8 else np.uint32
         # one row a segment: gathering whole rows of n bytes is what makes this cheap
         kept = np.zeros((d + 1, n), dtype)
         kept[:d] = coalitions.T
         codes = np.take(kept, self.tuples[:, 0], axis=0)
-        for j in range(1, self.tuples.shape[1]):
-            larger = int(np.searchsorted(self.sizes, j, side="right"))
-            codes[larger:] |= np.take(kept, self.tuples[larger:, j], axis=0) << dtype(j)
-        return np.ascontiguousarray(codes.T, dtype=np.intp)
+        for j, first in enumerate(self.first_of_size[1:], start=1):
+            codes[first:] |= np.take(kept, self.tuples[first:, j], axis=0) << dtype(j)
+        return np.multiply(codes.T, self.strides, dtype=np.intp, order="C")
 
 
 def border_positions(owners: Indices) -> Indices:
@@ -91,15 +95,21 @@ def border_positions(owners: Indices) -> Indices:
 def choose_width(owners: Indices, borders: Indices) -> int:
     """Return the widest block whose appearances fit the bound `MAX_IMAGES`.
 
-    The number of runs in a block bounds the number of segments it touches from above.
+    The number of segments in a block is bounded from above by its runs of equal pixels, less
+    those that return to the segment before the last.
     """
     pixels = len(owners)
+    returns = np.zeros(len(borders), np.bool_)
+    returns[1:] = owners[borders[1:]] == owners[borders[:-1] - 1]
     for width in WIDTHS:
         if width > pixels:
             continue
-        inside = borders[borders % width != 0]
-        runs = np.bincount(inside // width, minlength=-(-pixels // width)) + 1
-        if runs.max() <= MAX_SEGMENTS and np.exp2(runs).mean() <= MAX_IMAGES:
+        block, place = np.divmod(borders, width)
+        news = place != 0
+        again = news[:-1] & (block[1:] == block[:-1]) & returns[1:]
+        news[1:] &= ~again
+        n_segments = np.bincount(block[news], minlength=-(-pixels // width)) + 1
+        if n_segments.max() <= MAX_SEGMENTS and np.exp2(n_segments).mean() <= MAX_IMAGES:
             return width
     return 1
 
@@ -133,20 +143,24 @@ def cut(owners: Indices, n_segments: int, width: int, borders: Indices | None = 
     tuple_of_block = owners[: n_blocks * width : width].copy()
     tuples, tuple_sizes, tuple_of_block[mixed] = _distinct_sets(sets, sizes, n_segments)
 
-    size_of_block = np.ones(n_blocks, np.intp)
-    size_of_block[mixed] = sizes
+    pure = np.ones(n_blocks, np.bool_)
+    pure[mixed] = False
     first_row = np.empty(n_blocks, np.intp)
+    strides = np.empty(len(tuples), np.intp)
     groups, n_rows = [], 0
-    for k in np.flatnonzero(np.bincount(size_of_block)).tolist():
-        members = np.flatnonzero(size_of_block == k)
-        groups.append(Group(k=k, blocks=members, slots=None if k == 1 else slots[sizes == k]))
-        first_row[members] = n_rows + (np.arange(len(members)) << k)
+    for k in range(1, tuples.shape[1] + 1):
+        chosen = sizes == k
+        members = np.flatnonzero(pure) if k == 1 else mixed[chosen]
+        groups.append(Group(k=k, blocks=members, slots=None if k == 1 else slots[chosen]))
+        first_row[members] = np.arange(n_rows, n_rows + len(members))
+        strides[tuple_sizes == k] = len(members)
         n_rows += len(members) << k
     return Blocks(
         width=width,
         groups=tuple(groups),
         tuples=tuples,
-        sizes=tuple_sizes,
+        strides=strides,
+        first_of_size=tuple(np.searchsorted(tuple_sizes, range(tuples.shape[1]), "right").tolist()),
         tuple_of_block=tuple_of_block,
         first_row=first_row,
         n_rows=n_rows,
@@ -160,20 +174,39 @@ def _mixed_blocks(
 
     Works on runs of equal pixels, of which there are far fewer than pixels.
     """
-    mixed = np.unique(inside // width)
+    is_mixed = np.zeros(len(owners) // width + 1, np.bool_)
+    is_mixed[inside // width] = True
+    mixed = np.flatnonzero(is_mixed)
+    number = np.cumsum(is_mixed) - 1
     starts = np.sort(np.concatenate([mixed * width, inside]))
-    block = np.searchsorted(mixed, starts // width)  # numbered among the mixed blocks
-    ends = np.minimum(np.append(starts[1:], owners.size), (mixed[block] + 1) * width)
+    block = number[starts // width]
+    lengths = np.diff(starts, append=0)
+    last = np.flatnonzero(np.diff(block, append=-1))
+    lengths[last] = (mixed + 1) * width - starts[last]
 
-    pairs, pair_of_run = np.unique(block * d + owners[starts], return_inverse=True)
-    pair_block, pair_owner = np.divmod(pairs, d)
+    pair, order = _sorted_with_order(block * d + owners[starts])
+    is_new = np.ones(len(pair), np.bool_)
+    is_new[1:] = pair[1:] != pair[:-1]
+    pair_block, pair_owner = np.divmod(pair[is_new], d)
     sizes = np.bincount(pair_block, minlength=len(mixed))
-    pair_slot = np.arange(len(pairs)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    pair_slot = np.arange(len(pair_block)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
 
     sets = np.full((len(mixed), max(int(sizes.max(initial=0)), 1)), d, np.intp)
     sets[pair_block, pair_slot] = pair_owner
-    slots = np.repeat(pair_slot[pair_of_run].astype(np.uint8), ends - starts)
+    slot_of_run = np.empty(len(pair), np.uint8)
+    slot_of_run[order] = pair_slot[np.cumsum(is_new) - 1]
+    slots = np.repeat(slot_of_run, lengths)
     return mixed, slots.reshape(len(mixed), width), sets, sizes
+
+
+def _sorted_with_order(keys: Indices) -> tuple[Indices, Indices]:
+    """Return the keys sorted, and their order; one plain sort where both fit one integer."""
+    shift = max(len(keys), 1).bit_length()
+    if int(keys.max(initial=0)).bit_length() + shift >= np.iinfo(np.intp).bits:
+        order = np.argsort(keys)
+        return keys[order], order
+    both = np.sort(keys << shift | np.arange(len(keys)))
+    return both >> shift, both & ((1 << shift) - 1)
 
 
 def _distinct_sets(sets: Indices, sizes: Indices, d: int) -> tuple[Indices, Indices, Indices]:
@@ -186,8 +219,13 @@ def _distinct_sets(sets: Indices, sizes: Indices, d: int) -> tuple[Indices, Indi
             bound = len(key)
         key = key * (d + 1) + column
         bound *= d + 1
-    _, first, number = np.unique(key, return_index=True, return_inverse=True)
+    ordered, order = _sorted_with_order(key)
+    is_new = np.ones(len(key), np.bool_)
+    is_new[1:] = ordered[1:] != ordered[:-1]
+    first = order[is_new]
+    number = np.empty(len(key), np.intp)
+    number[order] = np.cumsum(is_new) - 1 + d
     single = np.full((d, sets.shape[1]), d, np.intp)
     single[:, 0] = np.arange(d)
     tuples = np.concatenate([single, sets[first]])
-    return tuples, np.concatenate([np.ones(d, np.intp), sizes[first]]), number + d
+    return tuples, np.concatenate([np.ones(d, np.intp), sizes[first]]), number

@@ -43,12 +43,12 @@ class PatternTable:
         """Write the batch into `out`, which is C-contiguous and of the image's dtype."""
         layout = self.layout
         n_blocks = layout.planes * len(self.blocks.first_row)
-        codes = self.blocks.codes(coalitions)
+        offsets = self.blocks.offsets(coalitions)
         rest = self.tail[0].shape[1]
         flat = out.reshape(len(out), layout.planes, layout.pixels * layout.values)
         step = max(1, CHUNK_INDICES // n_blocks)
         for start in range(0, len(out), step):
-            rows = self._rows(codes[start : start + step])
+            rows = self._rows(offsets[start : start + step])
             target = flat[start : start + step]
             if rest == 0:
                 shape = (len(target), n_blocks, self.table.shape[1])
@@ -61,22 +61,21 @@ class PatternTable:
             background, image = self.tail
             values[:, :, -rest:] = np.where(kept, image, background)
 
-    def _rows(self, codes: Indices) -> Indices:
+    def _rows(self, offsets: Indices) -> Indices:
         """Return the table rows of a few images, shape (b, planes * n_blocks)."""
         blocks, planes = self.blocks, self.layout.planes
         n_blocks = len(blocks.first_row)
         # "clip" because the default would check first, in a buffer
         if planes == 1:
-            rows = np.empty((len(codes), n_blocks), np.intp)
-            np.take(codes, blocks.tuple_of_block, axis=1, out=rows, mode="clip")
+            rows = np.empty((len(offsets), n_blocks), np.intp)
+            np.take(offsets, blocks.tuple_of_block, axis=1, out=rows, mode="clip")
             rows += blocks.first_row
             return rows
-        rows = np.empty((len(codes), planes, n_blocks), np.intp)
-        first = np.take(codes, blocks.tuple_of_block, axis=1, mode="clip")
+        rows = np.empty((len(offsets), planes, n_blocks), np.intp)
+        first = np.take(offsets, blocks.tuple_of_block, axis=1, mode="clip")
         first += blocks.first_row
-        offsets = np.arange(planes) * blocks.n_rows
-        np.add(first[:, None], offsets[:, None], out=rows)
-        return rows.reshape(len(codes), -1)
+        np.add(first[:, None], np.arange(planes)[:, None] * blocks.n_rows, out=rows)
+        return rows.reshape(len(offsets), -1)
 
     def _write_planes(self, rows: Indices, target: NDArray[Any]) -> None:
         """Gather plane by plane, where whole blocks leave a rest of each plane."""
@@ -136,20 +135,26 @@ def _fill_table(
     table: NDArray[Any], blocks: Blocks, kept: NDArray[Any], hidden: NDArray[Any]
 ) -> None:
     """Write all appearances; kept and hidden are the pixels `(n_blocks * width, values)`."""
-    width, values = blocks.width, kept.shape[1]
-    both = np.stack([hidden.reshape(-1, width * values), kept.reshape(-1, width * values)])
-    pixels = both.reshape(2, -1, values)
+    width = blocks.width
+    pixel = np.dtype((np.void, kept.dtype.itemsize * kept.shape[1]))
+    kept, hidden, table = (_as_pixels(part, pixel, width) for part in (kept, hidden, table))
     start = 0
     for group in blocks.groups:
         m = len(group.blocks)
-        rows = table[start : start + (m << group.k)]
+        rows = table[start : start + (m << group.k)].reshape(1 << group.k, m, width)
         start += m << group.k
+        np.take(hidden, group.blocks, axis=0, out=rows[0], mode="clip")
         if group.slots is None:
-            rows.reshape(m, 2, -1)[...] = both[:, group.blocks].swapaxes(0, 1)
+            np.take(kept, group.blocks, axis=0, out=rows[1], mode="clip")
             continue
-        pattern = np.arange(1 << group.k)[None, :, None]
-        source = (pattern >> group.slots[:, None]) & 1
-        source *= pixels.shape[1]
-        source += (group.blocks[:, None] * width + np.arange(width))[:, None]
-        into = rows.reshape(m, 1 << group.k, width, values)
-        np.take(pixels.reshape(-1, values), source, axis=0, out=into, mode="clip")
+        image = np.take(kept, group.blocks, axis=0, mode="clip")
+        for j in range(group.k):
+            shown = group.slots == j
+            for code in range(1 << j):
+                rows[code | 1 << j] = rows[code]
+                np.copyto(rows[code | 1 << j], image, where=shown)
+
+
+def _as_pixels(part: NDArray[Any], pixel: np.dtype[Any], width: int) -> NDArray[Any]:
+    """View values as blocks of pixels, one item of raw bytes each, shape (n_blocks, width)."""
+    return part.reshape(-1).view(pixel).reshape(-1, width)
