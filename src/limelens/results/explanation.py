@@ -19,9 +19,10 @@ from limelens.results.record import PER_TARGET, check_per_segment, check_record,
 from limelens.results.samples import Samples
 from limelens.results.storage import read_record, write_record
 from limelens.results.upsampling import INTERPOLATIONS, upsample
-from limelens.results.views import card, draw_explanation, one_line
+from limelens.results.views import card, draw_explanation, one_line, plot_explanation
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from PIL.Image import Image as Picture
 
 
@@ -247,6 +248,20 @@ class Explanation:
             channel_axis=self.channel_axis,
             max_side=max_side,
         )
+
+    def plot(
+        self,
+        target: int | str | None = None,
+        *,
+        n: int = 12,
+        interpolation: str = "nearest",
+        scale: str | float = "symmetric",
+    ) -> "Figure":
+        """Return a matplotlib figure: the overlay, and the `n` strongest segments as bars.
+
+        Save it with `plot().savefig(path)`. Raises ImportError without the extra `plot`.
+        """
+        return plot_explanation(self, target, n=n, interpolation=interpolation, scale=scale)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the explanation to one file: an `.npz` without pickle, the name as given.

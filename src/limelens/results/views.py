@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from limelens._typing import Floats
-from limelens._validation import check_choice, check_flag, check_number
+from limelens._validation import check_choice, check_flag, check_int, check_number
 from limelens.pictures.colors import color_limit
-from limelens.pictures.display import resize
+from limelens.pictures.display import as_plane, resize
+from limelens.pictures.figures import plot_overlay
 from limelens.pictures.lettering import signed
 from limelens.pictures.overlay import draw_backdrop, paint_overlay, to_picture
 from limelens.results.ranking import strongest
@@ -18,6 +19,7 @@ from limelens.results.record import check_per_segment, find_target
 from limelens.results.upsampling import INTERPOLATIONS, upsample
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from PIL.Image import Image as Picture
 
     from limelens.results.explanation import Explanation
@@ -133,3 +135,36 @@ def _strongest_words(explanation: "Explanation", row: int) -> str:
 
 def _number(value: float) -> str:
     return "unknown" if np.isnan(value) else f"{value:.3g}"
+
+
+def plot_explanation(
+    explanation: "Explanation",
+    target: int | str | None,
+    *,
+    n: int,
+    interpolation: str,
+    scale: str | float,
+) -> "Figure":
+    """Return the matplotlib figure of one target; see `Explanation.plot`."""
+    n = check_int("n", n, minimum=0)
+    row = find_target(explanation, target)
+    importances, errors = explanation.importances[row], explanation.standard_errors
+    picture = explanation.to_image(target, interpolation=interpolation, scale=scale)
+    overlay = np.asarray(picture)
+    title = explanation.target_names[row]
+    if explanation.target_values is not None:
+        title += f"  {_number(explanation.target_values[row, 0])}"
+    limit = color_limit(importances, scale)
+    if importances.ndim > 1:
+        return plot_overlay(overlay, limit, title=title)
+    segments = check_per_segment(explanation)
+    labels = resize(as_plane(segments, segments.ndim, empty=-1), overlay.shape[:2])
+    return plot_overlay(
+        overlay,
+        limit,
+        title=title,
+        labels=labels,
+        importances=importances,
+        standard_errors=None if errors is None else errors[row],
+        shown=strongest(importances, n, "absolute"),
+    )
