@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,13 @@ from limelens.results.record import PER_TARGET, check_per_segment, check_record,
 from limelens.results.samples import Samples
 from limelens.results.storage import read_record, write_record
 from limelens.results.upsampling import INTERPOLATIONS, upsample
-from limelens.results.views import card, draw_explanation, one_line, plot_explanation
+from limelens.results.views import (
+    card,
+    draw_explanation,
+    interactive_page,
+    one_line,
+    plot_explanation,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -262,6 +269,17 @@ class Explanation:
         Save it with `plot().savefig(path)`. Raises ImportError without the extra `plot`.
         """
         return plot_explanation(self, target, n=n, interpolation=interpolation, scale=scale)
+
+    def to_html(self, path: str | PathLike[str] | None = None, *, max_side: int = 640) -> str:
+        """Return an interactive page as HTML, and write it to `path` if there is one.
+
+        It refers to nothing outside itself: a segment under the pointer says its importance, and
+        targets, colour scale and the number of segments shown can be switched.
+        """
+        page = interactive_page(self, max_side=max_side)
+        if path is not None:
+            Path(path).write_text(page, encoding="utf-8")
+        return page
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the explanation to one file: an `.npz` without pickle, the name as given.

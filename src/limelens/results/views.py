@@ -14,6 +14,7 @@ from limelens.pictures.display import as_plane, resize
 from limelens.pictures.figures import plot_overlay
 from limelens.pictures.lettering import signed
 from limelens.pictures.overlay import draw_backdrop, paint_overlay, to_picture
+from limelens.pictures.report import ReportTarget, report_page
 from limelens.results.ranking import strongest
 from limelens.results.record import check_per_segment, find_target
 from limelens.results.upsampling import INTERPOLATIONS, upsample
@@ -168,3 +169,40 @@ def plot_explanation(
         standard_errors=None if errors is None else errors[row],
         shown=strongest(importances, n, "absolute"),
     )
+
+
+def interactive_page(explanation: "Explanation", *, max_side: int) -> str:
+    """Return the HTML page of all targets; see `Explanation.to_html`."""
+    errors = explanation.standard_errors
+    targets = [
+        ReportTarget(
+            name=name,
+            notes=_notes(explanation, row),
+            importances=explanation.importances[row],
+            standard_errors=None if errors is None else errors[row],
+        )
+        for row, name in enumerate(explanation.target_names)
+    ]
+    per_segment = explanation.importances.ndim == 2
+    n_predictions = f"{explanation.n_predictions} predictions"
+    return report_page(
+        explanation.image,
+        targets,
+        channel_axis=explanation.channel_axis,
+        segments=explanation.segments if per_segment else None,
+        title=f"Why {explanation.target_names[0]}?",
+        facts=[fact for fact in (explanation.explainer, n_predictions) if fact],
+        max_side=check_int("max_side", max_side, minimum=16),
+    )
+
+
+def _notes(explanation: "Explanation", row: int) -> list[str]:
+    """Return what is known of a target beside its importances."""
+    notes = []
+    if explanation.target_values is not None:
+        intact, hidden = explanation.target_values[row]
+        notes.append(f"score {_number(intact)}, hidden {_number(hidden)}")
+    for name in ("fidelity", "reliability"):
+        if (values := getattr(explanation, name)) is not None:
+            notes.append(f"{name} {_number(values[row])}")
+    return notes
