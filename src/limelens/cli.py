@@ -1,0 +1,44 @@
+"""The command line: `limelens demo`, `python -m limelens demo`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import limelens
+from limelens import demo
+from limelens.errors import LimelensError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code: 0 done, 2 wrong usage, 130 interrupted.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        What follows the program's name; by default what the shell gave.
+    """
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        demo.run(options.output)
+    except LimelensError as error:
+        parser.exit(2, f"limelens {options.command}: {error}\n")
+    except KeyboardInterrupt:
+        sys.stderr.write("\nlimelens: interrupted\n")
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="limelens", description=limelens.__doc__.splitlines()[0])
+    parser.add_argument("--version", action="version", version=limelens.__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    words = "explain two face classifiers of one accuracy that look at different things"
+    command = commands.add_parser("demo", help=words, description=f"{words.capitalize()}.")
+    command.add_argument(
+        "--output",
+        metavar="FILE",
+        default="limelens-demo.png",
+        help="where the picture goes (default: %(default)s)",
+    )
+    return parser

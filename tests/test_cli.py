@@ -1,0 +1,59 @@
+"""The command line: what it runs, says and returns."""
+
+import subprocess
+import sys
+
+import pytest
+
+import limelens
+from limelens import cli, demo
+
+
+def test_demo_runs_with_the_file_it_is_given(monkeypatch):
+    outputs = []
+    monkeypatch.setattr(demo, "run", outputs.append)
+    assert cli.main(["demo"]) == 0
+    assert cli.main(["demo", "--output", "why.png"]) == 0
+    assert outputs == ["limelens-demo.png", "why.png"]
+
+
+@pytest.mark.parametrize("arguments", [[], ["explain"], ["demo", "--verbose"], ["demo", "x.png"]])
+def test_wrong_usage_shows_the_usage_and_returns_2(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(arguments)
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.startswith("usage: limelens")
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_and_version_return_0(option, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main([option])
+    assert stop.value.code == 0
+    expected = limelens.__version__ if option == "--version" else "demo"
+    assert expected in capsys.readouterr().out
+
+
+def test_an_output_that_cannot_be_written_is_one_clear_line(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["demo", "--output", str(tmp_path / "missing" / "x.png")])
+    assert stop.value.code == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("limelens demo: `output` must be a file that can be written; got")
+    assert printed.err.count("\n") == 1
+
+
+def test_interruption_returns_130(monkeypatch, capsys):
+    def interrupted(output):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "run", interrupted)
+    assert cli.main(["demo"]) == 130
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_the_package_runs_as_a_module():
+    command = [sys.executable, "-m", "limelens", "--version"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == limelens.__version__
