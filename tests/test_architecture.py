@@ -15,6 +15,7 @@ MAX_FILE_LINES, MAX_FUNCTION_LINES = 400, 40
 LAYERS = {
     **dict.fromkeys(("errors", "_typing"), 0),
     **dict.fromkeys(("_validation", "_arrays"), 1),
+    "_sizes": 1.5,
     **dict.fromkeys(("targets", "segmenting", "sampling", "masking", "adapters", "testing"), 2),
     **dict.fromkeys(("_answers", "_progress", "ledger", "results.samples", "pictures"), 2),
     **dict.fromkeys(("engine", "surrogates", "results"), 3),
@@ -46,7 +47,7 @@ def is_package(module: str) -> bool:
     return (SOURCE / module.replace(".", "/")).is_dir()
 
 
-def layer(module: str) -> int:
+def layer(module: str) -> float:
     """Return the layer of a module; a package stands as high as the highest module in it."""
     entries = [entry for entry in LAYERS if is_within(module, entry)]
     assert entries, f"add {module} to LAYERS in {__file__}"

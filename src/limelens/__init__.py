@@ -15,16 +15,22 @@ if TYPE_CHECKING:
         LimelensWarning,
         PredictionError,
     )
+    from limelens.explainers.ablation import Ablation
+    from limelens.explainers.kernelshap import KernelShap
     from limelens.explainers.lime import Lime
+    from limelens.explainers.occlusion import Occlusion
+    from limelens.explainers.permutation import PermutationShapley
+    from limelens.explainers.rise import Rise
+    from limelens.explainers.shapley import ExactShapley
     from limelens.masking.fills import (
         Backgrounds,
         Blur,
         Constant,
         ImageMean,
-        Inpaint,
         Noise,
         SegmentMean,
     )
+    from limelens.masking.inpaint import Inpaint
     from limelens.masking.perturb import perturb
     from limelens.pictures.preview import segment_preview
     from limelens.results.explanation import Explanation
@@ -42,29 +48,35 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Ablation": "explainers.ablation",
     "Backgrounds": "masking.fills",
     "Bernoulli": "sampling.samplers",
     "Blur": "masking.fills",
     "Constant": "masking.fills",
     "ConvergenceWarning": "errors",
+    "ExactShapley": "explainers.shapley",
     "Exhaustive": "sampling.samplers",
     "Explanation": "results.explanation",
     "Felzenszwalb": "segmenting.superpixels",
     "ForwardSelection": "surrogates.forward_selection",
     "Grid": "segmenting.fixed",
     "ImageMean": "masking.fills",
-    "Inpaint": "masking.fills",
+    "Inpaint": "masking.inpaint",
     "InvalidInputError": "errors",
+    "KernelShap": "explainers.kernelshap",
     "LabelImage": "segmenting.fixed",
     "Lasso": "surrogates.lasso",
     "Lime": "explainers.lime",
     "LimelensError": "errors",
     "LimelensWarning": "errors",
     "Noise": "masking.fills",
+    "Occlusion": "explainers.occlusion",
+    "PermutationShapley": "explainers.permutation",
     "PredictionError": "errors",
     "Quickshift": "segmenting.superpixels",
     "Regressor": "surrogates.regressor",
     "Ridge": "surrogates.linear",
+    "Rise": "explainers.rise",
     "Samples": "results.samples",
     "SegmentMean": "masking.fills",
     "Slic": "segmenting.superpixels",
@@ -78,11 +90,13 @@ _HOMES = {
 }
 
 __all__ = [
+    "Ablation",
     "Backgrounds",
     "Bernoulli",
     "Blur",
     "Constant",
     "ConvergenceWarning",
+    "ExactShapley",
     "Exhaustive",
     "Explanation",
     "Felzenszwalb",
@@ -91,16 +105,20 @@ __all__ = [
     "ImageMean",
     "Inpaint",
     "InvalidInputError",
+    "KernelShap",
     "LabelImage",
     "Lasso",
     "Lime",
     "LimelensError",
     "LimelensWarning",
     "Noise",
+    "Occlusion",
+    "PermutationShapley",
     "PredictionError",
     "Quickshift",
     "Regressor",
     "Ridge",
+    "Rise",
     "Samples",
     "SegmentMean",
     "Slic",

@@ -1,11 +1,12 @@
-"""Checks of what the caller's own functions answer: scores, coalitions."""
+"""Checks of what the caller's functions answer: scores, coalitions, earlier answers."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._typing import Coalitions
+from limelens._typing import ClassNames, Coalitions
 from limelens._validation import check_coalitions, describe
 from limelens.errors import InvalidInputError, PredictionError
 
@@ -89,3 +90,55 @@ def check_coalition_rows(coalitions: object, n_segments: int, n_samples: int) ->
         msg = f"`sampler` was asked for {n_samples} coalitions and returned none."
         raise InvalidInputError(msg)
     return rows.copy()
+
+
+def check_class_names(class_names: ClassNames, n_columns: int) -> dict[int, str]:
+    """Return the names of the score columns by column; unnamed columns are their number."""
+    names = {column: str(column) for column in range(n_columns)}
+    if class_names is None:
+        return names
+    if isinstance(class_names, Mapping):
+        unknown = [column for column in class_names if column not in names]
+        if unknown:
+            msg = f"`class_names` names column {unknown[0]!r}; the model has {n_columns} columns."
+            raise InvalidInputError(msg)
+        return names | {int(column): str(name) for column, name in class_names.items()}
+    if isinstance(class_names, str) or len(class_names) != n_columns:
+        msg = (
+            f"`class_names` must name all {n_columns} score columns, or be a mapping from column "
+            f"to name; got {describe(class_names)}."
+        )
+        raise InvalidInputError(msg)
+    return {column: str(name) for column, name in enumerate(class_names)}
+
+
+def check_reuse(reuse: Any, fingerprint: str, suffix: str) -> Any:
+    """Return the samples of an earlier explanation, if they are of the same query.
+
+    Parameters
+    ----------
+    reuse : Explanation, Samples or None
+    fingerprint : str
+        Digests of image, segments and backgrounds, joined by dots.
+    suffix : str
+        What samples of reduced scores append to their fingerprint.
+    """
+    samples = getattr(reuse, "samples", reuse)
+    if samples is None:
+        if reuse is None:
+            return None
+        msg = "`reuse` is an explanation without samples; explain anew."
+        raise InvalidInputError(msg)
+    if not hasattr(samples, "fingerprint"):
+        msg = f"`reuse` must be an Explanation or its samples; got {describe(reuse)}."
+        raise InvalidInputError(msg)
+    theirs = samples.fingerprint.removesuffix(suffix).split(".")
+    names = ("image", "segmentation or kind of masks", "background")
+    for name, ours, other in zip(names, fingerprint.split("."), theirs, strict=True):
+        if ours != other:
+            msg = (
+                f"`reuse` holds rows of another {name}; rows can be used again only with the same "
+                "image, segments and background."
+            )
+            raise InvalidInputError(msg)
+    return samples

@@ -6,14 +6,14 @@ of the argument, what came, and what would work. Inner functions trust what pass
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._typing import Background, ClassNames, Coalitions, Floats, Image, Seed, Segments
+from limelens._typing import Background, Coalitions, Floats, Image, Seed, Segments
 from limelens.errors import InvalidInputError, LimelensWarning
 
 
@@ -250,50 +250,6 @@ def check_segments(
     return np.ascontiguousarray(segments, dtype=np.intp), ids.astype(np.intp)
 
 
-def check_size(name: str, size: object) -> tuple[int | float, ...]:
-    """Return a size as a tuple: pixels where it is an int, a share of the side where a float.
-
-    Examples
-    --------
-    >>> check_size("window", 0.2)
-    (0.2,)
-    """
-    sizes = tuple(size) if isinstance(size, (tuple, list)) else (size,)
-    for each in sizes:
-        whole = isinstance(each, Integral) and not isinstance(each, (bool, np.bool_))
-        share = isinstance(each, Real) and not isinstance(each, Integral) and 0 < each <= 1
-        if not (share or (whole and each >= 1)):
-            msg = (
-                f"`{name}` must be an int >= 1 (pixels) or a float in (0, 1] (share of the side), "
-                f"or one for each side; got {describe(size)}."
-            )
-            raise InvalidInputError(msg)
-    return sizes
-
-
-def size_in_pixels(name: str, size: object, sides: tuple[int, ...]) -> tuple[int, ...]:
-    """Return a size in whole pixels, one for each side, at least one and at most the side.
-
-    Examples
-    --------
-    >>> size_in_pixels("window", (0.5, 3), (20, 30))
-    (10, 3)
-    """
-    sizes = check_size(name, size)
-    if len(sizes) not in (1, len(sides)):
-        msg = (
-            f"`{name}` must be one number, or {len(sides)} for the image's sides {sides}; "
-            f"got {describe(size)}."
-        )
-        raise InvalidInputError(msg)
-    sizes = sizes * len(sides) if len(sizes) == 1 else sizes
-    pixels = (
-        round(each * side) if isinstance(each, float) else int(each)
-        for each, side in zip(sizes, sides, strict=True)
-    )
-    return tuple(min(side, max(1, each)) for each, side in zip(pixels, sides, strict=True))
-
-
 def check_planar(ndim: int, segmenter: str) -> None:
     """Refuse a volume where only pictures can be segmented."""
     if ndim == 4:
@@ -420,55 +376,3 @@ def to_dtype(name: str, values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[A
         )
         raise InvalidInputError(msg)
     return rounded.astype(dtype)
-
-
-def check_class_names(class_names: ClassNames, n_columns: int) -> dict[int, str]:
-    """Return the names of the score columns by column; unnamed columns are their number."""
-    names = {column: str(column) for column in range(n_columns)}
-    if class_names is None:
-        return names
-    if isinstance(class_names, Mapping):
-        unknown = [column for column in class_names if column not in names]
-        if unknown:
-            msg = f"`class_names` names column {unknown[0]!r}; the model has {n_columns} columns."
-            raise InvalidInputError(msg)
-        return names | {int(column): str(name) for column, name in class_names.items()}
-    if isinstance(class_names, str) or len(class_names) != n_columns:
-        msg = (
-            f"`class_names` must name all {n_columns} score columns, or be a mapping from column "
-            f"to name; got {describe(class_names)}."
-        )
-        raise InvalidInputError(msg)
-    return {column: str(name) for column, name in enumerate(class_names)}
-
-
-def check_reuse(reuse: Any, fingerprint: str, suffix: str) -> Any:
-    """Return the samples of an earlier explanation, if they are of the same query.
-
-    Parameters
-    ----------
-    reuse : Explanation, Samples or None
-    fingerprint : str
-        Digests of image, segments and backgrounds, joined by dots.
-    suffix : str
-        What samples of reduced scores append to their fingerprint.
-    """
-    samples = getattr(reuse, "samples", reuse)
-    if samples is None:
-        if reuse is None:
-            return None
-        msg = "`reuse` is an explanation without samples; explain anew."
-        raise InvalidInputError(msg)
-    if not hasattr(samples, "fingerprint"):
-        msg = f"`reuse` must be an Explanation or its samples; got {describe(reuse)}."
-        raise InvalidInputError(msg)
-    theirs = samples.fingerprint.removesuffix(suffix).split(".")
-    names = ("image", "segmentation or kind of masks", "background")
-    for name, ours, other in zip(names, fingerprint.split("."), theirs, strict=True):
-        if ours != other:
-            msg = (
-                f"`reuse` holds rows of another {name}; rows can be used again only with the same "
-                "image, segments and background."
-            )
-            raise InvalidInputError(msg)
-    return samples

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._answers import check_scores
+from limelens._answers import check_class_names, check_reuse, check_scores
 from limelens._typing import (
     Background,
     Batch,
@@ -21,7 +21,7 @@ from limelens._typing import (
     Scores,
     Segments,
 )
-from limelens._validation import check_class_names, check_reuse
+from limelens._validation import check_int
 from limelens.errors import InvalidInputError, LimelensWarning
 from limelens.ledger import Ledger
 from limelens.masking.compose import coalition_composer
@@ -57,7 +57,7 @@ class Query:
     mask_kind : str
         What the rows' keys mean; rows of another kind are never reused.
     target, class_names, batch_size, reuse
-        See `Explainer.explain`; `batch_size` is checked by the caller.
+        See `Explainer.explain`.
     report : callable or None
         `(done, total)` images, after every batch.
 
@@ -95,6 +95,7 @@ class Query:
         self._predict_fn = predict_fn
         self._target = target
         self._report = report
+        check_int("batch_size", batch_size, minimum=1)
         self._batch = max(1, min(batch_size, BATCH_BYTES // max(1, image.nbytes)))
         self._composers: dict[int, Callable[[Coalitions], Batch]] = {}
         self._fingerprint = _fingerprint(image, segments, backgrounds, mask_kind)
@@ -246,13 +247,13 @@ class Query:
         return scores
 
     def _composer(self, background: int, n_rows: int) -> Callable[[Coalitions], Batch]:
+        if self.segments is None:
+            msg = "coalitions need segments; this query has none"
+            raise TypeError(msg)
         if background not in self._composers:
+            behind = self.backgrounds[background]
             self._composers[background] = coalition_composer(
-                self.image,
-                self.backgrounds[background],
-                self.segments,
-                self.channel_axis,
-                n_rows,
+                self.image, behind, self.segments, self.channel_axis, n_rows
             )
         return self._composers[background]
 

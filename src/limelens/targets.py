@@ -140,6 +140,16 @@ def margin(column: int, other: int | None = None) -> Callable[[NDArray[Any]], Fl
     other : int, optional
         Without it, the highest of all other columns of each image.
 
+    Returns
+    -------
+    callable
+        Scores (n, k) -> margins (n,); pass it as `target`.
+
+    Raises
+    ------
+    InvalidInputError
+        If a column is not a non-negative integer.
+
     Examples
     --------
     >>> margin(0)(np.array([[5.0, 3.0, 4.0]]))
@@ -160,7 +170,24 @@ def margin(column: int, other: int | None = None) -> Callable[[NDArray[Any]], Fl
 def log_odds(column: int, *, eps: float = 1e-7) -> Callable[[NDArray[Any]], Floats]:
     """Return a target: `log(p / (1 - p))` of a column of probabilities.
 
-    Probabilities are kept `eps` away from 0 and 1; scores outside [0, 1] are refused.
+    Parameters
+    ----------
+    column : int
+        The column of probabilities.
+    eps : float
+        Probabilities are kept this far from 0 and 1.
+
+    Returns
+    -------
+    callable
+        Scores (n, k) -> log-odds (n,); pass it as `target`.
+
+    Raises
+    ------
+    InvalidInputError
+        If `column` or `eps` cannot be used.
+    PredictionError
+        When called, if the column holds scores outside [0, 1].
 
     Examples
     --------

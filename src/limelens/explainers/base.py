@@ -25,7 +25,6 @@ from limelens._validation import (
     check_background,
     check_callable,
     check_image,
-    check_int,
     check_rng,
     check_segments,
 )
@@ -122,7 +121,6 @@ class Explainer:
         """
         picture, axis = check_image(image, channel_axis)
         check_callable("predict_fn", predict_fn, "(batch) -> scores")
-        check_int("batch_size", batch_size, minimum=1)
         generator = check_rng(rng)
         segments, details = self._segment(picture, axis)
         self._check_budget(0 if segments is None else int(segments.max()) + 1)
@@ -283,8 +281,8 @@ def _warn_of_constant_scores(query: Query) -> None:
     ]
     if names:
         warnings.warn(
-            f"the score of target {', '.join(names)} never changed over the masked images: its "
-            "importances are zero. Try another target, fill or segmenter.",
+            f"the score of target {', '.join(names)} never changed over the masked images: there "
+            "is nothing to attribute. Try another target, fill or segmenter.",
             LimelensWarning,
             stacklevel=3,
         )

@@ -7,14 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from limelens._sizes import check_size, size_in_pixels
 from limelens._typing import Image
-from limelens._validation import (
-    check_array,
-    check_int,
-    check_segments,
-    check_size,
-    size_in_pixels,
-)
+from limelens._validation import check_array, check_int, check_segments
 from limelens.errors import InvalidInputError
 
 _N_CELLS = 49
@@ -74,7 +69,8 @@ class Grid:
             counts = _cell_counts(spatial, self.n_segments or _N_CELLS)
             lines = [np.arange(side) * n // side for side, n in zip(spatial, counts, strict=True)]
         else:
-            cell = size_in_pixels("cell", self.cell, spatial)
+            pixels = size_in_pixels("cell", self.cell, spatial)
+            cell = tuple(min(size, side) for size, side in zip(pixels, spatial, strict=True))
             lines = [np.arange(side) // step for side, step in zip(spatial, cell, strict=True)]
         shape = tuple(int(line[-1]) + 1 for line in lines)
         return np.arange(prod(shape)).reshape(shape)[np.ix_(*lines)]

@@ -1,0 +1,177 @@
+"""Occlusion: slide a window over the image and watch the score fall."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelens._arrays import spatial_shape
+from limelens._sizes import Region, Sizes, check_size
+from limelens._typing import Batch, Floats
+from limelens._validation import check_choice, check_number
+from limelens.engine import Query
+from limelens.errors import InvalidInputError
+from limelens.explainers.base import Attribution, FillExplainer
+from limelens.masking.window_grid import WindowGrid
+from limelens.masking.windows import compose_shapes, compose_windows, ellipse, gaussian
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Occlusion(FillExplainer):
+    """Hide a sliding window and average the score's fall over the windows that cover a pixel.
+
+    With h_w(x) the share in which window w hides pixel x (0 or 1 for boxes and discs)::
+
+        map(x) = sum_w h_w(x) (f(image) - f(image without w)) / sum_w h_w(x)
+
+    A value is what hiding a whole window costs, in units of the score; positive raises it.
+    Every pixel is hidden at least once. Memory is O(batch_size · image + n_windows · k).
+
+    Parameters
+    ----------
+    window, stride : int, float or tuple of them
+        Size and step of the window, one for all axes or one each (height, width): an int is
+        pixels, a float a share of the side. The stride may not exceed the window.
+    edges : {"clip", "center"}
+        "clip": the first window starts at the corner and the last one is cut off at the far
+        edge, ``ceil((side - window) / stride) + 1`` windows. "center": the first window is centred
+        on the corner pixel, all are cut off at the edges (MATLAB's MaskClipping).
+    shape : {"box", "disc", "gaussian"}
+        Shape of the window. "disc" hides the ellipse within the box; "gaussian" blends with
+        weight ``exp(-r^2 / 2)``, r in quarters of the window's side, cut off at the box.
+    roi : tuple of (start, stop), optional
+        Region to explain, one pair per axis in pixels or shares; outside it the map is zero.
+    refine : float, optional
+        Spend calls where they tell: windows are first placed without overlap, then every `stride`
+        only where their central pixel is within the highest share `refine` of the coarse map's
+        absolute values (for any target).
+    fill : callable
+        What the window shows; it is given no segments.
+
+    Notes
+    -----
+    ``details``: ``"n_windows"``, ``"window"`` and ``"stride"`` in pixels, ``"n_windows_full"``
+    without `refine`, and the bool array ``"covered"`` where `roi` leaves pixels out.
+
+    References
+    ----------
+    Zeiler, Fergus (2014), "Visualizing and understanding convolutional networks", ECCV.
+    doi:10.1007/978-3-319-10590-1_53
+
+    Examples
+    --------
+    Windows of two pixels cost 1 + 2 and 2 + 4; the middle pixel is covered by both:
+
+    >>> import numpy as np
+    >>> from limelens import Constant, Occlusion
+    >>> occlusion = Occlusion(window=(1, 2), stride=1, fill=Constant(0))
+    >>> total = lambda batch: batch.sum(axis=(1, 2))
+    >>> occlusion.explain(np.array([[1.0, 2.0, 4.0]]), total).importances[0]
+    array([[3. , 4.5, 6. ]])
+    """
+
+    window: Sizes = 0.2
+    stride: Sizes = 0.1
+    edges: Literal["clip", "center"] = "clip"
+    shape: Literal["box", "disc", "gaussian"] = "box"
+    roi: Region | None = None
+    refine: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_size("window", self.window)
+        check_size("stride", self.stride)
+        check_choice("edges", self.edges, ("clip", "center"))
+        check_choice("shape", self.shape, ("box", "disc", "gaussian"))
+        if self.refine is not None:
+            check_number("refine", self.refine, minimum=0, maximum=1, open_minimum=True)
+
+    def _mask_kind(self) -> str:
+        return f"windows {self.shape}"
+
+    def _attribute(self, query: Query, rng: np.random.Generator) -> Attribution:
+        sides = spatial_shape(query.image.shape, query.channel_axis)
+        grid = WindowGrid.place(sides, self.window, self.stride, edges=self.edges, roi=self.roi)
+        hiding = self._hiding(grid.window)
+        intact, _ = query.ends()
+        average = _Average(len(intact), grid, hiding)
+        asked = grid.coarse() if self.refine else np.ones(len(grid.starts), dtype=bool)
+        average.add(np.flatnonzero(asked), intact - _ask(query, grid, hiding, asked))
+        if self.refine:
+            more = grid.centred_on(_strongest(average.map(), self.refine)) & ~asked
+            average.add(np.flatnonzero(more), intact - _ask(query, grid, hiding, more))
+            asked |= more
+        covered = average.weights > 0
+        if not covered[grid.region()].all():
+            missed = int(covered[grid.region()].size - np.count_nonzero(covered[grid.region()]))
+            msg = (
+                f"`shape`={self.shape!r} with this stride never hides {missed} pixels. Use "
+                'edges="center" and a stride of at most two thirds of the window.'
+            )
+            raise InvalidInputError(msg)
+        details: dict[str, Any] = {
+            "n_windows": int(np.count_nonzero(asked)),
+            "n_windows_full": len(asked),
+            "window": list(grid.window),
+            "stride": list(grid.stride),
+        }
+        return Attribution(importances=average.map(), details=details)
+
+    def _hiding(self, window: tuple[int, ...]) -> NDArray[Any]:
+        """Return how much each pixel of the window is hidden, bool or in [0, 1]."""
+        if self.shape == "box":
+            return np.ones(window, dtype=bool)
+        return ellipse(window) if self.shape == "disc" else gaussian(window)
+
+
+def _ask(query: Query, grid: WindowGrid, hiding: NDArray[Any], asked: NDArray[np.bool_]) -> Floats:
+    """Return the target values, shape (n, t), with each of the asked windows hidden."""
+    starts = grid.starts[asked]
+    boxes = np.stack([starts, starts + grid.window], axis=2)
+    whole = hiding.dtype == np.bool_ and bool(hiding.all())
+
+    def compose(rows: NDArray[np.intp], background: int) -> Batch:
+        image, behind = query.image, query.backgrounds[background]
+        if whole:
+            return compose_windows(image, behind, boxes[rows], query.channel_axis)
+        return compose_shapes(image, behind, hiding, starts[rows], query.channel_axis)
+
+    keys = boxes.reshape(len(boxes), -1).astype(np.int32).view(np.uint8)
+    return query.values(query.stream(keys, compose))
+
+
+class _Average:
+    """Mean of the windows' values over the windows that cover a pixel, weighted by hiding."""
+
+    def __init__(self, n_targets: int, grid: WindowGrid, hiding: NDArray[Any]) -> None:
+        self._grid = grid
+        self._hiding = hiding.astype(np.float64)
+        self._sums = np.zeros((n_targets, *grid.sides))
+        self.weights = np.zeros(grid.sides)
+
+    def add(self, windows: NDArray[np.intp], values: Floats) -> None:
+        """Add windows of the grid with their values, shape (n, t)."""
+        shape = (-1,) + (1,) * len(self._grid.sides)
+        for window, value in zip(windows, values, strict=True):
+            box, part = self._grid.overlap(window)
+            hiding = self._hiding[part]
+            self._sums[(slice(None), *box)] += value.reshape(shape) * hiding
+            self.weights[box] += hiding
+
+    def map(self) -> Floats:
+        """Return the averages, shape (t, *spatial); zero outside the region."""
+        inside = np.zeros(self._grid.sides, dtype=bool)
+        inside[self._grid.region()] = True
+        shown = inside & (self.weights > 0)
+        return np.divide(self._sums, self.weights, out=np.zeros_like(self._sums), where=shown)
+
+
+def _strongest(maps: Floats, share: float) -> NDArray[np.bool_]:
+    """Return where any target's absolute map is within its highest share of pixels."""
+    flat = np.abs(maps).reshape(len(maps), -1)
+    n_pixels = flat.shape[1]
+    cut = np.partition(flat, n_pixels - max(1, round(share * n_pixels)), axis=1)
+    lowest = cut[:, n_pixels - max(1, round(share * n_pixels))]
+    strong = (flat >= lowest[:, np.newaxis]) & (flat > 0)
+    return np.asarray(strong.any(axis=0)).reshape(maps.shape[1:])

@@ -1,0 +1,116 @@
+"""RISE: its masks, both estimates by hand, its errors."""
+
+import numpy as np
+import pytest
+
+import limelens as ll
+from limelens.errors import InvalidInputError
+from limelens.testing import Recorder
+
+IMAGE = np.ones((4, 8))
+LARGE = np.ones((12, 16))  # so many different masks that equal ones hardly occur
+
+
+def right_half(batch):
+    return batch[:, :, 4:].mean(axis=(1, 2))
+
+
+def masks_and_scores(**settings):
+    """What the model was shown is the mask itself: image 1 over background 0."""
+    model = Recorder(right_half, keep=True)
+    rise = ll.Rise(fill=ll.Constant(0), **settings)
+    found = rise.explain(LARGE, model, rng=0)
+    shown = np.concatenate(model.batches)[2:]
+    assert len(shown) == settings["n_masks"]
+    return found, shown, right_half(shown)
+
+
+def test_the_debiased_map_is_the_weighted_mean_with_minus_without():
+    found, masks, scores = masks_and_scores(n_masks=40, grid=4)
+    with_pixel = np.tensordot(scores, masks, 1) / masks.sum(axis=0)
+    without = np.tensordot(scores, 1 - masks, 1) / (1 - masks).sum(axis=0)
+    np.testing.assert_allclose(found.importances[0], with_pixel - without, atol=1e-12)
+
+
+def test_the_published_map_is_the_mean_score_over_p():
+    found, masks, scores = masks_and_scores(n_masks=40, grid=4, p=0.3, debiased=False)
+    np.testing.assert_allclose(
+        found.importances[0], np.tensordot(scores, masks, 1) / (40 * 0.3), atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("debiased", [True, False])
+def test_standard_errors_are_the_spread_over_seeds(debiased):
+    rise = ll.Rise(n_masks=100, grid=(2, 3), fill=ll.Constant(0), debiased=debiased)
+    runs = [rise.explain(IMAGE, right_half, rng=seed) for seed in range(80)]
+    spread = np.std([run.importances[0] for run in runs], axis=0)
+    claimed = np.sqrt(np.mean([run.standard_errors[0] ** 2 for run in runs], axis=0))
+    np.testing.assert_allclose(claimed, spread, rtol=0.35)
+
+
+def test_masks_are_kept_with_chance_p():
+    _, masks, _ = masks_and_scores(n_masks=1000, grid=6, p=0.3)
+    assert masks.mean() == pytest.approx(0.3, abs=0.015)
+    assert masks.min() >= 0
+    assert masks.max() <= 1
+
+
+def test_every_pixel_is_shown_and_hidden():
+    _, masks, _ = masks_and_scores(n_masks=200, grid=4)
+    assert (masks.max(axis=0) > 0.9).all()
+    assert (masks.min(axis=0) < 0.1).all()
+
+
+def test_more_masks_cost_only_what_is_new():
+    rise = ll.Rise(n_masks=20, grid=2, fill=ll.Constant(0))
+    first = rise.explain(IMAGE, right_half, rng=3)
+    more = ll.Rise(n_masks=50, grid=2, fill=ll.Constant(0))
+    found = more.explain(IMAGE, right_half, rng=3, reuse=first)
+    fresh = more.explain(IMAGE, right_half, rng=3)
+    assert found.n_predictions < fresh.n_predictions - 10
+    np.testing.assert_array_equal(found.importances, fresh.importances)
+
+
+def test_p_may_be_chosen_on_a_small_budget():
+    def needs_nearly_everything(batch):
+        return (batch.mean(axis=(1, 2)) > 0.65).astype(float)
+
+    rise = ll.Rise(n_masks=200, grid=3, p=None, fill=ll.Constant(0))
+    assert rise.explain(IMAGE, needs_nearly_everything, rng=0).details["p"] == 0.75
+    assert (
+        rise.explain(IMAGE, lambda b: (b.mean(axis=(1, 2)) > 0.1) * 1.0, rng=0).details["p"] < 0.3
+    )
+
+
+def test_evidence_is_positive_and_counter_evidence_negative():
+    model = lambda batch: right_half(batch) - batch[:, :, :4].mean(axis=(1, 2))  # noqa: E731
+    found = ll.Rise(n_masks=1000, grid=(2, 4), fill=ll.Constant(0)).explain(IMAGE, model, rng=0)
+    heatmap = found.heatmap()
+    assert (heatmap[:, 5:] > 0).all()
+    assert (heatmap[:, :3] < 0).all()
+
+
+def test_random_maps_are_within_four_standard_errors_of_a_long_run():
+    short = ll.Rise(n_masks=500, grid=(2, 4), fill=ll.Constant(0)).explain(IMAGE, right_half, rng=0)
+    long = ll.Rise(n_masks=20_000, grid=(2, 4), fill=ll.Constant(0)).explain(
+        IMAGE, right_half, rng=1
+    )
+    z = (short.importances - long.importances) / short.standard_errors
+    assert np.abs(z).max() < 4
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"grid": 5}, "at most one cell a pixel along each of 2 axes"),
+        ({"grid": (2, 2, 2)}, "`grid` must have at most one cell"),
+        ({"grid": 0}, "`grid` must be an integer >= 1"),
+        ({"p": 0}, "`p` must be a finite number"),
+        ({"p": 1}, "`p` must be a finite number"),
+        ({"n_masks": 1}, "`n_masks` must be an integer >= 2"),
+        ({"debiased": None}, "`debiased` must be True or False"),
+    ],
+)
+def test_settings_that_cannot_be_are_named(settings, words):
+    with pytest.raises(InvalidInputError, match=words):
+        ll.Rise(fill=ll.Constant(0), **settings).explain(IMAGE, right_half)
