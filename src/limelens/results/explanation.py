@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from limelens._arrays import channels_back, channels_last, spatial_shape
 from limelens._typing import Fill, Floats, Image, Scores, Segments
-from limelens._validation import check_background, check_choice, check_int, check_segments
-from limelens.errors import InvalidInputError
+from limelens._validation import check_choice, check_int
 from limelens.pictures.display import MAX_SIDE
-from limelens.pictures.overlay import OPACITY, draw_top
-from limelens.results.ranking import SIGNS, strongest, sum_by_segment
-from limelens.results.record import PER_TARGET, check_per_segment, check_record, find_target
+from limelens.pictures.overlay import OPACITY
+from limelens.results.derived import rows_of, show_only, summed_fields
+from limelens.results.ranking import SIGNS, strongest
+from limelens.results.record import check_per_segment, check_record, find_target
 from limelens.results.samples import Samples
 from limelens.results.storage import read_record, write_record
 from limelens.results.upsampling import INTERPOLATIONS, upsample
 from limelens.results.views import (
     card,
     draw_explanation,
+    draw_masks,
     interactive_page,
     one_line,
     plot_explanation,
@@ -148,10 +148,9 @@ class Explanation:
         self, n: int, target: int | str | None = None, *, sign: str = "positive"
     ) -> NDArray[np.bool_]:
         """Return where the `n` most important segments are, bool of shape (*spatial,)."""
-        top = self.top_segments(n, target, sign=sign)
-        shown = np.zeros(self.importances.shape[1], dtype=np.bool_)
-        shown[top] = True
-        return shown[check_per_segment(self)]
+        chosen = np.zeros(self.importances.shape[1], dtype=np.bool_)
+        chosen[self.top_segments(n, target, sign=sign)] = True
+        return chosen[check_per_segment(self)]
 
     def masked_image(
         self,
@@ -166,49 +165,18 @@ class Explanation:
         The rest shows what `fill` makes of it, as in the explainers (of several backgrounds the
         first); None is the image's mean colour. Layout and dtype are the image's.
         """
-        shown = self.top_mask(n, target, sign=sign)
-        last = channels_last(self.image, self.channel_axis)
-        if fill is None:
-            axes = tuple(range(shown.ndim))
-            filled = np.broadcast_to(last.mean(axis=axes, dtype=np.float64), last.shape)
-        else:
-            filled = np.asarray(fill(last, self.segments))
-        filled = channels_back(filled, self.image.ndim, self.channel_axis)
-        background = check_background(filled, self.image)[0]
-        if self.channel_axis is not None:
-            shown = np.expand_dims(shown, self.channel_axis)
-        return np.where(shown, self.image, background)
+        return show_only(self, self.top_mask(n, target, sign=sign), fill)
 
     def for_target(self, target: int | str) -> "Explanation":
         """Return the same explanation with this one target only."""
-        row = find_target(self, target)
-        one = slice(row, row + 1)
-        rows: dict[str, Any] = {}
-        for name in PER_TARGET:
-            value = getattr(self, name)
-            rows[name] = None if value is None else value[one]
-        return replace(self, **rows)
+        return replace(self, **rows_of(self, find_target(self, target)))
 
     def by_segment(self, labels: ArrayLike) -> "Explanation":
         """Return the importances per pixel summed over the segments of a label image.
 
         The pixels' standard errors are dropped: pixels of one map are not independent.
         """
-        if self.importances.ndim == 2:
-            msg = (
-                "`by_segment` must have an importance per pixel; this explanation has one per "
-                "segment already: see `importances` and `segments`."
-            )
-            raise InvalidInputError(msg)
-        spatial = spatial_shape(self.image.shape, self.channel_axis)
-        segments, ids = check_segments(labels, spatial, name="labels")
-        return replace(
-            self,
-            importances=sum_by_segment(self.importances, segments),
-            standard_errors=None,
-            segments=segments,
-            details={**self.details, "segment_ids": ids},
-        )
+        return replace(self, **summed_fields(self, labels))
 
     def to_image(
         self,
@@ -227,14 +195,7 @@ class Explanation:
         `boundaries` of the segments are drawn unless the map is smoothed; True or False decides.
         """
         return draw_explanation(
-            self,
-            target,
-            interpolation=interpolation,
-            scale=scale,
-            opacity=opacity,
-            backdrop=backdrop,
-            boundaries=boundaries,
-            max_side=max_side,
+            self, target, interpolation, scale, opacity, backdrop, max_side, boundaries=boundaries
         )
 
     def top_image(
@@ -247,14 +208,7 @@ class Explanation:
     ) -> "Picture":
         """Return a Pillow image: `n` top segments, green if they raise the score, else red."""
         mask = self.top_mask(n, target, sign=sign)
-        heatmap = self.heatmap(target)
-        return draw_top(
-            self.image,
-            mask & (heatmap > 0),
-            mask & (heatmap < 0),
-            channel_axis=self.channel_axis,
-            max_side=max_side,
-        )
+        return draw_masks(self, mask, self.heatmap(target), max_side)
 
     def plot(
         self,
@@ -270,13 +224,13 @@ class Explanation:
         """
         return plot_explanation(self, target, n=n, interpolation=interpolation, scale=scale)
 
-    def to_html(self, path: str | PathLike[str] | None = None, *, max_side: int = 640) -> str:
+    def to_html(self, path: str | PathLike[str] | None = None) -> str:
         """Return an interactive page as HTML, and write it to `path` if there is one.
 
         It refers to nothing outside itself: a segment under the pointer says its importance, and
         targets, colour scale and the number of segments shown can be switched.
         """
-        page = interactive_page(self, max_side=max_side)
+        page = interactive_page(self)
         if path is not None:
             Path(path).write_text(page, encoding="utf-8")
         return page
@@ -287,7 +241,7 @@ class Explanation:
         `details` may hold None, numbers, strings, arrays, and lists, tuples and dicts of these.
         """
         record = {each.name: getattr(self, each.name) for each in fields(self)}
-        record["samples"] = self.samples and vars(self.samples)
+        record["samples"] = None if self.samples is None else vars(self.samples)
         write_record(path, record)
 
     @classmethod

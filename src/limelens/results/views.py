@@ -6,6 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from limelens._typing import Floats
 from limelens._validation import check_choice, check_flag, check_int, check_number
@@ -13,7 +14,7 @@ from limelens.pictures.colors import color_limit
 from limelens.pictures.display import as_plane, resize
 from limelens.pictures.figures import plot_overlay
 from limelens.pictures.lettering import signed
-from limelens.pictures.overlay import draw_backdrop, paint_overlay, to_picture
+from limelens.pictures.overlay import draw_backdrop, draw_top, paint_overlay, to_picture
 from limelens.pictures.report import ReportTarget, report_page
 from limelens.results.ranking import strongest
 from limelens.results.record import check_per_segment, find_target
@@ -25,19 +26,19 @@ if TYPE_CHECKING:
 
     from limelens.results.explanation import Explanation
 
-_CARD_TARGETS = 5
+_CARD_TARGETS, _CARD_SIDE, _PAGE_SIDE = 5, 480, 640
 
 
 def draw_explanation(
     explanation: "Explanation",
     target: int | str | None,
-    *,
     interpolation: str,
     scale: str | float,
     opacity: float,
     backdrop: str,
-    boundaries: bool | None,
     max_side: int,
+    *,
+    boundaries: bool | None,
 ) -> "Picture":
     """Return the overlay of one target; see `Explanation.to_image`."""
     check_choice("interpolation", interpolation, INTERPOLATIONS)
@@ -52,6 +53,15 @@ def draw_explanation(
     heat = _display_map(explanation, row, interpolation, base.shape[:2])
     segments = explanation.segments if boundaries else None
     return to_picture(paint_overlay(base, heat, limit, segments=segments, opacity=opacity))
+
+
+def draw_masks(
+    explanation: "Explanation", mask: NDArray[np.bool_], heatmap: Floats, max_side: int
+) -> "Picture":
+    """Return the image with the mask in green where it raises the score, else in red."""
+    raises, lowers = mask & (heatmap > 0), mask & (heatmap < 0)
+    axis = explanation.channel_axis
+    return draw_top(explanation.image, raises, lowers, channel_axis=axis, max_side=max_side)
 
 
 def _display_map(
@@ -92,7 +102,7 @@ def one_line(explanation: "Explanation") -> str:
 def card(explanation: "Explanation") -> str:
     """Return HTML for a notebook: the overlay of the first target, a table of the first five."""
     stream = io.BytesIO()
-    explanation.to_image(max_side=480).save(stream, format="PNG")
+    explanation.to_image(max_side=_CARD_SIDE).save(stream, format="PNG")
     source = base64.b64encode(stream.getvalue()).decode()
     head = "".join(f"<th>{name}</th>" for name in _COLUMNS)
     rows = "".join(
@@ -171,7 +181,7 @@ def plot_explanation(
     )
 
 
-def interactive_page(explanation: "Explanation", *, max_side: int) -> str:
+def interactive_page(explanation: "Explanation") -> str:
     """Return the HTML page of all targets; see `Explanation.to_html`."""
     errors = explanation.standard_errors
     targets = [
@@ -192,7 +202,7 @@ def interactive_page(explanation: "Explanation", *, max_side: int) -> str:
         segments=explanation.segments if per_segment else None,
         title=f"Why {explanation.target_names[0]}?",
         facts=[fact for fact in (explanation.explainer, n_predictions) if fact],
-        max_side=check_int("max_side", max_side, minimum=16),
+        max_side=_PAGE_SIDE,
     )
 
 
