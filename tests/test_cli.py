@@ -57,3 +57,17 @@ def test_the_package_runs_as_a_module():
     command = [sys.executable, "-m", "limelens", "--version"]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == limelens.__version__
+
+
+def test_a_closed_pipe_ends_it_without_a_traceback():
+    code = "import sys; from limelens import cli, demo\n" + (
+        "demo.run = lambda output: [demo.tell('x' * 100) for _ in range(10_000)]\n"
+        "sys.exit(cli.main(['demo']))"
+    )
+    command = [sys.executable, "-c", code]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 141

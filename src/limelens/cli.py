@@ -1,6 +1,7 @@
 """The command line: `limelens demo`, `python -m limelens demo`."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -10,7 +11,10 @@ from limelens.errors import LimelensError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0 done, 2 wrong usage, 130 interrupted.
+    """Run a command and return its exit code.
+
+    0: done. 2: wrong usage, or an output that cannot be written. 130: interrupted. 141: whoever
+    read the output has closed it.
 
     Parameters
     ----------
@@ -26,6 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("\nlimelens: interrupted\n")
         return 130
+    except BrokenPipeError:
+        # Python flushes on exit: give it something to flush to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     return 0
 
 
