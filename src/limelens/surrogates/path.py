@@ -164,7 +164,9 @@ class _Walkers:
         level = self.level - steps[np.arange(len(steps)), event]
         finished = level <= end
         self.level = np.where(finished, penalty, level)
-        self.coefs = np.where(active, start - self.level[:, np.newaxis] * slope, 0.0)
+        coefs = start - self.level[:, np.newaxis] * slope
+        # A column that has just entered may sit a hair on the wrong side of zero.
+        self.coefs = np.where(coefs * self.signs > 0, coefs, 0.0)
         leaving = np.flatnonzero((self.kind == _LEAVES) & ~finished)
         self.coefs[leaving, self.column[leaving]] = 0.0
         return finished
