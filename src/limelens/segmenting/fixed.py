@@ -69,8 +69,7 @@ class Grid:
             counts = _cell_counts(spatial, self.n_segments or _N_CELLS)
             lines = [np.arange(side) * n // side for side, n in zip(spatial, counts, strict=True)]
         else:
-            pixels = size_in_pixels("cell", self.cell, spatial)
-            cell = tuple(min(size, side) for size, side in zip(pixels, spatial, strict=True))
+            cell = size_in_pixels("cell", self.cell, spatial)
             lines = [np.arange(side) // step for side, step in zip(spatial, cell, strict=True)]
         shape = tuple(int(line[-1]) + 1 for line in lines)
         return np.arange(prod(shape)).reshape(shape)[np.ix_(*lines)]

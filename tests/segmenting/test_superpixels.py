@@ -1,0 +1,234 @@
+"""Segmenters that follow what the image shows."""
+
+import pickle
+from dataclasses import FrozenInstanceError
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from scipy.ndimage import gaussian_filter
+from skimage import segmentation
+
+from limelens.errors import InvalidInputError
+from limelens.segmenting import Felzenszwalb, Quickshift, Slic, Watershed, segmenting_view
+
+SEGMENTERS = [
+    Slic(12),
+    Quickshift(kernel_size=2, max_dist=8),
+    Felzenszwalb(50, min_size=10),
+    Watershed(12),
+]
+by_segmenter = pytest.mark.parametrize("segmenter", SEGMENTERS, ids=lambda s: type(s).__name__)
+
+
+def picture(*shape, seed=0):
+    """Return soft blobs, uint8."""
+    rng = np.random.default_rng(seed)
+    blobs = gaussian_filter(rng.random(shape), (3, 3, 0)[: len(shape)])
+    return np.rint(255 * (blobs - blobs.min()) / np.ptp(blobs)).astype(np.uint8)
+
+
+def same(labels, other):
+    """Say whether two label images divide alike, whatever their ids."""
+    pairs = np.unique(np.stack([np.ravel(labels), np.ravel(other)]), axis=1)
+    return all(len(np.unique(row)) == pairs.shape[1] for row in pairs)
+
+
+@by_segmenter
+@pytest.mark.parametrize("shape", [(30, 36), (30, 36, 1), (30, 36, 2), (30, 36, 3), (30, 36, 13)])
+def test_dtype_and_range_do_not_matter(segmenter, shape):
+    image = picture(*shape)
+    labels = segmenter(image)
+    assert labels.shape == (30, 36)
+    assert len(np.unique(labels)) > 1
+    versions = [
+        image / 255,
+        image.astype(np.float32) / np.float32(255),
+        image.astype(np.float64),
+        image.astype(np.uint16) * 257,
+        image.astype(np.int16) - 1024,
+    ]
+    for version in versions:
+        np.testing.assert_array_equal(segmenter(version), labels)
+
+
+@by_segmenter
+def test_layout_and_alpha_do_not_matter(segmenter):
+    image = picture(30, 36, 3)
+    labels = segmenter(image)
+    first = np.ascontiguousarray(np.moveaxis(image, -1, 0))
+    rgba = np.concatenate([image, np.full((30, 36, 1), 255, dtype=np.uint8)], axis=-1)
+    np.testing.assert_array_equal(segmenter(np.moveaxis(first, 0, -1)), labels)
+    np.testing.assert_array_equal(segmenter(rgba), labels)
+    np.testing.assert_array_equal(segmenter(image[..., 0]), segmenter(image[..., :1]))
+
+
+@by_segmenter
+def test_a_large_image_is_segmented_at_reduced_size(segmenter):
+    image = picture(24, 32, 3)
+    large = np.kron(image, np.ones((5, 5, 1), dtype=np.uint8))
+    small = type(segmenter)(**{**vars(segmenter), "max_side": 32})
+    np.testing.assert_array_equal(
+        small(large), np.kron(segmenter(image), np.ones((5, 5), dtype=int))
+    )
+
+
+def test_the_size_is_kept_when_asked():
+    image = picture(20, 30)
+    assert not same(Slic(6, max_side=8)(image), Slic(6, max_side=None)(image))
+    np.testing.assert_array_equal(Slic(6, max_side=None)(image), Slic(6)(image))
+
+
+@by_segmenter
+def test_boolean_images_are_divided_at_their_edge(segmenter):
+    image = np.zeros((24, 24), dtype=bool)
+    image[:, 12:] = True
+    labels = segmenter(image)
+    assert not set(labels[:, :10].ravel()) & set(labels[:, 14:].ravel())
+
+
+@by_segmenter
+def test_same_image_same_segments(segmenter):
+    image = picture(20, 20, 3)
+    image.flags.writeable = False
+    again = pickle.loads(pickle.dumps(segmenter))
+    assert again == segmenter
+    np.testing.assert_array_equal(again(image), segmenter(image))
+
+
+@by_segmenter
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+def test_any_image_gets_a_label_per_pixel(segmenter, data):
+    shape = data.draw(array_shapes(min_dims=2, max_dims=3, min_side=1, max_side=9))
+    dtype = data.draw(st.sampled_from([np.bool_, np.uint8, np.int32, np.uint64]))
+    image = data.draw(arrays(dtype, shape))
+    labels = segmenter(image)
+    assert labels.shape == shape[:2]
+    assert labels.dtype == np.intp
+
+
+def test_slic_is_scikit_images_on_colours():
+    image = picture(40, 50, 3)
+    wanted = segmentation.slic(
+        segmenting_view(image).pixels, 20, compactness=5, sigma=2, start_label=0
+    )
+    np.testing.assert_array_equal(Slic(20, compactness=5, sigma=2)(image), wanted)
+
+
+def test_slic_weighs_grey_as_it_weighs_colour():
+    image = np.zeros((30, 30))
+    image[:, 13:] = 1  # a grid of 9 would cut at 10 and 20
+    labels = Slic(9, sigma=0)(image)
+    assert not set(labels[:, :13].ravel()) & set(labels[:, 13:].ravel())
+
+
+def test_compactness_makes_slic_square():
+    image = picture(30, 30, 3)
+    squares = Slic(9, compactness=1e4, sigma=0)(image)
+    np.testing.assert_array_equal(np.unique(squares[5::10, 5::10]), range(9))
+    assert np.bincount(squares.ravel()).max() <= 121
+
+
+def test_slic_divides_volumes():
+    volume = np.zeros((8, 8, 9, 1))
+    volume[3:] = 1
+    labels = Slic(8, sigma=0)(volume)
+    assert labels.shape == (8, 8, 9)
+    assert not set(labels[:3].ravel()) & set(labels[3:].ravel())
+
+
+@pytest.mark.parametrize("segmenter", SEGMENTERS[1:], ids=lambda s: type(s).__name__)
+def test_what_takes_no_volumes_says_what_does(segmenter):
+    with pytest.raises(InvalidInputError, match=r"pictures only. Use Slic\(\), Grid\(\)"):
+        segmenter(np.zeros((4, 5, 6, 1)))
+
+
+def test_quickshift_is_scikit_images_on_colours():
+    image = picture(30, 30, 3)
+    wanted = segmentation.quickshift(
+        segmenting_view(image).pixels, kernel_size=3, max_dist=6, ratio=0.5, rng=42
+    )
+    np.testing.assert_array_equal(Quickshift(kernel_size=3, max_dist=6, ratio=0.5)(image), wanted)
+
+
+def test_the_seed_breaks_ties():
+    even = np.zeros((20, 20))
+    settings = {"kernel_size": 1, "max_dist": 3}
+    assert not same(Quickshift(**settings, rng=1)(even), Quickshift(**settings, rng=2)(even))
+
+
+def test_felzenszwalb_is_scikit_images():
+    image = picture(30, 30, 3)
+    wanted = segmentation.felzenszwalb(segmenting_view(image).pixels, scale=30, sigma=1, min_size=9)
+    np.testing.assert_array_equal(Felzenszwalb(30, sigma=1, min_size=9)(image), wanted)
+
+
+def test_watershed_has_one_basin_a_seed():
+    labels = Watershed(16)(picture(40, 40, 3))
+    np.testing.assert_array_equal(np.unique(labels), range(16))
+
+
+def test_watershed_meets_at_the_ridge():
+    image = np.zeros((11, 21))
+    image[:, 14] = 1
+    labels = Watershed(2, compactness=0)(image)
+    np.testing.assert_array_equal(np.unique(labels[:, :14]), [0])
+    np.testing.assert_array_equal(np.unique(labels[:, 15:]), [1])
+
+
+def test_channels_share_in_the_gradient():
+    image = np.zeros((11, 21, 2))
+    image[:, 14, 1] = 1
+    labels = Watershed(2, compactness=0)(image)
+    np.testing.assert_array_equal(np.unique(labels[:, :14]), [0])
+    np.testing.assert_array_equal(np.unique(labels[:, 15:]), [1])
+
+
+def test_compactness_makes_watershed_even():
+    sizes = np.bincount(Watershed(16, compactness=10)(picture(40, 40, 3)).ravel())
+    assert sizes.min() > 80
+    assert sizes.max() < 125
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Slic(1), "`n_segments` must be an integer >= 2; got 1"),
+        (lambda: Slic(2.5), "`n_segments` must be an integer >= 2; got 2.5"),
+        (lambda: Slic(compactness=0), r"`compactness` must be a finite number in \(0, inf"),
+        (lambda: Slic(sigma=-1), "`sigma` must be a finite number"),
+        (lambda: Slic(max_side=1), "`max_side` must be an integer >= 2; got 1"),
+        (lambda: Quickshift(kernel_size=0.5), "`kernel_size` must be a finite number"),
+        (lambda: Quickshift(max_dist=0), "`max_dist` must be a finite number"),
+        (lambda: Quickshift(ratio=2), "`ratio` must be a finite number"),
+        (lambda: Quickshift(rng=None), "`rng` must be an integer >= 0; got None"),
+        (lambda: Quickshift(max_side=0), "`max_side` must be an integer"),
+        (lambda: Felzenszwalb(0), "`scale` must be a finite number"),
+        (lambda: Felzenszwalb(sigma=np.inf), "`sigma` must be a finite number"),
+        (lambda: Felzenszwalb(min_size=0), "`min_size` must be an integer >= 1; got 0"),
+        (lambda: Felzenszwalb(max_side=True), "`max_side` must be an integer"),
+        (lambda: Watershed(0), "`n_segments` must be an integer >= 2; got 0"),
+        (lambda: Watershed(compactness=-1), "`compactness` must be a finite number"),
+        (lambda: Watershed(max_side="big"), "`max_side` must be an integer"),
+    ],
+)
+def test_settings_are_checked_at_once(make, words):
+    with pytest.raises(InvalidInputError, match=words):
+        make()
+
+
+@by_segmenter
+def test_settings_are_frozen_and_shown(segmenter):
+    with pytest.raises(FrozenInstanceError):
+        segmenter.max_side = 3
+    assert "max_side=512" in repr(segmenter)
+
+
+def test_only_the_obvious_setting_goes_by_position():
+    with pytest.raises(TypeError, match="positional"):
+        Slic(50, 10)
+    with pytest.raises(TypeError, match="positional"):
+        Quickshift(4)
