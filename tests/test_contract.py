@@ -22,6 +22,9 @@ SEGMENT_CASES = {
     "Lime ridge": ll.Lime(segmenter=SEGMENTER, n_samples=40, surrogate=ll.Ridge()),
     "Ablation": ll.Ablation(segmenter=SEGMENTER),
     "Ablation keep": ll.Ablation(segmenter=SEGMENTER, keep=True, interactions=True),
+    "ExactShapley": ll.ExactShapley(segmenter=SEGMENTER),
+    "KernelShap": ll.KernelShap(segmenter=SEGMENTER, n_samples=40),
+    "PermutationShapley": ll.PermutationShapley(segmenter=SEGMENTER, n_permutations=3),
 }
 OTHER_CASES = {
     "Occlusion": ll.Occlusion(window=4, stride=2),

@@ -1,0 +1,179 @@
+"""KernelSHAP: Shapley values as a least-squares fit to sampled coalitions."""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from limelens._typing import Coalitions, Floats
+from limelens._validation import check_int
+from limelens.engine import Query
+from limelens.errors import InvalidInputError, LimelensWarning
+from limelens.explainers.base import Attribution, SegmentExplainer
+from limelens.results.stability import predicted_correlation
+from limelens.sampling.designs import ShapleySizes
+from limelens.surrogates.constrained import constrained_least_squares, shapley_kernel
+from limelens.surrogates.enumeration import coalition_chunks
+from limelens.surrogates.games import as_game
+from limelens.surrogates.moments import is_constant, weighted_r2
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class KernelShap(SegmentExplainer):
+    r"""Shapley values as the best additive model of the score, fitted to sampled coalitions.
+
+    Coalitions are drawn with the Shapley kernel's own probabilities, each followed by its
+    complement, so every row weighs the same in the fit. The intact image and the image with
+    everything hidden are not fitted but met exactly: importances always sum to the difference of
+    the two scores. If all 2^d coalitions fit into `n_samples` they are all asked about instead,
+    and the answer is exact.
+
+    Parameters
+    ----------
+    n_samples : int
+        Coalitions shown to the model, the intact image and everything hidden included. At least
+        2 d + 2 unless that is all of them; with less than about 3 d + 2 the error of this method
+        is largest, and a warning says so.
+    segmenter, fill
+        See `SegmentExplainer`.
+
+    Raises
+    ------
+    InvalidInputError
+        From `explain`, before the model is called, if there are fewer pairs than segments.
+
+    Notes
+    -----
+    The Shapley values minimise, over :math:`\phi` that sum to :math:`v(N) - v(\emptyset)`,
+
+    .. math:: \sum_S \pi(S) \left(v(S) - v(\emptyset) - \sum_{j \in S} \phi_j\right)^2, \qquad
+              \pi(S) = \frac{d - 1}{\binom{d}{s} s (d - s)}.
+
+    Of a pair S, N - S only the odd part :math:`o = (v(S) - v(N - S)) / 2` depends on
+    :math:`\phi`, so the fit is one of the odd parts on :math:`\pm 1/2`, a row a pair.
+    Interactions of an even number of segments cancel. With p pairs for d - 1 free values the
+    variance grows as p / (p - d), a peak at about 2 d calls (see `sampling`).
+
+    Standard errors are those of that fit, pair by pair (HC3): zero if all coalitions were asked
+    about. `fidelity` is the held-out R² of the additive model over the sampled coalitions, each
+    pair predicted by the fit to the others. `details`: `"exact"`, whether all coalitions were
+    asked about; `"n_pairs"`; `"training_fidelity"`. Memory is
+    O(batch_size · image + n_samples · (d + k)) bytes for k scores an image.
+
+    A longer design of the same seed starts with the shorter one: with `reuse=` raising
+    `n_samples` costs only what is new.
+
+    References
+    ----------
+    S. M. Lundberg, S.-I. Lee, "A unified approach to interpreting model predictions", 2017,
+    arXiv:1705.07874.
+    I. Covert, S.-I. Lee, "Improving KernelSHAP: practical Shapley value estimation using linear
+    regression", 2021, arXiv:2012.01536.
+
+    Examples
+    --------
+    The score is the brightness of the image, so each segment's importance is its own:
+
+    >>> import numpy as np
+    >>> from limelens import Constant, Grid, KernelShap
+    >>> image = np.arange(12.0).reshape(2, 6)
+    >>> explainer = KernelShap(segmenter=Grid(cell=(1, 1)), fill=Constant(0), n_samples=100)
+    >>> explanation = explainer.explain(image, lambda batch: batch.sum(axis=(1, 2)), rng=0)
+    >>> explanation.importances.round(9).reshape(2, 6) + 0.0
+    array([[ 0.,  1.,  2.,  3.,  4.,  5.],
+           [ 6.,  7.,  8.,  9., 10., 11.]])
+    """
+
+    n_samples: int = 1000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_int("n_samples", self.n_samples, minimum=4)
+
+    def _check_budget(self, n_segments: int) -> None:
+        n_pairs = self._n_pairs(n_segments)
+        if not n_pairs:
+            return
+        if n_pairs < n_segments:
+            msg = (
+                f"`n_samples` must be at least {2 * n_segments + 2} for {n_segments} segments, "
+                f"and is better {4 * n_segments} or more; got {self.n_samples}. Raise n_samples, "
+                "use fewer segments, or use QuickShap() or PermutationShapley(n_permutations=1)."
+            )
+            raise InvalidInputError(msg)
+        if 2 * n_pairs <= 3 * n_segments:
+            warnings.warn(
+                f"KernelShap with {self.n_samples} samples for {n_segments} segments is where its "
+                f"error is largest. Use n_samples={4 * n_segments} or more, QuickShap(), or "
+                "PermutationShapley().",
+                LimelensWarning,
+                stacklevel=3,
+            )
+
+    def _n_pairs(self, n_segments: int) -> int:
+        """Return how many pairs are drawn; none if all coalitions fit."""
+        everything = n_segments < 63 and 2**n_segments <= self.n_samples
+        return 0 if everything else (self.n_samples - 2) // 2
+
+    def _attribute(self, query: Query, rng: np.random.Generator) -> Attribution:
+        n_pairs = self._n_pairs(query.n_segments)
+        if n_pairs:
+            return _fit_pairs(query, ShapleySizes()(2 * n_pairs, query.n_segments, rng))
+        return _fit_all(query)
+
+
+def _fit_pairs(query: Query, coalitions: Coalitions) -> Attribution:
+    values = as_game(query)(coalitions)
+    first, second = values[0::2], values[1::2]
+    intact, hidden = query.ends()
+    # Covert & Lee 2021: of a pair only the odd part depends on the importances.
+    fit = constrained_least_squares(
+        coalitions[0::2] - 0.5, (first - second) / 2, intact - hidden, np.ones(len(first))
+    )
+    if not fit.determined:
+        warnings.warn(
+            f"the {len(first)} pairs of coalitions drawn do not determine every importance; what "
+            "they leave open is shared equally. Raise n_samples.",
+            LimelensWarning,
+            stacklevel=4,
+        )
+    even = (first + second - intact - hidden) / 2
+    return Attribution(
+        fit.coefs,
+        standard_errors=fit.standard_errors,
+        fidelity=_explained(values, _unfold(even, fit.held_out)),
+        reliability=predicted_correlation(fit.coefs, fit.standard_errors),
+        details={
+            "exact": False,
+            "n_pairs": len(first),
+            "training_fidelity": _explained(values, _unfold(even, fit.residuals)),
+        },
+    )
+
+
+def _unfold(even: Floats, odd: Floats) -> Floats:
+    """Return the rows of pairs, first and complement in turn, from their even and odd parts."""
+    return np.stack([even + odd, even - odd], axis=1).reshape(-1, even.shape[1])
+
+
+def _fit_all(query: Query) -> Attribution:
+    coalitions = np.concatenate(list(coalition_chunks(query.n_segments)))[1:-1]
+    values = as_game(query)(coalitions)
+    intact, hidden = query.ends()
+    weights = shapley_kernel(coalitions)
+    fit = constrained_least_squares(coalitions, values - hidden, intact - hidden, weights)
+    explained = _explained(values, fit.residuals, weights)
+    errors = np.zeros_like(fit.coefs)
+    return Attribution(
+        fit.coefs,
+        standard_errors=errors,
+        fidelity=explained,
+        reliability=predicted_correlation(fit.coefs, errors),
+        details={"exact": True, "n_pairs": len(values) // 2, "training_fidelity": explained},
+    )
+
+
+def _explained(values: Floats, residuals: Floats, weights: Floats | None = None) -> Floats:
+    """Return the R² that residuals leave, shape (t,); NaN where a target never changes."""
+    weights = np.ones(len(values)) if weights is None else weights
+    return np.where(is_constant(values), np.nan, weighted_r2(values, values - residuals, weights))

@@ -1,0 +1,161 @@
+"""KernelSHAP: its limit, its error bars, and the sizes where it is weak."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+import limelens as ll
+from limelens.errors import InvalidInputError, LimelensWarning
+from limelens.sampling.designs import ShapleySizes
+from limelens.testing import Recorder, TableGame, all_coalitions, exact_values
+
+D = 8
+IMAGE = np.ones((1, D))
+TABLE = np.random.default_rng(0).normal(size=(2**D, 2)) + all_coalitions(D) @ np.ones((D, 2))
+
+
+def kernel(n_samples):
+    return ll.KernelShap(segmenter=ll.Grid(cell=(1, 1)), fill=ll.Constant(0), n_samples=n_samples)
+
+
+def game():
+    return TableGame(np.arange(D)[np.newaxis], TABLE, image=IMAGE, background=0)
+
+
+def explain(n_samples, **arguments):
+    arguments = {"rng": 0, "target": [0, 1]} | arguments
+    return kernel(n_samples).explain(IMAGE, arguments.pop("model", game()), **arguments)
+
+
+def brightness(batch):
+    return batch.reshape(len(batch), -1).sum(axis=1)
+
+
+def test_all_coalitions_are_asked_about_as_soon_as_they_fit():
+    explanation = explain(2**D)
+    np.testing.assert_allclose(explanation.importances, exact_values(TABLE), atol=1e-9)
+    np.testing.assert_array_equal(explanation.standard_errors, 0)
+    np.testing.assert_allclose(explanation.reliability, 1)
+    assert explanation.n_predictions == 2**D
+    assert explanation.details["exact"]
+    assert not explain(2**D - 1).details["exact"]
+
+
+def test_many_pairs_approach_the_exact_values():
+    errors = [np.linalg.norm(explain(n).importances - exact_values(TABLE)) for n in (60, 250)]
+    assert errors[1] < 0.7 * errors[0]
+
+
+def test_the_fit_is_the_constrained_regression_on_the_same_rows():
+    """Against the textbook solution by a Lagrange multiplier, row by row, not pair by pair."""
+    explanation = explain(60)
+    coalitions = ShapleySizes()(58, D, np.random.default_rng(0))
+    values = game().on_coalitions(coalitions)
+    gram, change = coalitions.T.astype(float) @ coalitions, TABLE[-1] - TABLE[0]
+    system = np.block([[gram, np.ones((D, 1))], [np.ones((1, D)), np.zeros((1, 1))]])
+    right = np.vstack([coalitions.T @ (values - TABLE[0]), change])
+    solution = np.linalg.solve(system, right)[:D].T
+    np.testing.assert_allclose(explanation.importances, solution, atol=1e-10)
+    predicted = TABLE[0] + coalitions @ solution.T
+    spread = np.square(values - values.mean(axis=0)).sum(axis=0)
+    r2 = 1 - np.square(values - predicted).sum(axis=0) / spread
+    np.testing.assert_allclose(explanation.details["training_fidelity"], r2)
+
+
+def test_fidelity_predicts_each_pair_from_the_others():
+    """Against refitting without the pair."""
+    explanation = explain(60)
+    coalitions = ShapleySizes()(58, D, np.random.default_rng(0))
+    values = game().on_coalitions(coalitions)
+    residuals = np.empty_like(values)
+    for pair in range(29):
+        rows = np.delete(np.arange(58), [2 * pair, 2 * pair + 1])
+        last = coalitions[rows][:, -1:].astype(float)  # the last importance eliminated
+        design = coalitions[rows][:, :-1] - last
+        change = TABLE[-1] - TABLE[0]
+        free = np.linalg.lstsq(design, values[rows] - TABLE[0] - last * change, rcond=None)[0]
+        solution = np.vstack([free, change - free.sum(axis=0)])
+        both = [2 * pair, 2 * pair + 1]
+        residuals[both] = values[both] - TABLE[0] - coalitions[both] @ solution
+    spread = np.square(values - values.mean(axis=0)).sum(axis=0)
+    np.testing.assert_allclose(
+        explanation.fidelity, 1 - np.square(residuals).sum(axis=0) / spread, rtol=1e-8
+    )
+
+
+def test_error_bars_cover_the_exact_values():
+    truth, inside = exact_values(TABLE), []
+    for seed in range(60):
+        explanation = explain(80, rng=seed)
+        away = np.abs(explanation.importances - truth)
+        inside.append(away < 1.96 * explanation.standard_errors)
+    assert 0.93 < np.mean(inside) < 0.99
+
+
+def test_no_coalition_costs_twice_and_the_ends_are_free():
+    model = Recorder(game())
+    explanation = explain(100, model=model)
+    coalitions = ShapleySizes()(98, D, np.random.default_rng(0))
+    assert model.n_images == explanation.n_predictions == len(np.unique(coalitions, axis=0)) + 2
+
+
+def test_more_samples_cost_only_what_is_new():
+    first = explain(40)
+    more = explain(80, reuse=first)
+    fresh = explain(80)
+    assert more.n_predictions == fresh.n_predictions - first.n_predictions
+    np.testing.assert_array_equal(more.importances, fresh.importances)
+
+
+def test_fewer_pairs_than_segments_are_refused_before_the_model_is_called():
+    model = Recorder(game())
+    with pytest.raises(InvalidInputError, match=r"at least 18 for 8 segments.*got 17.*QuickShap"):
+        explain(17, model=model)
+    assert model.n_calls == 0
+
+
+def test_sizes_where_the_error_peaks_are_warned_of():
+    with pytest.warns(LimelensWarning, match=r"error is largest.*n_samples=32.*QuickShap") as seen:
+        explain(27)
+    assert seen[0].filename == __file__
+    explain(28)  # warnings are errors
+
+
+def test_the_error_peaks_where_the_warning_says():
+    truth = exact_values(TABLE)
+
+    def error(n_samples):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", LimelensWarning)
+            runs = [explain(n_samples, rng=seed).importances for seed in range(30)]
+        return np.median([np.linalg.norm(run - truth) for run in runs])
+
+    assert error(20) > 1.4 * error(34)
+
+
+def test_importances_left_open_are_shared_equally_and_said_so():
+    """Eight pairs of eight segments that repeat each other."""
+    image = np.arange(1.0, 9.0)[np.newaxis]
+    with pytest.warns(LimelensWarning) as seen:
+        explanation = kernel(18).explain(image, brightness, rng=28)
+    assert any("do not determine every importance" in str(each.message) for each in seen)
+    assert all(each.filename == __file__ for each in seen)
+    assert np.isnan(explanation.standard_errors).all()
+    np.testing.assert_allclose(explanation.importances.sum(), 36)
+
+
+def test_a_target_that_never_changes_has_no_fidelity():
+    def model(batch):
+        return np.column_stack([brightness(batch), np.full(len(batch), 0.1)])
+
+    for n_samples in (60, 2**D):
+        with pytest.warns(LimelensWarning, match="never changed"):
+            explanation = kernel(n_samples).explain(IMAGE, model, target=[0, 1], rng=0)
+        np.testing.assert_allclose(explanation.fidelity, [1, np.nan])
+
+
+@pytest.mark.parametrize("n_samples", [3, 100.0, True])
+def test_settings_are_checked_at_once(n_samples):
+    with pytest.raises(InvalidInputError, match="`n_samples` must be an integer >= 4"):
+        ll.KernelShap(n_samples=n_samples)
