@@ -44,7 +44,8 @@ def check_record(explanation: "Explanation") -> None:
     spatial = spatial_shape(image.shape, axis)
     _check_importances(explanation, n_targets, spatial)
     scores = check_array("scores", explanation.scores, ("k",))
-    check_array("hidden_scores", explanation.hidden_scores, scores.shape)
+    # NaN where the method hides nothing.
+    check_array("hidden_scores", explanation.hidden_scores, scores.shape, finite=False)
     if explanation.target_values is not None:
         check_array("target_values", explanation.target_values, (n_targets, 2), dtype=np.float64)
     for name in ("fidelity", "reliability"):
@@ -105,11 +106,12 @@ def find_target(explanation: "Explanation", target: int | str | None) -> int:
     known: tuple[int, ...] | tuple[str, ...] = (
         explanation.target_names if isinstance(target, str) else explanation.targets
     )
-    rows = [row for row, each in enumerate(known) if each == target]
-    if len(rows) == 1 and not isinstance(target, (bool, np.bool_)):
+    askable = isinstance(target, (str, Integral)) and not isinstance(target, (bool, np.bool_))
+    rows = [row for row, each in enumerate(known) if askable and each == target]
+    if len(rows) == 1:
         return rows[0]
-    if len(rows) > 1 and isinstance(target, str):
-        columns = [explanation.targets[row] for row in rows]
+    if len(rows) > 1:
+        columns = [int(explanation.targets[row]) for row in rows]
         msg = f"`target` must be unique; {target!r} names the columns {columns}: pass one of them."
         raise InvalidInputError(msg)
     pairs = zip(explanation.targets, explanation.target_names, strict=True)

@@ -1,0 +1,70 @@
+import pickle
+
+import numpy as np
+import pytest
+
+from limelens.errors import InvalidInputError
+from limelens.results import Samples
+
+
+def samples(**changes):
+    fields = {
+        "keys": np.array([[0b10100000, 0b01000000], [0b11111111, 0b11000000]], dtype=np.uint8),
+        "scores": np.array([[0.25], [0.75]], dtype=np.float32),
+        "n_segments": 10,
+        "fingerprint": "of the image",
+    }
+    return Samples(**(fields | changes))
+
+
+def test_coalitions_are_the_bits_of_the_keys():
+    kept = samples().coalitions
+    assert kept.dtype == np.bool_
+    assert [np.flatnonzero(row).tolist() for row in kept] == [[0, 2, 9], list(range(10))]
+
+
+def test_coalitions_packed_again_are_the_keys():
+    kept = np.random.default_rng(0).random((7, 21)) < 0.5
+    packed = samples(keys=np.packbits(kept, axis=1), scores=np.ones((7, 2)), n_segments=21)
+    np.testing.assert_array_equal(packed.coalitions, kept)
+
+
+def test_rows_of_windows_have_no_coalitions():
+    windows = samples(keys=np.zeros((2, 5), np.uint8), n_segments=0)
+    with pytest.raises(InvalidInputError, match=r"method that hides windows.*Use `scores`"):
+        _ = windows.coalitions
+
+
+def test_its_length_is_the_number_of_rows():
+    assert len(samples()) == 2
+    assert len(samples(keys=np.zeros((0, 2), np.uint8), scores=np.zeros((0, 3)))) == 0
+
+
+def test_its_repr_is_one_line_of_sizes():
+    assert repr(samples()) == "<Samples: 2 rows, 10 segments, 1 score columns>"
+    assert "no segments" in repr(samples(n_segments=0))
+
+
+def test_it_survives_pickling():
+    copy = pickle.loads(pickle.dumps(samples()))
+    np.testing.assert_array_equal(copy.keys, samples().keys)
+    assert copy.scores.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"keys": np.zeros((2, 3), np.uint8)}, r"`keys`.*uint8, of shape \(n, 2\)"),
+        ({"keys": np.zeros((2, 2), bool)}, r"`keys`.*uint8.*got bool"),
+        ({"keys": [[1, 2]]}, r"`keys` must be a NumPy array"),
+        ({"scores": np.zeros((3, 1))}, r"`scores`.*of shape \(2, k\); got float64.*\(3, 1\)"),
+        ({"scores": np.zeros(2)}, r"`scores`.*of shape \(2, k\)"),
+        ({"scores": np.array([[0.0], [np.nan]])}, r"`scores` must be finite"),
+        ({"n_segments": -1}, r"`n_segments` must be an integer >= 0"),
+        ({"n_segments": 10.0}, r"`n_segments` must be an integer"),
+        ({"fingerprint": b"x"}, r"`fingerprint` must be a string"),
+    ],
+)
+def test_fields_that_do_not_fit_are_refused(changes, message):
+    with pytest.raises(InvalidInputError, match=message):
+        samples(**changes)

@@ -1,0 +1,201 @@
+import re
+import sys
+
+import numpy as np
+import pytest
+
+from limelens.errors import InvalidInputError
+from limelens.pictures.colors import LOWERS, RAISES
+
+WHITE = np.full((3, 3), 255, dtype=np.uint8)
+QUARTERS = np.array([[0, 0, 1], [0, 0, 1], [2, 2, 3]])
+
+
+def pixels(picture):
+    return np.asarray(picture.convert("RGB")).astype(int)
+
+
+def at(picture, row, column, n=3):
+    """Return the colour at the centre of a pixel of an n x n image."""
+    array = pixels(picture)
+    height, width = array.shape[:2]
+    return array[(2 * row + 1) * height // (2 * n), (2 * column + 1) * width // (2 * n)]
+
+
+def test_the_repr_is_one_line_that_says_what_by_what_and_how_well(make):
+    explanation = make(
+        explainer="Lime(n_samples=1000)",
+        fidelity=np.array([0.8312, np.nan]),
+        target_values=np.array([[0.7, 0.3], [0.2, 0.4]]),
+        n_predictions=1001,
+    )
+    assert repr(explanation) == (
+        "<Explanation by Lime: 'cat' 0.7, 'dog' 0.2 of a (3, 3, 3) uint8 image; 4 segments; "
+        "fidelity 0.831; 1001 predictions>"
+    )
+
+
+def test_the_repr_leaves_out_what_is_not_known(make):
+    assert repr(make()) == (
+        "<Explanation: 'cat', 'dog' of a (3, 3, 3) uint8 image; 4 segments; 0 predictions>"
+    )
+
+
+def test_the_repr_of_many_targets_stays_short(make):
+    many = make(
+        importances=np.zeros((9, 4)),
+        targets=tuple(range(9)),
+        target_names=tuple("abcdefghi"),
+        scores=np.zeros(9),
+        hidden_scores=np.zeros(9),
+    )
+    assert "'a', 'b', 'c' and 6 more of" in repr(many)
+
+
+def test_full_importance_has_the_full_colour_and_zero_has_none(make):
+    picture = make(image=WHITE, channel_axis=None).to_image(opacity=1.0, boundaries=False)
+    assert tuple(at(picture, 0, 0)) == RAISES
+    assert tuple(at(picture, 2, 0)) == (255, 255, 255)
+
+
+def test_half_the_importance_has_half_the_colour(make):
+    picture = make(image=WHITE, channel_axis=None).to_image(opacity=1.0, boundaries=False)
+    np.testing.assert_allclose(at(picture, 0, 2), (255 + np.array(LOWERS)) / 2, atol=1)
+
+
+def test_one_number_as_scale_gives_one_importance_one_colour_everywhere(make):
+    explanation = make(image=WHITE, channel_axis=None)
+    options = {"scale": 2.0, "opacity": 1.0, "boundaries": False}
+    cat = at(explanation.to_image("cat", **options), 0, 0)
+    np.testing.assert_allclose(cat, 255 + (np.array(RAISES) - 255) / 4, atol=1)
+    assert tuple(at(explanation.to_image("dog", **options), 2, 0)) == LOWERS
+
+
+def test_a_zero_map_is_drawn_as_the_bare_backdrop(make):
+    zero = make(importances=np.zeros((2, 4))).to_image(boundaries=False)
+    bare = make().to_image(opacity=0.0, boundaries=False)
+    np.testing.assert_array_equal(pixels(zero), pixels(bare))
+
+
+def test_boundaries_are_drawn_between_segments_unless_the_map_is_smooth(make):
+    explanation = make(importances=np.zeros((2, 4)), image=WHITE, channel_axis=None)
+    lines = pixels(explanation.to_image()) < 255
+    third = lines.shape[0] // 3
+    assert lines[:, 2 * third - 1].any()
+    assert not lines[: 2 * third - 3, : 2 * third - 3].any()
+    assert not (pixels(explanation.to_image(interpolation="bicubic")) < 255).any()
+    assert (pixels(explanation.to_image(interpolation="bicubic", boundaries=True)) < 255).any()
+
+
+def test_a_smooth_map_is_smooth_at_the_size_it_is_seen(make):
+    explanation = make(image=WHITE, channel_axis=None)
+    sharp = pixels(explanation.to_image(boundaries=False))[0, :, 1]
+    smooth = pixels(explanation.to_image(interpolation="bilinear"))[0, :, 1]
+    assert np.abs(np.diff(sharp)).max() > 50
+    assert np.abs(np.diff(smooth)).max() < 10
+
+
+def test_boundaries_of_a_map_per_pixel_are_refused(make):
+    explanation = make(
+        importances=np.ones((1, 3, 3)), segments=None, targets=(1,), target_names=("cat",)
+    )
+    explanation.to_image()
+    with pytest.raises(InvalidInputError, match="one per pixel"):
+        explanation.to_image(boundaries=True)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"scale": "linear"}, "`scale` must be one of 'symmetric', 'percentile', 'raw'"),
+        ({"scale": 0.0}, r"`scale` must be a finite number in \(0, inf\]"),
+        ({"opacity": 1.5}, r"`opacity` must be a finite number in \[0, 1\]"),
+        ({"backdrop": "blue"}, "`backdrop` must be one of 'grey', 'color'"),
+        ({"max_side": 3}, "`max_side` must be an integer >= 16"),
+        ({"boundaries": 1}, "`boundaries` must be True or False"),
+        ({"interpolation": "cubic"}, "`interpolation` must be one of"),
+    ],
+)
+def test_options_that_are_none_are_refused(make, option, message):
+    with pytest.raises(InvalidInputError, match=message):
+        make().to_image(**option)
+
+
+def test_the_top_image_is_green_where_the_score_rises_and_red_where_it_falls(make):
+    picture = make(image=np.full((3, 3), 128, np.uint8), channel_axis=None).top_image(2)
+    red, green, _ = at(picture, 0, 0)
+    assert green > 128 > red
+    red, green, _ = at(picture, 0, 2)
+    assert red > 128 > green
+    assert tuple(at(picture, 2, 0)) == (128, 128, 128)
+
+
+def test_the_top_image_of_one_sign_has_one_colour(make):
+    grey = np.full((3, 3), 128, np.uint8)
+    picture = make(image=grey, channel_axis=None).top_image(4, sign="positive")
+    assert tuple(at(picture, 0, 2)) == (128, 128, 128)
+
+
+def test_the_notebook_card_is_a_picture_and_a_table(make):
+    explanation = make(
+        target_names=("<b>cat</b>", "dog"),
+        standard_errors=np.full((2, 4), 0.0625),
+        reliability=np.array([0.9, np.nan]),
+    )
+    card = explanation._repr_html_()
+    assert "data:image/png;base64,iVBOR" in card
+    assert "&lt;b&gt;cat&lt;/b&gt;" in card
+    assert "<b>" not in card
+    assert "segment 0: +0.5 ± 0.0625, segment 1: -0.25 ± 0.0625" in card
+    assert "<td>unknown</td>" in card
+    assert card.count("<tr>") == 3
+
+
+def test_the_card_of_a_zero_map_says_so(make):
+    assert "all zero" in make(importances=np.zeros((2, 4)))._repr_html_()
+
+
+def test_the_figure_has_a_bar_for_each_of_the_strongest_segments(make):
+    pytest.importorskip("matplotlib")
+    figure = make(standard_errors=np.full((2, 4), 0.1)).plot(n=2)
+    overlay, bars = figure.axes[:2]
+    assert [label.get_text() for label in bars.get_yticklabels()] == ["0", "1"]
+    assert [bar.get_width() for bar in bars.patches] == [0.5, -0.25]
+    assert [text.get_text() for text in overlay.texts] == ["0", "1"]
+    assert overlay.get_title("left") == "cat"
+
+
+def test_the_figure_of_a_map_per_pixel_has_a_scale_and_no_bars(make, tmp_path):
+    pytest.importorskip("matplotlib")
+    explanation = make(
+        importances=np.zeros((1, 3, 3)),
+        segments=None,
+        targets=(1,),
+        target_names=("cat",),
+        target_values=np.array([[0.7, 0.3]]),
+    )
+    figure = explanation.plot()
+    overlay, scale = figure.axes
+    assert overlay.get_title("left") == "cat  0.7"
+    assert [label.get_text() for label in scale.get_yticklabels()] == ["0"]
+    figure.savefig(tmp_path / "zero.png")
+
+
+def test_the_scale_of_a_figure_is_that_of_its_colours(make):
+    pytest.importorskip("matplotlib")
+    scale = make().plot(n=0, scale=0.8).axes[-1]
+    ticks = [label.get_text() for label in scale.get_yticklabels()]
+    assert ticks == ["-0.8", "-0.4", "0", "+0.4", "+0.8"]
+
+
+def test_without_matplotlib_the_extra_is_named(make, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ImportError, match=re.escape("pip install limelens[plot]")):
+        make().plot()
+
+
+def test_to_html_writes_the_page_it_returns(make, tmp_path):
+    page = make(explainer="Lime()").to_html(tmp_path / "why.html")
+    assert (tmp_path / "why.html").read_text(encoding="utf-8") == page
+    assert "Why cat?" in page
+    assert make().to_html().startswith("<!DOCTYPE html>")
