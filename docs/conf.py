@@ -1,5 +1,6 @@
 """Settings of the documentation; build it with `sphinx-build -W --keep-going docs site`."""
 
+import dataclasses
 import re
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import limelens
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 
 project = "limelens"
-author = copyright = "The limelens developers"
+author = project_copyright = "The limelens developers"
 version = release = limelens.__version__
 
 extensions = [
@@ -53,6 +54,25 @@ def escape_stars(
     lines[:] = [re.sub(r"(?<![\w*`\\])\*(?=[a-z_][\w.]*[,)])", r"\\*", line) for line in lines]
 
 
+def show_factories(
+    app: Sphinx,
+    what: str,
+    name: str,
+    value: object,
+    options: object,
+    signature: str | None,
+    returns: str | None,
+) -> tuple[str | None, str | None]:
+    """Write `fill=ImageMean()` where the signature of a dataclass says `fill=<factory>`."""
+    if signature and dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            if field.default_factory is not dataclasses.MISSING:
+                made = f"{field.name}={field.default_factory()!r}"
+                signature = signature.replace(f"{field.name}=<factory>", made)
+    return signature, returns
+
+
 def setup(app: Sphinx) -> None:
     """Connect what the settings cannot say."""
     app.connect("autodoc-process-docstring", escape_stars)
+    app.connect("autodoc-process-signature", show_factories)

@@ -56,3 +56,11 @@ def test_local_links_lead_somewhere():
         for link in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
             if not re.match(r"[a-z]+:", link):
                 assert (page.parent / link).exists(), f"edit {page}: nothing at {link}"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/concepts/choosing-a-method.md"])
+def test_explainers_on_the_page_are_those_that_exist(page):
+    explainers = {n for n in limelens.__all__ if hasattr(getattr(limelens, n), "explain")}
+    table = re.split(r"^#+ .*(?:Explainers|The method)$", (ROOT / page).read_text(), flags=re.M)[1]
+    named = set(re.findall(r"`([A-Z]\w+)", table.split("\n#")[0]))
+    assert named == explainers, f"edit the table of explainers in {page}"
