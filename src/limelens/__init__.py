@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from limelens.adapters.gradient import with_gradient
     from limelens.errors import (
         ConvergenceWarning,
         InvalidInputError,
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
         PredictionError,
     )
     from limelens.explainers.ablation import Ablation
+    from limelens.explainers.gradcam import GradCam, grad_cam
+    from limelens.explainers.gradients import ExpectedGradients, IntegratedGradients
     from limelens.explainers.kernelshap import KernelShap
     from limelens.explainers.lime import Lime
     from limelens.explainers.occlusion import Occlusion
@@ -56,12 +59,15 @@ _HOMES = {
     "ConvergenceWarning": "errors",
     "ExactShapley": "explainers.shapley",
     "Exhaustive": "sampling.samplers",
+    "ExpectedGradients": "explainers.gradients",
     "Explanation": "results.explanation",
     "Felzenszwalb": "segmenting.superpixels",
     "ForwardSelection": "surrogates.forward_selection",
+    "GradCam": "explainers.gradcam",
     "Grid": "segmenting.fixed",
     "ImageMean": "masking.fills",
     "Inpaint": "masking.inpaint",
+    "IntegratedGradients": "explainers.gradients",
     "InvalidInputError": "errors",
     "KernelShap": "explainers.kernelshap",
     "LabelImage": "segmenting.fixed",
@@ -83,10 +89,12 @@ _HOMES = {
     "Top": "targets",
     "Tree": "surrogates.tree",
     "Watershed": "segmenting.superpixels",
+    "grad_cam": "explainers.gradcam",
     "log_odds": "targets",
     "margin": "targets",
     "perturb": "masking.perturb",
     "segment_preview": "pictures.preview",
+    "with_gradient": "adapters.gradient",
 }
 
 __all__ = [
@@ -98,12 +106,15 @@ __all__ = [
     "ConvergenceWarning",
     "ExactShapley",
     "Exhaustive",
+    "ExpectedGradients",
     "Explanation",
     "Felzenszwalb",
     "ForwardSelection",
+    "GradCam",
     "Grid",
     "ImageMean",
     "Inpaint",
+    "IntegratedGradients",
     "InvalidInputError",
     "KernelShap",
     "LabelImage",
@@ -125,10 +136,12 @@ __all__ = [
     "Top",
     "Tree",
     "Watershed",
+    "grad_cam",
     "log_odds",
     "margin",
     "perturb",
     "segment_preview",
+    "with_gradient",
 ]
 
 

@@ -317,21 +317,21 @@ def check_rows(
     return rows, values, importance
 
 
-def check_background(background: object, image: Image) -> Background:
+def check_background(background: object, image: Image, *, name: str = "fill") -> Background:
     """Return the background(s) as `(m, *image.shape)` in the image's dtype.
 
     Integers are rounded, not cut; a value that the dtype cannot hold is an error.
     """
-    array = check_numeric("fill", background)
+    array = check_numeric(name, background)
     if array.shape == image.shape:
         array = array[np.newaxis]
     if array.ndim != image.ndim + 1 or array.shape[1:] != image.shape or len(array) == 0:
         msg = (
-            f"`fill` must return a background of the image's shape {image.shape} or "
+            f"`{name}` must return a background of the image's shape {image.shape} or "
             f"(m, *{image.shape}); got {describe(array)}."
         )
         raise InvalidInputError(msg)
-    return np.ascontiguousarray(to_dtype("fill", array, image.dtype))
+    return np.ascontiguousarray(to_dtype(name, array, image.dtype))
 
 
 def check_one_background(background: object, image: Image) -> Image:

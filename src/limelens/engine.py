@@ -51,7 +51,8 @@ class Query:
     predict_fn : callable
         `(n, *image.shape)` -> scores `(n, k)` or `(n,)`.
     backgrounds : ndarray, shape (m, *image.shape)
-        What hidden pixels are replaced with, in the image's dtype.
+        What hidden pixels are replaced with, in the image's dtype; none for methods that hide
+        nothing, their `hidden_scores` are NaN.
     segments : ndarray of int or None
         Label image `0..d-1`; None for window, soft-mask and gradient methods.
     mask_kind : str
@@ -65,10 +66,13 @@ class Query:
     ----------
     intact_scores, hidden_scores : ndarray, shape (k,)
         Scores of the intact image and of the image with everything hidden.
+    columns : TargetColumns
     targets : tuple of int
     target_names : tuple of str
     n_predictions : int
         Images the model has scored for this query.
+    batch_size : int
+        Most images a call may hold now: bounded in bytes, halved when memory ran out.
     """
 
     def __init__(
@@ -92,11 +96,11 @@ class Query:
         self.segments = segments
         self.n_segments = 0 if segments is None else int(segments.max()) + 1
         self.n_predictions = 0
-        self._predict_fn = predict_fn
+        self.predict_fn = predict_fn
         self._target = target
-        self._report = report
+        self.report = report
         check_int("batch_size", batch_size, minimum=1)
-        self._batch = max(1, min(batch_size, BATCH_BYTES // max(1, image.nbytes)))
+        self.batch_size = max(1, min(batch_size, BATCH_BYTES // max(1, image.nbytes)))
         self._composers: dict[int, Callable[[Coalitions], Batch]] = {}
         self._fingerprint = _fingerprint(image, segments, backgrounds, mask_kind)
         self._width = max(1, -(-self.n_segments // 8))
@@ -104,8 +108,8 @@ class Query:
         self._reduces = False  # scores of more than two axes are kept as target values only
         self._take_over(reuse)
         self._probe()
-        self._columns = self._find_columns()
-        self.targets = self._columns.columns
+        self.columns = self._find_columns()
+        self.targets = self.columns.columns
         self.target_names = self._names(class_names)
 
     # -- asking ---------------------------------------------------------------------------
@@ -140,7 +144,7 @@ class Query:
 
     def values(self, scores: Scores) -> Floats:
         """Return the target values, shape (n, t), of scores (n, k)."""
-        return self._columns.values(scores)
+        return self.columns.values(scores)
 
     def ends(self) -> tuple[Floats, Floats]:
         """Return the target values, shape (t,) each, of the intact and the hidden image."""
@@ -193,17 +197,20 @@ class Query:
         self._ledger.extend(self._end_keys(), scores)
 
     def _probe(self) -> None:
-        keys = self._end_keys()
+        keys = self._end_keys()[: 1 + min(1, len(self.backgrounds))]
         if len(self._ledger.missing(keys)):
             images = np.concatenate([self.image[np.newaxis], self.backgrounds])
             with self._attach_samples():
                 parts = [
-                    self._predict(np.array(images[start : start + self._batch]))
-                    for start in range(0, len(images), self._batch)
+                    self._predict(np.array(images[start : start + self.batch_size]))
+                    for start in range(0, len(images), self.batch_size)
                 ]
                 scores = np.concatenate(parts)
-            self._ledger.extend(keys, np.stack([scores[0], _mean(scores[1:])]))
-        self.intact_scores, self.hidden_scores = self._ledger.find(keys)
+            ends = [scores[0], _mean(scores[1:])] if len(keys) == 2 else [scores[0]]
+            self._ledger.extend(keys, np.stack(ends))
+        ends = list(self._ledger.find(keys))
+        self.intact_scores = ends[0]
+        self.hidden_scores = ends[1] if len(ends) == 2 else np.full(ends[0].shape, np.nan)
 
     def _score_missing(
         self, keys: NDArray[np.uint8], missing: NDArray[np.intp], compose: Compose
@@ -211,18 +218,18 @@ class Query:
         total = self.n_predictions + len(missing) * len(self.backgrounds)
         done = 0
         while done < len(missing):
-            rows = missing[done : done + self._batch]
+            rows = missing[done : done + self.batch_size]
             try:
                 scores = self._score(rows, compose)
             except Exception as error:
-                if self._batch == 1 or not _is_out_of_memory(error):
+                if self.batch_size == 1 or not _is_out_of_memory(error):
                     raise
                 self._halve(error)
                 continue
             self._ledger.extend(keys[rows], scores)
             done += len(rows)
-            if self._report is not None:
-                self._report(self.n_predictions, total)
+            if self.report is not None:
+                self.report(self.n_predictions, total)
 
     def _score(self, rows: NDArray[np.intp], compose: Compose) -> Scores:
         if len(self.backgrounds) == 1:
@@ -234,9 +241,9 @@ class Query:
     def _predict(self, batch: Batch) -> Scores:
         n_images = len(batch)
         try:
-            raw = self._predict_fn(batch)
+            raw = self.predict_fn(batch)
         except BaseException as error:
-            _add_note(error, f"raised by `predict_fn` on a {batch.dtype} batch of {batch.shape}")
+            add_note(error, f"raised by `predict_fn` on a {batch.dtype} batch of {batch.shape}")
             raise
         scores = check_scores(raw, n_images, any_rank=callable(self._target))
         if scores.ndim > 2 and callable(self._target):
@@ -259,12 +266,12 @@ class Query:
 
     def _halve(self, error: Exception) -> None:
         warnings.warn(
-            f"out of memory with {self._batch} images a call ({type(error).__name__}); going on "
-            f"with {self._batch // 2}. Pass a smaller batch_size to avoid the failed call.",
+            f"out of memory with {self.batch_size} images a call ({type(error).__name__}); going "
+            f"on with {self.batch_size // 2}. Pass a smaller batch_size to avoid the failed call.",
             LimelensWarning,
             stacklevel=2,
         )
-        self._batch //= 2
+        self.batch_size //= 2
 
     @contextlib.contextmanager
     def _attach_samples(self) -> Iterator[None]:
@@ -284,8 +291,8 @@ class Query:
         return TargetColumns(tuple(range(n_values)), names)
 
     def _names(self, class_names: ClassNames) -> tuple[str, ...]:
-        if self._columns.names is not None:
-            return self._columns.names
+        if self.columns.names is not None:
+            return self.columns.names
         names = check_class_names(class_names, len(self.intact_scores))
         return tuple(names[column] for column in self.targets)
 
@@ -331,7 +338,7 @@ def _is_out_of_memory(error: Exception) -> bool:
     )
 
 
-def _add_note(error: BaseException, note: str) -> None:
+def add_note(error: BaseException, note: str) -> None:
     """Add a note to an exception; Python 3.10 has the attribute only by convention."""
     if hasattr(error, "add_note"):
         error.add_note(note)

@@ -243,24 +243,30 @@ class SegmentExplainer(FillExplainer):
 
 
 def hide_behind(
-    fill: Fill, image: Image, channel_axis: int | None, segments: Segments | None
+    fill: Fill,
+    image: Image,
+    channel_axis: int | None,
+    segments: Segments | None,
+    *,
+    name: str = "fill",
 ) -> Background:
     """Return the fill's background(s), `(m, *image.shape)` in the image's dtype and layout.
 
     Raises
     ------
     InvalidInputError
-        If the background has another shape, does not fit the dtype, or equals the image.
+        If the background has another shape, does not fit the dtype, or equals the image; it
+        calls the argument `name`.
     """
     filled = np.asarray(fill(channels_last(read_only(image), channel_axis), segments))
     last = channels_last(image, channel_axis)
     if filled.shape[-last.ndim :] == last.shape:
         filled = channels_back(filled, image.ndim, channel_axis)
-    backgrounds = check_background(filled, image)
+    backgrounds = check_background(filled, image, name=name)
     if not (backgrounds != image).any():
         msg = (
-            f"`fill` returned the image itself ({fill!r}): hiding changes nothing. Use another "
-            "fill, for example fill=Constant(0)."
+            f"`{name}` returned the image itself ({fill!r}): nothing changes. Use another, for "
+            f"example {name}=Constant(0)."
         )
         raise InvalidInputError(msg)
     return backgrounds

@@ -1,0 +1,287 @@
+"""Integrated and expected gradients: slopes gathered on the way from a baseline to the image."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from limelens._typing import Background, Fill, Floats, Image, Segments
+from limelens._validation import check_callable, check_choice, check_int, check_number
+from limelens.differentiable import ask_gradient, check_floating, score_columns
+from limelens.engine import Query
+from limelens.explainers.base import Attribution, Explainer, hide_behind
+from limelens.masking.fills import Constant
+from limelens.results.stability import predicted_correlation
+
+RULES = (
+    "gausslegendre",
+    "riemann_left",
+    "riemann_right",
+    "riemann_middle",
+    "riemann_trapezoid",
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class IntegratedGradients(Explainer):
+    """The path integral of the gradient from a baseline x' to the image x.
+
+    ::
+
+        phi_i = (x_i - x'_i) * integral over a in [0, 1] of  df/dx_i (x' + a (x - x'))
+
+    Importances, shape (t, *spatial), are summed over channels; over all pixels they add up to
+    f(x) - f(x') (completeness), as far as the rule is exact. The model must offer
+    ``gradient(batch, target)``, see `with_gradient`, and the image must be floating-point.
+
+    Parameters
+    ----------
+    method : str
+        Rule for the integral: "gausslegendre" (exact for polynomials of degree
+        ``2 n_steps - 1``), "riemann_left", "riemann_right", "riemann_middle" or
+        "riemann_trapezoid".
+    n_steps : int
+        Points of the rule: gradients for each target, baseline and noisy copy.
+    baseline : callable
+        A fill, ``(image, None) -> baseline``; of several baselines the maps are averaged.
+    smooth : float
+        SmoothGrad: standard deviation of Gaussian noise on the image, as a share of its range;
+        the maps of `n_smooth` noisy copies are averaged. 0 adds none.
+    n_smooth : int
+        Noisy copies.
+
+    Notes
+    -----
+    ``details``: ``"completeness_gap"`` (t,), what the importances lack of f(x) - f(x'), NaN with
+    `smooth`; ``"per_channel"`` (t, *image.shape); ``"n_gradients"``, images whose gradient was
+    asked for. Memory is O(batch_size · image + t · image).
+
+    References
+    ----------
+    Sundararajan, Taly, Yan (2017), "Axiomatic attribution for deep networks", ICML.
+    arXiv:1703.01365
+    Smilkov et al. (2017), "SmoothGrad: removing noise by adding noise". arXiv:1706.03825
+
+    Examples
+    --------
+    A square's importance is the square itself:
+
+    >>> import numpy as np
+    >>> from limelens import IntegratedGradients, with_gradient
+    >>> model = with_gradient(
+    ...     lambda batch: (batch**2).sum(axis=(1, 2)), lambda batch, target: 2 * batch
+    ... )
+    >>> IntegratedGradients(n_steps=1).explain(np.array([[1.0, 3.0]]), model).importances
+    array([[[1., 9.]]])
+    """
+
+    method: Literal[
+        "gausslegendre", "riemann_left", "riemann_right", "riemann_middle", "riemann_trapezoid"
+    ] = "gausslegendre"
+    n_steps: int = 50
+    baseline: Fill = field(default_factory=lambda: Constant(0))
+    smooth: float = 0.0
+    n_smooth: int = 20
+
+    def __post_init__(self) -> None:
+        check_choice("method", self.method, RULES)
+        check_int("n_steps", self.n_steps, minimum=2 if self.method == "riemann_trapezoid" else 1)
+        check_callable("baseline", self.baseline, "(image, None) -> baseline")
+        check_number("smooth", self.smooth, minimum=0)
+        check_int("n_smooth", self.n_smooth, minimum=1)
+
+    def _background(
+        self, image: Image, channel_axis: int | None, segments: Segments | None
+    ) -> Background:
+        check_floating(image)
+        return hide_behind(self.baseline, image, channel_axis, segments, name="baseline")
+
+    def _attribute(self, query: Query, rng: np.random.Generator) -> Attribution:
+        columns = score_columns(query)
+        image = query.image.astype(np.float64)
+        noises = np.zeros((1, *image.shape))
+        if self.smooth:
+            scale = self.smooth * float(np.ptp(image))
+            noises = scale * rng.standard_normal((self.n_smooth, *image.shape))
+        nodes, weights = quadrature(self.method, self.n_steps)
+        paths = [(image + noise, start) for noise in noises for start in query.backgrounds]
+        maps = np.zeros((len(columns), *image.shape))
+        ask = _Asker(query, len(columns) * len(paths) * self.n_steps)
+        for row, column in enumerate(columns):
+            for end, start in paths:
+                way = end - start
+                slope = np.zeros(image.shape)
+
+                def add(step: int, gradient: Floats, slope: Floats = slope) -> None:
+                    slope += weights[step] * gradient
+
+                ask.each(start + nodes.reshape((-1,) + (1,) * image.ndim) * way, column, add)
+                maps[row] += way * slope / len(paths)
+        gap = np.full(len(columns), np.nan)
+        if not self.smooth:
+            intact, hidden = query.ends()
+            gap = intact - hidden - maps.reshape(len(maps), -1).sum(axis=1)
+        return Attribution(
+            importances=_sum_channels(maps, query),
+            details={
+                "completeness_gap": gap,
+                "per_channel": maps,
+                "n_gradients": ask.n_images,
+            },
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ExpectedGradients(Explainer):
+    """Integrated gradients from random baselines: the mean over samples x' and places a.
+
+    ::
+
+        phi_i = E[ (x_i - x'_i) * df/dx_i (x' + a (x - x')) ],   x' a sample, a uniform in [0, 1]
+
+    In expectation the importances add up to f(x) minus the mean score of the samples. The model
+    must offer ``gradient(batch, target)``, and the image must be floating-point.
+
+    Parameters
+    ----------
+    samples : callable
+        A fill that gives the baselines, for example ``Backgrounds(images)``.
+    n_steps : int
+        Random draws of sample and place: gradients for each target.
+
+    Notes
+    -----
+    Standard errors are those of a mean of independent draws. ``details``: as for
+    `IntegratedGradients`.
+
+    References
+    ----------
+    Erion, Janizek, Sturmfels, Lundberg, Lee (2021), "Improving performance of deep learning
+    models with axiomatic attribution priors and expected gradients", Nature Machine
+    Intelligence 3. doi:10.1038/s42256-021-00343-w
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from limelens import Constant, ExpectedGradients, with_gradient
+    >>> model = with_gradient(
+    ...     lambda batch: batch.sum(axis=(1, 2)), lambda batch, target: np.ones_like(batch)
+    ... )
+    >>> explainer = ExpectedGradients(samples=Constant(0.5), n_steps=4)
+    >>> explainer.explain(np.array([[1.0, 3.0]]), model, rng=0).importances
+    array([[[0.5, 2.5]]])
+    """
+
+    samples: Fill
+    n_steps: int = 200
+
+    def __post_init__(self) -> None:
+        check_callable("samples", self.samples, "such as Backgrounds(images)")
+        check_int("n_steps", self.n_steps, minimum=2)
+
+    def _background(
+        self, image: Image, channel_axis: int | None, segments: Segments | None
+    ) -> Background:
+        check_floating(image)
+        return hide_behind(self.samples, image, channel_axis, segments, name="samples")
+
+    def _attribute(self, query: Query, rng: np.random.Generator) -> Attribution:
+        columns = score_columns(query)
+        image = query.image.astype(np.float64)
+        drawn = rng.random((self.n_steps, 2))
+        starts = (drawn[:, 0] * len(query.backgrounds)).astype(np.intp)
+        sums = np.zeros((len(columns), *image.shape))
+        shape = _sum_channels(sums, query).shape
+        totals, squares = np.zeros(shape), np.zeros(shape)
+        ask = _Asker(query, len(columns) * self.n_steps)
+        for row, column in enumerate(columns):
+
+            def add(step: int, gradient: Floats, row: int = row) -> None:
+                one = (image - query.backgrounds[starts[step]]) * gradient
+                sums[row] += one
+                pixel = _sum_channels(one[np.newaxis], query)[0]
+                totals[row] += pixel
+                squares[row] += pixel**2
+
+            ask.each(_Path(image, query.backgrounds, starts, drawn[:, 1]), column, add)
+        n = self.n_steps
+        variance = np.maximum(squares - totals**2 / n, 0) / (n - 1)
+        errors = np.sqrt(variance / n)
+        intact, hidden = query.ends()
+        flat = (len(columns), -1)
+        return Attribution(
+            importances=totals / n,
+            standard_errors=errors,
+            reliability=predicted_correlation(totals.reshape(flat) / n, errors.reshape(flat)),
+            details={
+                "completeness_gap": intact - hidden - totals.reshape(flat).sum(axis=1) / n,
+                "per_channel": sums / n,
+                "n_gradients": ask.n_images,
+            },
+        )
+
+
+def quadrature(method: str, n_steps: int) -> tuple[Floats, Floats]:
+    """Return nodes in [0, 1] and weights, shape (n_steps,) each, of an integration rule.
+
+    Examples
+    --------
+    >>> quadrature("riemann_trapezoid", 3)
+    (array([0. , 0.5, 1. ]), array([0.25, 0.5 , 0.25]))
+    """
+    if method == "gausslegendre":
+        nodes, weights = np.polynomial.legendre.leggauss(n_steps)
+        return (nodes + 1) / 2, weights / 2
+    if method == "riemann_trapezoid":
+        weights = np.full(n_steps, 1 / (n_steps - 1))
+        weights[[0, -1]] /= 2
+        return np.linspace(0, 1, n_steps), weights
+    shift = {"riemann_left": 0.0, "riemann_middle": 0.5, "riemann_right": 1.0}[method]
+    return (np.arange(n_steps) + shift) / n_steps, np.full(n_steps, 1 / n_steps)
+
+
+@dataclass(frozen=True, eq=False)
+class _Path:
+    """Points between random samples and the image, made only when sliced."""
+
+    image: Floats
+    backgrounds: Background
+    starts: np.ndarray[Any, np.dtype[np.intp]]
+    places: Floats
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __getitem__(self, part: slice) -> Floats:
+        start = self.backgrounds[self.starts[part]].astype(np.float64)
+        return start + self.places[part].reshape((-1,) + (1,) * self.image.ndim) * (
+            self.image - start
+        )
+
+
+class _Asker:
+    """Asks for gradients batch by batch and hands them over one by one, in order.
+
+    One by one, so that sums do not depend on the batch size.
+    """
+
+    def __init__(self, query: Query, n_total: int) -> None:
+        self._query = query
+        self._n_total = n_total
+        self.n_images = 0
+
+    def each(self, points: Floats | _Path, column: int, add: Callable[[int, Floats], None]) -> None:
+        query = self._query
+        for start in range(0, len(points), query.batch_size):
+            batch = points[start : start + query.batch_size].astype(query.image.dtype)
+            for step, gradient in enumerate(ask_gradient(query, batch, column), start):
+                add(step, gradient)
+            self.n_images += len(batch)
+            if query.report is not None:
+                query.report(self.n_images, self._n_total)
+
+
+def _sum_channels(maps: Floats, query: Query) -> Floats:
+    """Sum maps (t, *image.shape) over channels, to (t, *spatial)."""
+    return maps if query.channel_axis is None else maps.sum(axis=query.channel_axis + 1)

@@ -1,0 +1,194 @@
+"""Integrated and expected gradients: exact on polynomials, complete, by definition."""
+
+import numpy as np
+import pytest
+
+import limelens as ll
+from limelens.errors import InvalidInputError, PredictionError
+from limelens.explainers.gradients import RULES, quadrature
+
+IMAGE = np.array([[1.0, -2.0], [0.5, 3.0]])
+
+
+def power(degree):
+    """Sum of the pixels' powers, with its gradient."""
+    return ll.with_gradient(
+        lambda batch: (batch**degree).sum(axis=(1, 2)),
+        lambda batch, target: degree * batch ** (degree - 1),
+    )
+
+
+def smooth_model():
+    """Two smooth scores that mix the pixels."""
+    weights = np.array([[0.3, -0.7, 1.1, 0.2], [-0.4, 0.6, 0.5, -1.0]])
+
+    def scores(batch):
+        return np.tanh(batch.reshape(len(batch), -1) @ weights.T)
+
+    def gradient(batch, target):
+        slope = 1 - scores(batch)[:, target] ** 2
+        return (slope[:, np.newaxis] * weights[target]).reshape(batch.shape)
+
+    return ll.with_gradient(scores, gradient)
+
+
+@pytest.mark.parametrize("n_steps", [1, 2, 5])
+def test_gauss_legendre_is_exact_up_to_degree_two_n_minus_one(n_steps):
+    """The gradient of x^(2n) has degree 2n - 1; one degree more is no longer exact."""
+    explainer = ll.IntegratedGradients(n_steps=n_steps)
+    exact = explainer.explain(IMAGE, power(2 * n_steps))
+    np.testing.assert_allclose(exact.importances[0], IMAGE ** (2 * n_steps), rtol=1e-12)
+    beyond = explainer.explain(IMAGE, power(2 * n_steps + 1))
+    assert np.abs(beyond.importances[0] / IMAGE ** (2 * n_steps + 1) - 1).min() > 1e-9
+
+
+@pytest.mark.parametrize(
+    ("method", "degree", "value"),
+    [
+        ("riemann_left", 2, 2 * (0 + 0.25 + 0.5 + 0.75) / 4),
+        ("riemann_right", 2, 2 * (0.25 + 0.5 + 0.75 + 1) / 4),
+        ("riemann_middle", 3, 3 * (1 + 9 + 25 + 49) / 64 / 4),
+        ("riemann_trapezoid", 3, 3 * (0 / 2 + 1 / 9 + 4 / 9 + 1 / 2) / 3),
+    ],
+)
+def test_riemann_sums_by_hand(method, degree, value):
+    found = ll.IntegratedGradients(method=method, n_steps=4).explain(
+        np.array([[1.0, 1.0]]), power(degree)
+    )
+    np.testing.assert_allclose(found.importances[0], [[value, value]])
+
+
+@pytest.mark.parametrize("method", RULES)
+def test_weights_add_up_to_one_on_the_unit_interval(method):
+    nodes, weights = quadrature(method, 7)
+    assert weights.sum() == pytest.approx(1)
+    assert nodes.min() >= 0
+    assert nodes.max() <= 1
+
+
+def test_importances_add_up_to_the_score_difference():
+    explainer = ll.IntegratedGradients(baseline=ll.Constant(0.1))
+    found = explainer.explain(IMAGE, smooth_model(), target=[0, 1])
+    total = found.importances.sum(axis=(1, 2))
+    np.testing.assert_allclose(total, found.scores - found.hidden_scores, atol=1e-6)
+    np.testing.assert_allclose(found.details["completeness_gap"], 0, atol=1e-6)
+    assert found.details["n_gradients"] == 100
+    coarse = ll.IntegratedGradients(method="riemann_left", n_steps=3).explain(IMAGE, smooth_model())
+    assert abs(coarse.details["completeness_gap"][0]) > 0.01
+
+
+def test_several_baselines_are_averaged():
+    both = ll.IntegratedGradients(baseline=ll.Backgrounds([IMAGE * 0, IMAGE + 1.0]))
+    ones = [
+        ll.IntegratedGradients(baseline=ll.Backgrounds([start])) for start in (IMAGE * 0, IMAGE + 1)
+    ]
+    single = [each.explain(IMAGE, smooth_model()).importances for each in ones]
+    np.testing.assert_allclose(
+        both.explain(IMAGE, smooth_model()).importances, np.mean(single, axis=0), atol=1e-12
+    )
+
+
+def test_channels_are_summed_and_kept():
+    image = np.random.default_rng(0).random((3, 4, 5))
+    model = ll.with_gradient(
+        lambda batch: (batch**2).sum(axis=(1, 2, 3)), lambda batch, target: 2 * batch
+    )
+    found = ll.IntegratedGradients().explain(image, model, channel_axis=0)
+    np.testing.assert_allclose(found.details["per_channel"][0], image**2)
+    np.testing.assert_allclose(found.importances[0], (image**2).sum(axis=0))
+
+
+def test_smoothing_averages_over_noisy_images():
+    """For a sum of squares the map is (x + noise)^2, so its mean grows by the variance."""
+    image = np.full((4, 4), 2.0)
+    image[0, 0] = 1.0  # a range of one
+    explainer = ll.IntegratedGradients(smooth=0.5, n_smooth=500, n_steps=2)
+    found = explainer.explain(image, power(2), rng=0)
+    np.testing.assert_allclose(found.importances[0].mean(), (image**2).mean() + 0.25, rtol=0.03)
+    assert np.isnan(found.details["completeness_gap"]).all()
+
+
+def test_expected_gradients_are_their_definition_enumerated():
+    """Two samples and a quadratic: the mean of (x - x')(x + x') = x^2 - x'^2."""
+    starts = np.stack([IMAGE * 0 + 0.5, IMAGE * 0 - 1.5])
+    explainer = ll.ExpectedGradients(samples=ll.Backgrounds(starts), n_steps=4000)
+    found = explainer.explain(IMAGE, power(2), rng=0)
+    exact = IMAGE**2 - (starts**2).mean(axis=0)
+    z = (found.importances[0] - exact) / found.standard_errors[0]
+    assert np.abs(z).max() < 4
+    assert np.abs(found.details["completeness_gap"][0]) < 0.5
+
+
+def test_expected_gradients_errors_are_the_spread_over_seeds():
+    starts = np.random.default_rng(1).normal(size=(3, 2, 2))
+    explainer = ll.ExpectedGradients(samples=ll.Backgrounds(starts), n_steps=50)
+    runs = [explainer.explain(IMAGE, smooth_model(), rng=seed) for seed in range(200)]
+    spread = np.std([run.importances[0] for run in runs], axis=0)
+    claimed = np.sqrt(np.mean([run.standard_errors[0] ** 2 for run in runs], axis=0))
+    np.testing.assert_allclose(claimed, spread, rtol=0.3)
+
+
+def test_the_model_sees_the_images_dtype_in_bounded_batches():
+    seen = []
+
+    def gradient(batch, target):
+        seen.append((batch.dtype, len(batch)))
+        return np.ones(batch.shape, dtype=np.float32)
+
+    model = ll.with_gradient(lambda batch: batch.sum(axis=(1, 2)), gradient)
+    ll.IntegratedGradients(n_steps=10).explain(IMAGE.astype(np.float32), model, batch_size=4)
+    assert seen == [(np.float32, 4), (np.float32, 4), (np.float32, 2)]
+
+
+@pytest.mark.parametrize(
+    ("model", "error", "words"),
+    [
+        (lambda b: b.sum(axis=(1, 2)), InvalidInputError, r"limelens\.with_gradient\(predict_fn"),
+        (
+            ll.with_gradient(lambda b: b.sum(axis=(1, 2)), lambda b, t: b[0]),
+            PredictionError,
+            r"`gradient` must return numbers of shape \(50, 2, 2\)",
+        ),
+        (
+            ll.with_gradient(lambda b: b.sum(axis=(1, 2)), lambda b, t: b * np.nan),
+            PredictionError,
+            "finite numbers",
+        ),
+    ],
+)
+def test_models_without_a_proper_gradient_are_named(model, error, words):
+    with pytest.raises(error, match=words):
+        ll.IntegratedGradients().explain(IMAGE, model)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"method": "simpson"}, "`method` must be one of 'gausslegendre'"),
+        ({"n_steps": 0}, "`n_steps` must be an integer >= 1"),
+        ({"method": "riemann_trapezoid", "n_steps": 1}, "`n_steps` must be an integer >= 2"),
+        ({"baseline": 0}, "`baseline` must be a callable"),
+        ({"smooth": -1}, "`smooth` must be a finite number"),
+    ],
+)
+def test_settings_are_checked_at_once(settings, words):
+    with pytest.raises(InvalidInputError, match=words):
+        ll.IntegratedGradients(**settings)
+
+
+def test_a_baseline_equal_to_the_image_is_refused():
+    with pytest.raises(InvalidInputError, match="`baseline` returned the image itself"):
+        ll.IntegratedGradients(baseline=ll.Constant(1)).explain(np.ones((2, 2)), power(2))
+
+
+def test_integers_are_refused_with_the_cure():
+    with pytest.raises(InvalidInputError, match=r"image\.astype\(np\.float32\)"):
+        ll.IntegratedGradients().explain(IMAGE.astype(int), power(2))
+
+
+def test_with_gradient_offers_only_what_it_was_given():
+    model = power(2)
+    assert hasattr(model, "gradient")
+    assert not hasattr(model, "features")
+    with pytest.raises(InvalidInputError, match="got neither"):
+        ll.with_gradient(lambda batch: batch)
