@@ -1,6 +1,5 @@
 """One diverging scale: orange-red raises the score, blue lowers it, zero is clear."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,8 +13,8 @@ from limelens.errors import InvalidInputError
 SCALES = ("symmetric", "percentile", "raw")
 
 # Far apart in hue, equal in luminance, and told apart with any of the usual colour deficiencies.
-RAISES = (205, 62, 12)
-LOWERS = (13, 96, 200)
+RAISES = (200, 60, 12)
+LOWERS = (20, 106, 214)
 TOP_RAISES = (0, 158, 70)
 TOP_LOWERS = (215, 38, 56)
 
@@ -71,9 +70,9 @@ def strength(heatmap: NDArray[Any], limit: float) -> Floats:
     >>> strength(np.array([0.1, -0.4, 0.0]), 0.2)
     array([ 0.5, -1. ,  0. ])
     """
-    if limit == 0 or not math.isfinite(1 / limit):
+    if limit == 0:
         return np.zeros(heatmap.shape)
-    return np.clip(heatmap / limit, -1.0, 1.0)
+    return np.clip(heatmap, -limit, limit) / limit
 
 
 def blend(
@@ -113,9 +112,9 @@ def diverging(heatmap: NDArray[Any], limit: float) -> NDArray[np.uint8]:
     Examples
     --------
     >>> diverging(np.array([0.5, 0.0, -0.5]), 0.5)
-    array([[205,  62,  12],
+    array([[200,  60,  12],
            [255, 255, 255],
-           [ 13,  96, 200]], dtype=uint8)
+           [ 20, 106, 214]], dtype=uint8)
     """
     white = np.full((*heatmap.shape, 3), 255, dtype=np.uint8)
     return paint(white, heatmap, limit, opacity=1.0)

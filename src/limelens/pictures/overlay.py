@@ -166,7 +166,7 @@ def draw_heatmap(
 def outline(labels: NDArray[Any], *, width: int = 1) -> NDArray[np.float32]:
     """Return the opacity of soft lines along the boundaries between labels, shape (H, W).
 
-    `width` is in pixels, besides a soft rim of one pixel at each side.
+    A line of `width` 1 is a pixel wide, with a soft rim; each one more adds a pixel at each side.
     """
     edge = np.zeros(labels.shape, dtype=np.float32)
     edge[:-1] = labels[:-1] != labels[1:]

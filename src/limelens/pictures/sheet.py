@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
     from PIL.ImageFont import FreeTypeFont
 
+_BAR_WIDTH = 200  # narrower, its numbers would touch
 _PAPER, _TEXT, _SOFT = (255, 255, 255), (28, 28, 30), (110, 110, 116)
 
 
@@ -75,9 +76,11 @@ def sheet(
     cell_width = max(picture.width for picture in pictures)
     words = [style.tile_words(title, cell_width) for title in titles or [""] * n]
     inner = min(columns, n) * (cell_width + style.gap) - style.gap
+    bar = None
+    if limit is not None:
+        bar = color_bar(limit, max(_BAR_WIDTH, min(inner, 2 * tile_side)), font=font)
+        inner = max(inner, bar.width)
     top = style.words(check_text("heading", heading), inner, style.heading_size)
-    bar = None if limit is None else color_bar(limit, min(inner, 2 * tile_side), font=font)
-
     blocks = [max(_height(words[i]) for i in row) + style.inset for row in rows]
     bodies = [max(pictures[i].height for i in row) for row in rows]
     height = 2 * style.gap + sum(blocks) + sum(bodies) + (len(rows) - 1) * style.gap
@@ -109,7 +112,7 @@ def color_bar(
     limit : float
         0 or more; for 0 the bar has no colour, and says so.
     width : int
-        In pixels, from 64 on.
+        In pixels, from 200 on.
     opacity : float
         As given to `draw_overlay`.
     font : path, optional
@@ -121,7 +124,7 @@ def color_bar(
     200
     """
     limit = check_number("limit", limit, minimum=0.0)
-    width = check_int("width", width, minimum=64)
+    width = check_int("width", width, minimum=_BAR_WIDTH)
     size = max(11, min(14, width // 24))
     text = load_font(font, size)
     thick, tick = size, max(3, size // 3)
