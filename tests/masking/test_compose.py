@@ -39,6 +39,8 @@ def cases(draw):
     image, background = (rng.uniform(0, 255, (2, *shape))).astype(dtype)
     if draw(st.booleans()):
         image, background = image[::-1], np.asfortranarray(background)
+    if draw(st.booleans()):
+        background = np.full_like(background, background.flat[0])
     image.flags.writeable = background.flags.writeable = segments.flags.writeable = False
     coalitions = rng.random((draw(st.integers(0, 6)), segments.max() + 1)) < 0.5
     return image, background, segments, channel_axis, coalitions
@@ -125,6 +127,31 @@ def test_offsets_number_the_appearances_by_the_segments_kept():
     coalitions = np.array([[True, False, False], [False, True, True]])
     # set 3 is {0, 1, 2}: bit j is segment j; two blocks have it, so codes are two rows apart
     np.testing.assert_array_equal(blocks.offsets(coalitions)[:, 3], [0b001 * 2, 0b110 * 2])
+
+
+def test_a_constant_background_shares_one_row():
+    image, background = np.arange(6).reshape(1, 6), np.zeros((1, 6), int)
+    segments = np.array([[0, 0, 0, 1, 1, 1]])
+    table = pattern_table(image, background, segments, None, width=2)
+    assert table.table.tolist() == [[0, 0], [0, 1], [4, 5], [2, 0], [0, 3], [2, 3]]
+
+
+def test_negative_zeros_of_the_background_are_kept():
+    image, background = np.ones((1, 4)), np.array([[0.0, -0.0, 0.0, -0.0]])
+    segments = np.array([[0, 0, 1, 1]])
+    table = pattern_table(image, background, segments, None, width=2)
+    batch = table(np.array([[False, False]]))
+    assert np.signbit(batch).tolist() == [[[False, True, False, True]]]
+
+
+def test_a_constant_color_per_channel_is_shared_within_each_channel():
+    image = np.arange(12).reshape(2, 1, 6)
+    background = np.array([20, 30]).reshape(2, 1, 1) + np.zeros_like(image)
+    segments = np.array([[0, 0, 0, 1, 1, 1]])
+    table = pattern_table(image, background, segments, 0, width=2)
+    coalitions = np.array([[False, False], [True, False]])
+    expected = where(image, background, segments, coalitions, 0)
+    np.testing.assert_array_equal(table(coalitions), expected)
 
 
 def test_equal_sets_of_segments_share_one_code():

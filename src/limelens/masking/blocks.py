@@ -43,7 +43,8 @@ class Blocks:
 
     A block that touches the segments `s_0 < s_1 < ...` has the code `sum_j kept(s_j) << j`, which
     numbers its appearances. The table of all appearances holds, for each group of m blocks that
-    touch equally many segments, m rows for each code.
+    touch equally many segments, m rows for each code. Where the background is the same
+    everywhere, all blocks share row 0 for code 0.
 
     Attributes
     ----------
@@ -60,9 +61,11 @@ class Blocks:
         First set that has more than 0, 1, 2, ... segments.
     tuple_of_block : ndarray of intp, shape (n_blocks,)
     first_row : ndarray of intp, shape (n_blocks,)
-        The row of code 0.
+        The row of code 0; where that is shared, where it would be.
     n_rows : int
         Rows of the table.
+    shares_hidden : bool
+        Whether all blocks share row 0 for code 0.
     """
 
     width: int
@@ -73,9 +76,13 @@ class Blocks:
     tuple_of_block: Indices
     first_row: Indices
     n_rows: int
+    shares_hidden: bool
 
     def offsets(self, coalitions: Coalitions) -> Indices:
-        """Return how far from `first_row` each set's appearance lies, shape (b, t)."""
+        """Return how far from `first_row` each set's appearance lies, shape (b, t).
+
+        A row before the first one stands for the shared row 0.
+        """
         n, d = coalitions.shape
         dtype = np.uint8 if self.tuples.shape[1] <= 8 else np.uint32
         # one row a segment: gathering whole rows of n bytes is what makes this cheap
@@ -84,7 +91,10 @@ class Blocks:
         codes = np.take(kept, self.tuples[:, 0], axis=0)
         for j, first in enumerate(self.first_of_size[1:], start=1):
             codes[first:] |= np.take(kept, self.tuples[first:, j], axis=0) << dtype(j)
-        return np.multiply(codes.T, self.strides, dtype=np.intp, order="C")
+        offsets = np.multiply(codes.T, self.strides, dtype=np.intp, order="C")
+        if self.shares_hidden:
+            offsets -= (codes.T == 0) * np.intp(self.n_rows)
+        return offsets
 
 
 def border_positions(owners: Indices) -> Indices:
@@ -114,7 +124,14 @@ def choose_width(owners: Indices, borders: Indices) -> int:
     return 1
 
 
-def cut(owners: Indices, n_segments: int, width: int, borders: Indices | None = None) -> Blocks:
+def cut(
+    owners: Indices,
+    n_segments: int,
+    width: int,
+    *,
+    borders: Indices | None = None,
+    shares_hidden: bool = False,
+) -> Blocks:
     """Cut the pixels into blocks of `width`; a last, incomplete block is left out.
 
     Parameters
@@ -126,6 +143,8 @@ def cut(owners: Indices, n_segments: int, width: int, borders: Indices | None = 
         At most `pixels`.
     borders : ndarray of intp, optional
         `border_positions(owners)`, where they are known already.
+    shares_hidden : bool
+        Whether the background is the same everywhere.
 
     Examples
     --------
@@ -147,14 +166,16 @@ def cut(owners: Indices, n_segments: int, width: int, borders: Indices | None = 
     pure[mixed] = False
     first_row = np.empty(n_blocks, np.intp)
     strides = np.empty(len(tuples), np.intp)
-    groups, n_rows = [], 0
+    n_shared = int(shares_hidden)
+    groups, n_rows = [], n_shared
     for k in range(1, tuples.shape[1] + 1):
         chosen = sizes == k
         members = np.flatnonzero(pure) if k == 1 else mixed[chosen]
         groups.append(Group(k=k, blocks=members, slots=None if k == 1 else slots[chosen]))
-        first_row[members] = np.arange(n_rows, n_rows + len(members))
-        strides[tuple_sizes == k] = len(members)
-        n_rows += len(members) << k
+        m = len(members)
+        first_row[members] = np.arange(m) + (n_rows - n_shared * m)
+        strides[tuple_sizes == k] = m
+        n_rows += m * ((1 << k) - n_shared)
     return Blocks(
         width=width,
         groups=tuple(groups),
@@ -164,6 +185,7 @@ def cut(owners: Indices, n_segments: int, width: int, borders: Indices | None = 
         tuple_of_block=tuple_of_block,
         first_row=first_row,
         n_rows=n_rows,
+        shares_hidden=shares_hidden,
     )
 
 

@@ -11,8 +11,8 @@ from limelens.masking.pattern_table import PatternTable, pattern_table
 # Measured in nanoseconds on one core; only their ratios matter.
 BOX_COST = 1500
 BOX_PIXEL_COST = 2
-TABLE_COST = 400_000
-TABLE_PIXEL_COST = 40
+TABLE_COST = 1_000_000
+TABLE_PIXEL_COST = 15
 
 
 class SegmentComposer:

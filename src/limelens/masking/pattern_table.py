@@ -65,7 +65,7 @@ class PatternTable:
         """Return the table rows of a few images, shape (b, planes * n_blocks)."""
         blocks, planes = self.blocks, self.layout.planes
         n_blocks = len(blocks.first_row)
-        # "clip" because the default would check first, in a buffer
+        # "clip" because the default would check first, in a buffer; and for the shared row 0
         if planes == 1:
             rows = np.empty((len(offsets), n_blocks), np.intp)
             np.take(offsets, blocks.tuple_of_block, axis=1, out=rows, mode="clip")
@@ -74,6 +74,7 @@ class PatternTable:
         rows = np.empty((len(offsets), planes, n_blocks), np.intp)
         first = np.take(offsets, blocks.tuple_of_block, axis=1, mode="clip")
         first += blocks.first_row
+        np.maximum(first, 0, out=first)  # the shared row is the first of its plane
         np.add(first[:, None], np.arange(planes)[:, None] * blocks.n_rows, out=rows)
         return rows.reshape(len(offsets), -1)
 
@@ -117,8 +118,14 @@ def pattern_table(
     owners = layout.owners
     borders = border_positions(owners)
     width = choose_width(owners, borders) if width is None else width
-    blocks = cut(owners, int(owners.max()) + 1, width, borders)
     kept, hidden = layout.flat(image), layout.flat(background)
+    blocks = cut(
+        owners,
+        int(owners.max()) + 1,
+        width,
+        borders=borders,
+        shares_hidden=_is_constant(hidden),
+    )
     main = len(blocks.first_row) * width
     table = np.empty((layout.planes, blocks.n_rows, width * layout.values), kept.dtype)
     for plane, plane_kept, plane_hidden in zip(table, kept, hidden, strict=True):
@@ -138,21 +145,32 @@ def _fill_table(
     width = blocks.width
     pixel = np.dtype((np.void, kept.dtype.itemsize * kept.shape[1]))
     kept, hidden, table = (_as_pixels(part, pixel, width) for part in (kept, hidden, table))
-    start = 0
+    n_shared = int(blocks.shares_hidden)
+    table[:n_shared] = hidden[:n_shared]
+    start = n_shared
     for group in blocks.groups:
-        m = len(group.blocks)
-        rows = table[start : start + (m << group.k)].reshape(1 << group.k, m, width)
-        start += m << group.k
-        np.take(hidden, group.blocks, axis=0, out=rows[0], mode="clip")
+        n_codes, m = (1 << group.k) - n_shared, len(group.blocks)
+        rows = table[start : start + n_codes * m].reshape(n_codes, m, width)
+        start += n_codes * m
+        if n_shared == 0:
+            np.take(hidden, group.blocks, axis=0, out=rows[0], mode="clip")
         if group.slots is None:
-            np.take(kept, group.blocks, axis=0, out=rows[1], mode="clip")
+            np.take(kept, group.blocks, axis=0, out=rows[-1], mode="clip")
             continue
         image = np.take(kept, group.blocks, axis=0, mode="clip")
         for j in range(group.k):
             shown = group.slots == j
             for code in range(1 << j):
-                rows[code | 1 << j] = rows[code]
-                np.copyto(rows[code | 1 << j], image, where=shown)
+                row = rows[(code | 1 << j) - n_shared]
+                row[...] = hidden[:1] if code < n_shared else rows[code - n_shared]
+                np.copyto(row, image, where=shown)
+
+
+def _is_constant(pixels: NDArray[Any]) -> bool:
+    """Whether all pixels of every plane are equal, bit for bit."""
+    raw = pixels.reshape(len(pixels), -1).view(np.uint8)
+    step = pixels.dtype.itemsize * pixels.shape[2]
+    return bool((raw[:, step:] == raw[:, :-step]).all())
 
 
 def _as_pixels(part: NDArray[Any], pixel: np.dtype[Any], width: int) -> NDArray[Any]:
