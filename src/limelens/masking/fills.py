@@ -273,8 +273,8 @@ class Backgrounds:
                 f"{describe(images)}. A single image goes into a list: Backgrounds([image])."
             )
             raise InvalidInputError(msg)
-        if self.channel_axis is not None:
-            ndim = images.ndim - 1
+        ndim = images.ndim - 1
+        if ndim > 2 and self.channel_axis is not None:
             check_int("channel_axis", self.channel_axis, minimum=-ndim, maximum=ndim - 1)
         images.flags.writeable = False
         object.__setattr__(self, "images", images)
