@@ -21,6 +21,7 @@ SEGMENT_CASES = {
     "Lime": ll.Lime(segmenter=SEGMENTER, n_samples=40),
     "Lime ridge": ll.Lime(segmenter=SEGMENTER, n_samples=40, surrogate=ll.Ridge()),
     "Ablation": ll.Ablation(segmenter=SEGMENTER),
+    "Anchors": ll.Anchors(segmenter=SEGMENTER, max_samples=300),
     "Ablation keep": ll.Ablation(segmenter=SEGMENTER, keep=True, interactions=True),
     "ExactShapley": ll.ExactShapley(segmenter=SEGMENTER),
     "KernelShap": ll.KernelShap(segmenter=SEGMENTER, n_samples=40),
@@ -181,6 +182,8 @@ def test_a_failing_model_loses_nothing(name):
 
 @each
 def test_many_targets_cost_one_pass_and_agree_with_one_by_one(name):
+    if name == "Anchors":
+        pytest.skip("each target is a search of its own")
     both = explain(name, target=[2, 0])
     single = explain(name, target=0)
     assert both.n_predictions == single.n_predictions
@@ -392,6 +395,8 @@ def test_a_fill_that_an_integer_image_cannot_hold_is_refused(name):
 
 @each_with_segments
 def test_several_backgrounds_are_averaged(name):
+    if name == "Anchors":
+        pytest.skip("a prediction is not linear in the scores")
     image = picture()
     fills = [ll.Constant(0.0), ll.Constant(1.0)]
     both = dataclasses.replace(CASES[name], fill=lambda i, s: np.stack([f(i, s) for f in fills]))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         PredictionError,
     )
     from limelens.explainers.ablation import Ablation
+    from limelens.explainers.anchors import Anchors
     from limelens.explainers.gradcam import GradCam, grad_cam
     from limelens.explainers.gradients import ExpectedGradients, IntegratedGradients
     from limelens.explainers.kernelshap import KernelShap
@@ -52,6 +53,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Ablation": "explainers.ablation",
+    "Anchors": "explainers.anchors",
     "Backgrounds": "masking.fills",
     "Bernoulli": "sampling.samplers",
     "Blur": "masking.fills",
@@ -99,6 +101,7 @@ _HOMES = {
 
 __all__ = [
     "Ablation",
+    "Anchors",
     "Backgrounds",
     "Bernoulli",
     "Blur",
