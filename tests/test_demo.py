@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from limelens import demo
+from limelens import Explanation, demo
 from limelens.errors import InvalidInputError
 
 
@@ -85,6 +85,23 @@ def test_places_are_read_from_the_photograph():
     assert places[5 * 10 + 5] == ("nose", "middle")
     assert places[7 * 10 + 7] == ("mouth", "right")
     assert places[9 * 10 + 9] == ("chin", "right edge")
+
+
+def test_evidence_is_what_raises_the_score():
+    photograph = demo.Photograph("", np.zeros((10, 10)), (0.2, 0.4, 0.6, 0.8))
+    rows = np.arange(10)[:, np.newaxis] // 2 * np.ones((1, 10), int)  # forehead to chin, middle
+    explanation = Explanation(
+        image=photograph.image,
+        importances=np.array([[0.1, 0.3, 0.0, -0.5, 0.2]]),
+        scores=np.array([0.1, 0.9]),
+        hidden_scores=np.array([1.0, 0.0]),
+        targets=(1,),
+        target_names=("face",),
+        segments=rows,
+    )
+    case = demo.Case(photograph, lambda batch: batch, explanation)
+    np.testing.assert_array_equal(case.on_features, [False, True, True, True, False])
+    assert case.evidence_on_features == pytest.approx(0.5)  # 0.3 of 0.1 + 0.3 + 0.2
 
 
 @pytest.mark.parametrize("name", ["no/such/folder/x.png", "folder.png", "file.png/x.png", "x.txt"])

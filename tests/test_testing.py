@@ -219,6 +219,21 @@ class TestSegmentModels:
         model = AdditiveModel([[0, 0, 1]], [1.0, 10.0], image=[[5, 6, 7]], background=5)
         np.testing.assert_allclose(model([[[5, 6, 5]], [[5, 5, 7]]]), [1, 10])
 
+    def test_a_pixel_is_intact_only_in_all_its_channels(self):
+        image = np.array([[[5, 9], [6, 9]]])
+        model = AdditiveModel([[0, 1]], [1.0, 10.0], image=image)
+        np.testing.assert_array_equal(model([[[[5, 9], [0, 9]]]]), [1])
+        known = AdditiveModel([[0, 1]], [1.0, 10.0], image=image, background=9)
+        np.testing.assert_array_equal(known([[[[5, 9], [9, 9]]]]), [1])
+
+    def test_rules_are_multilinear_in_between(self):
+        batch = np.array([[[0.5, 0.25]]])
+        for rule, score in ((AndModel, 0.125), (OrModel, 0.625), (XorModel, 0.5)):
+            model = rule([[0, 1]], (0, 1), image=np.ones((1, 2)), background=0)
+            table = TableGame([[0, 1]], model.table(), image=np.ones((1, 2)), background=0)
+            np.testing.assert_allclose(model(batch), [score])
+            np.testing.assert_allclose(table(batch), [score])
+
     def test_the_background_is_rounded_to_the_image_as_fills_are(self):
         image = np.array([[10, 20]], np.uint8)
         model = AdditiveModel([[0, 1]], [1.0, 2.0], image=image, background=14.6)

@@ -84,9 +84,10 @@ class TestDetectors:
         batch = image[np.newaxis]
         if channel_axis is not None:
             batch = np.stack([batch, batch + 1], axis=channel_axis if channel_axis < 0 else 1)
+        batch = np.concatenate([batch, batch])
         model = WindowDetector(window, channel_axis=channel_axis)
         shift = 0.0 if channel_axis is None else 0.5
-        np.testing.assert_allclose(model(batch), [image[window].mean() + shift])
+        np.testing.assert_allclose(model(batch), [image[window].mean() + shift] * 2)
         np.testing.assert_allclose(
             model.gradient(batch, 0), finite_differences(model, batch, 0), atol=1e-8
         )
