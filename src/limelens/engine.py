@@ -25,6 +25,7 @@ from limelens._validation import check_int
 from limelens.errors import InvalidInputError, LimelensWarning
 from limelens.ledger import Ledger
 from limelens.masking.compose import coalition_composer
+from limelens.masking.prepared import prepare_once
 from limelens.results.samples import Samples
 from limelens.targets import Target, TargetColumns, find_target, reduce_scores
 
@@ -49,7 +50,7 @@ class Query:
         The image in the caller's layout.
     channel_axis : int or None
     predict_fn : callable
-        `(n, *image.shape)` -> scores `(n, k)` or `(n,)`.
+        `(n, *image.shape)` -> scores `(n, k)` or `(n,)`; may offer `prepare`, see `prepare_once`.
     backgrounds : ndarray, shape (m, *image.shape)
         What hidden pixels are replaced with, in the image's dtype; none for methods that hide
         nothing, their `hidden_scores` are NaN.
@@ -100,7 +101,11 @@ class Query:
         self._target = target
         self.report = report
         check_int("batch_size", batch_size, minimum=1)
-        self.batch_size = max(1, min(batch_size, BATCH_BYTES // max(1, image.nbytes)))
+        self._prepared = None
+        if segments is not None:
+            self._prepared = prepare_once(predict_fn, image, backgrounds, segments, channel_axis)
+        image_bytes = max(image.nbytes, 0 if self._prepared is None else self._prepared.host_bytes)
+        self.batch_size = max(1, min(batch_size, BATCH_BYTES // max(1, image_bytes)))
         self._composers: dict[int, Callable[[Coalitions], Batch]] = {}
         self._fingerprint = _fingerprint(image, segments, backgrounds, mask_kind)
         self._width = max(1, -(-self.n_segments // 8))
@@ -121,7 +126,8 @@ class Query:
         def compose(rows: NDArray[np.intp], background: int) -> Batch:
             return self._composer(background, len(coalitions))(coalitions[rows])
 
-        return self.stream(keys, compose)
+        predict_fn = self.predict_fn if self._prepared is None else self._prepared.predict
+        return self._answer(keys, compose, predict_fn)
 
     def stream(self, keys: NDArray[np.uint8], compose: Compose) -> Scores:
         """Return the scores, shape (n, k), of any masked images, one key a row.
@@ -134,13 +140,7 @@ class Query:
         compose : callable
             `(rows, background)` -> fresh batch of those rows with that background.
         """
-        keys = np.ascontiguousarray(keys)
-        self._set_width(keys.shape[1])
-        missing = self._ledger.missing(keys)
-        if len(missing):
-            with self._attach_samples():
-                self._score_missing(keys, missing, compose)
-        return self._ledger.find(keys)
+        return self._answer(keys, compose, self.predict_fn)
 
     def values(self, scores: Scores) -> Floats:
         """Return the target values, shape (n, t), of scores (n, k)."""
@@ -167,6 +167,21 @@ class Query:
         return np.asarray(np.ptp(values, axis=0) == 0)
 
     # -- inside ---------------------------------------------------------------------------
+
+    def _answer(self, keys: NDArray[np.uint8], compose: Compose, predict_fn: PredictFn) -> Scores:
+        keys = np.ascontiguousarray(keys)
+        self._set_width(keys.shape[1])
+        missing = self._ledger.missing(keys)
+        if len(missing):
+
+            def score(rows: NDArray[np.intp]) -> Scores:
+                backgrounds = range(len(self.backgrounds))
+                parts = [self._predict(compose(rows, b), predict_fn) for b in backgrounds]
+                return _mean(np.stack(parts))
+
+            with self._attach_samples():
+                self._score_missing(keys, missing, score)
+        return self._ledger.find(keys)
 
     def _end_keys(self) -> NDArray[np.uint8]:
         if self.segments is None:
@@ -202,7 +217,9 @@ class Query:
             images = np.concatenate([self.image[np.newaxis], self.backgrounds])
             with self._attach_samples():
                 parts = [
-                    self._predict(np.array(images[start : start + self.batch_size]))
+                    self._predict(
+                        np.array(images[start : start + self.batch_size]), self.predict_fn
+                    )
                     for start in range(0, len(images), self.batch_size)
                 ]
                 scores = np.concatenate(parts)
@@ -213,14 +230,17 @@ class Query:
         self.hidden_scores = ends[1] if len(ends) == 2 else np.full(ends[0].shape, np.nan)
 
     def _score_missing(
-        self, keys: NDArray[np.uint8], missing: NDArray[np.intp], compose: Compose
+        self,
+        keys: NDArray[np.uint8],
+        missing: NDArray[np.intp],
+        score: Callable[[NDArray[np.intp]], Scores],
     ) -> None:
         total = self.n_predictions + len(missing) * len(self.backgrounds)
         done = 0
         while done < len(missing):
             rows = missing[done : done + self.batch_size]
             try:
-                scores = self._score(rows, compose)
+                scores = score(rows)
             except Exception as error:
                 if self.batch_size == 1 or not _is_out_of_memory(error):
                     raise
@@ -231,17 +251,10 @@ class Query:
             if self.report is not None:
                 self.report(self.n_predictions, total)
 
-    def _score(self, rows: NDArray[np.intp], compose: Compose) -> Scores:
-        if len(self.backgrounds) == 1:
-            return self._predict(compose(rows, 0))
-        return _mean(
-            np.stack([self._predict(compose(rows, b)) for b in range(len(self.backgrounds))])
-        )
-
-    def _predict(self, batch: Batch) -> Scores:
-        n_images = len(batch)
+    def _predict(self, batch: Batch, predict_fn: PredictFn) -> Scores:
+        n_images = batch.shape[0]
         try:
-            raw = self.predict_fn(batch)
+            raw = predict_fn(batch)
         except BaseException as error:
             add_note(error, f"raised by `predict_fn` on a {batch.dtype} batch of {batch.shape}")
             raise
@@ -258,10 +271,14 @@ class Query:
             msg = "coalitions need segments; this query has none"
             raise TypeError(msg)
         if background not in self._composers:
-            behind = self.backgrounds[background]
-            self._composers[background] = coalition_composer(
-                self.image, behind, self.segments, self.channel_axis, n_rows
-            )
+            if self._prepared is not None:
+                composer = self._prepared.composer(background, n_rows)
+            else:
+                behind = self.backgrounds[background]
+                composer = coalition_composer(
+                    self.image, behind, self.segments, self.channel_axis, n_rows
+                )
+            self._composers[background] = composer
         return self._composers[background]
 
     def _halve(self, error: Exception) -> None:

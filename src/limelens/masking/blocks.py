@@ -96,6 +96,25 @@ class Blocks:
             offsets -= (codes.T == 0) * np.intp(self.n_rows)
         return offsets
 
+    def sources(self, pixels: Indices, n_pixels: int) -> list[Indices]:
+        """Return where the pixels of all table rows come from, one flat array a group.
+
+        Parameters
+        ----------
+        pixels : ndarray of intp, shape (n_blocks * width,)
+            The pixel of the image at each place of the blocks.
+        n_pixels : int
+            Added where a pixel comes from the image, and not from the background.
+        """
+        by_block = pixels.reshape(-1, self.width)
+        parts = []
+        for group in self.groups:
+            codes = np.arange(1 << group.k)[:, np.newaxis, np.newaxis]
+            slots = np.uint8(0) if group.slots is None else group.slots
+            kept = (codes >> slots) & 1
+            parts.append((by_block[group.blocks] + n_pixels * kept).ravel())
+        return parts
+
 
 def border_positions(owners: Indices) -> Indices:
     """Return the pixels whose predecessor in memory belongs to another segment."""

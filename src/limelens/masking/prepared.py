@@ -1,0 +1,156 @@
+"""Prepare once, mask in the model's own space.
+
+Scaling, channel order, dtype and device act on every pixel by itself, so they commute with
+masking: the image and its backgrounds are prepared once instead of every masked image.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelens._arrays import spatial_shape
+from limelens._typing import Background, Coalitions, Image, PredictFn, Segments
+from limelens._validation import describe
+from limelens.errors import InvalidInputError
+from limelens.masking.compose import coalition_composer
+from limelens.masking.device_table import device_table, to_numpy
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PreparedImage:
+    """One image and its backgrounds in the space of the model's `predict_prepared`.
+
+    Attributes
+    ----------
+    image : array, shape (*prepared.shape,)
+        Of NumPy or of any library of the Array API, on any device.
+    backgrounds : array, shape (m, *prepared.shape)
+    segments : ndarray of intp
+    channel_axis : int or None
+        Where the prepared image has its channels.
+    predict_prepared : callable
+        The model's.
+    """
+
+    image: Any
+    backgrounds: Any
+    segments: Segments
+    channel_axis: int | None
+    predict_prepared: PredictFn
+
+    @property
+    def host_bytes(self) -> int:
+        """Bytes of host memory one prepared image takes."""
+        return self.image.nbytes if isinstance(self.image, np.ndarray) else 0
+
+    def composer(self, background: int, n_rows: int) -> Callable[[Coalitions], Any]:
+        """Return the function from coalitions `(b, d)` to a fresh prepared batch."""
+        arrays = (self.image, self.backgrounds[background, ...], self.segments, self.channel_axis)
+        if isinstance(self.image, np.ndarray):
+            return coalition_composer(*arrays, n_rows)
+        return device_table(*arrays)
+
+    def predict(self, batch: Any) -> Any:
+        """Score a prepared batch; scores on a device are copied to the host."""
+        scores = self.predict_prepared(batch)
+        is_device_array = hasattr(scores, "dtype") and not isinstance(scores, np.ndarray)
+        return to_numpy(scores) if is_device_array else scores
+
+
+def prepare_once(
+    model: PredictFn,
+    image: Image,
+    backgrounds: Background,
+    segments: Segments,
+    channel_axis: int | None,
+) -> PreparedImage | None:
+    """Prepare an image and its backgrounds, if the model offers to.
+
+    Parameters
+    ----------
+    model : callable
+        May have `prepare(batch)`, `(n, *image.shape)` to an array of n prepared images of the
+        same height and width, and `predict_prepared(prepared)`, to scores. Then the model itself
+        is expected to be `predict_prepared(prepare(batch))`.
+    image : ndarray
+    backgrounds : ndarray, shape (m, *image.shape)
+    segments : ndarray of intp, shape (*spatial,)
+    channel_axis : int or None
+
+    Returns
+    -------
+    PreparedImage or None
+        None where the model does not have both attributes.
+
+    Raises
+    ------
+    InvalidInputError
+        Where the preparation does not act on every pixel by itself, which is tried on three masked
+        images: `prepare(masked)` must be `masked(prepared)` up to rounding.
+    """
+    prepare = getattr(model, "prepare", None)
+    predict_prepared = getattr(model, "predict_prepared", None)
+    if not (callable(prepare) and callable(predict_prepared)):
+        return None
+    prepared = _prepare(prepare, np.concatenate([image[np.newaxis], backgrounds]))
+    # three, as the sum of two opposite ones is that of image and background
+    rows = np.arange(int(segments.max()) + 1) % 2 == np.array([[0], [1], [0]])
+    masked = coalition_composer(image, backgrounds[0], segments, channel_axis, len(rows))(rows)
+    wanted = to_numpy(_prepare(prepare, masked))
+
+    for axis in _channel_axes(tuple(prepared.shape[1:]), segments.shape):
+        candidate = PreparedImage(
+            image=prepared[0, ...],
+            backgrounds=prepared[1:, ...],
+            segments=segments,
+            channel_axis=axis,
+            predict_prepared=predict_prepared,
+        )
+        if _equal(to_numpy(candidate.composer(0, len(rows))(rows)), wanted):
+            return candidate
+    msg = (
+        "`predict_fn.prepare` must act on each pixel by itself; to prepare a masked image gave "
+        "another result than to mask the prepared image. Leave to `predict_prepared` what looks "
+        "at other pixels (resizing, blurring, scaling by the image's own range)."
+    )
+    raise InvalidInputError(msg)
+
+
+def _prepare(prepare: Callable[[Any], Any], batch: Any) -> Any:
+    prepared = prepare(batch)
+    shape = getattr(prepared, "shape", None)
+    if shape is None or len(shape) == 0 or shape[0] != len(batch):
+        came = describe(prepared) if shape is None else f"shape {tuple(shape)}"
+        msg = (
+            f"`predict_fn.prepare` was given {len(batch)} images and must return an array of "
+            f"{len(batch)} prepared images; got {came}."
+        )
+        raise InvalidInputError(msg)
+    return prepared
+
+
+def _channel_axes(shape: tuple[int, ...], spatial: tuple[int, ...]) -> list[int | None]:
+    """Return where the channels of a prepared image may be."""
+    axes: list[int | None] = [None] if shape == spatial else []
+    if len(shape) == len(spatial) + 1:
+        axes = [axis for axis in range(len(shape)) if spatial_shape(shape, axis) == spatial]
+    if not axes:
+        msg = (
+            f"`predict_fn.prepare` must keep the image's spatial shape {spatial}, with one axis "
+            f"of channels or none; got images of shape {shape}. Resize in `predict_prepared`."
+        )
+        raise InvalidInputError(msg)
+    return axes
+
+
+def _equal(array: NDArray[Any], wanted: NDArray[Any]) -> bool:
+    """Whether two batches are equal up to the rounding of their dtype."""
+    if array.dtype != wanted.dtype or array.shape != wanted.shape:
+        return False
+    if wanted.dtype.kind != "f":
+        return bool((array == wanted).all())
+    tolerance = 4 * np.finfo(wanted.dtype).eps * np.abs(wanted).max(initial=0)
+    return bool(np.allclose(array, wanted, rtol=0, atol=tolerance, equal_nan=True))

@@ -1,0 +1,185 @@
+"""Models that prepare once, and are then shown images masked in their own space."""
+
+import numpy as np
+import pytest
+
+from limelens import Constant, Grid, Lime, Noise, Occlusion
+from limelens.engine import Query
+from limelens.errors import InvalidInputError
+from limelens.masking.blocks import border_positions
+from limelens.masking.device_table import device_table, to_numpy
+from limelens.masking.prepared import prepare_once
+from limelens.testing import Recorder
+
+MEAN, STD = np.array([0.5, 0.4, 0.3]), np.array([0.2, 0.25, 0.3])
+WEIGHTS = np.random.default_rng(1).normal(size=(3, 12, 10))
+IMAGE = np.random.default_rng(0).integers(0, 256, (12, 10, 3)).astype(np.uint8)
+SEGMENTS = np.arange(120).reshape(12, 10) // 30
+
+
+class Model:
+    """Scores of images HWC uint8, through a scaled CHW float copy."""
+
+    def __call__(self, batch):
+        return to_numpy(self.predict_prepared(self.prepare(batch)))
+
+    def prepare(self, batch):
+        scaled = (batch / 255 - MEAN) / STD
+        return np.moveaxis(scaled, -1, 1)
+
+    def predict_prepared(self, prepared):
+        sums = (prepared * WEIGHTS).sum(axis=(2, 3))
+        return np.tanh(sums / 50)
+
+
+class DeviceModel(Model):
+    """The same, on another library's arrays."""
+
+    def __init__(self, xp):
+        self.xp = xp
+
+    def prepare(self, batch):
+        return self.xp.asarray(np.ascontiguousarray(super().prepare(batch)))
+
+    def predict_prepared(self, prepared):
+        sums = self.xp.sum(prepared * self.xp.asarray(WEIGHTS), axis=(2, 3))
+        return self.xp.tanh(sums / 50)
+
+
+def device_libraries():
+    """Return the array libraries installed here that are not NumPy's."""
+    strict = pytest.param("array_api_strict", id="strict")
+    return [strict, pytest.param("torch", id="torch")]
+
+
+@pytest.fixture(params=device_libraries())
+def xp(request):
+    pytest.importorskip("array_api_compat")
+    return pytest.importorskip(request.param)
+
+
+def changed(model, name, function):
+    """Return the model with one method exchanged."""
+    kind = type("Changed", (type(model),), {name: staticmethod(function)})
+    return kind()
+
+
+def query(model, **settings):
+    backgrounds = np.full((1, *IMAGE.shape), 117, np.uint8)
+    return Query(IMAGE, 2, model, backgrounds, SEGMENTS, **settings)
+
+
+def rows(n=40):
+    return np.random.default_rng(2).random((n, 4)) < 0.5
+
+
+def test_scores_are_those_without_preparation():
+    model = Model()
+    np.testing.assert_allclose(
+        query(model).ask(rows()), query(lambda batch: model(batch)).ask(rows()), rtol=1e-12
+    )
+
+
+def test_every_masked_batch_comes_prepared_and_is_counted():
+    model = Recorder(Model(), keep=True)
+    asked = query(model, batch_size=8)
+    asked.ask(rows())
+    assert model.shapes[0] == (2, 12, 10, 3)  # the probe asks predict_fn itself
+    assert {shape[1:] for shape in model.shapes[1:]} == {(3, 12, 10)}
+    assert max(model.batch_sizes) <= 8
+    assert asked.n_predictions == model.n_images
+
+
+def test_scores_on_a_device_come_back_as_numpy(xp):
+    scores = query(DeviceModel(xp)).ask(rows())
+    assert isinstance(scores, np.ndarray)
+    np.testing.assert_allclose(scores, query(Model()).ask(rows()), rtol=1e-12)
+
+
+@pytest.mark.parametrize("fill", [Constant(0), Noise(n=2)])
+def test_explanations_are_the_same_with_and_without(fill):
+    model = Model()
+    lime = Lime(segmenter=Grid(cell=(4, 5)), fill=fill, n_samples=60)
+    one = lime.explain(IMAGE, model, rng=0)
+    other = lime.explain(IMAGE, lambda batch: model(batch), rng=0)
+    np.testing.assert_allclose(one.importances, other.importances, rtol=1e-9, atol=1e-12)
+    assert one.n_predictions == other.n_predictions
+
+
+def test_methods_without_segments_ask_predict_fn_itself():
+    model = Recorder(Model())
+    Occlusion(window=(6, 5), stride=(6, 5)).explain(IMAGE, model)
+    assert {shape[1:] for shape in model.shapes} == {(12, 10, 3)}
+
+
+def test_a_model_without_both_attributes_is_asked_itself():
+    half = changed(Model(), "predict_prepared", None)
+    backgrounds = IMAGE[np.newaxis] // 2
+    assert prepare_once(half, IMAGE, backgrounds, SEGMENTS, 2) is None
+
+
+@pytest.mark.parametrize("prepare", [
+    lambda batch: np.moveaxis(batch / batch.max(axis=(1, 2, 3), keepdims=True), -1, 1),
+    lambda batch: np.moveaxis((batch + np.roll(batch, 1, axis=1)) / 2.0, -1, 1),
+    lambda batch: np.moveaxis(batch - batch.mean(axis=0), -1, 1),
+], ids=["own range", "blur", "batch mean"])  # fmt: skip
+def test_what_looks_at_other_pixels_is_refused(prepare):
+    with pytest.raises(InvalidInputError, match="prepare` must act on each pixel"):
+        query(changed(Model(), "prepare", prepare))
+
+
+def test_resizing_is_refused():
+    with pytest.raises(InvalidInputError, match=r"keep the image's spatial shape \(12, 10\)"):
+        query(changed(Model(), "prepare", lambda batch: batch[:, ::2, ::2]))
+
+
+@pytest.mark.parametrize("prepare", [lambda batch: batch[:1], lambda batch: list(batch)])
+def test_one_prepared_image_for_each_image_is_needed(prepare):
+    with pytest.raises(InvalidInputError, match="was given 2 images and must return an array of 2"):
+        query(changed(Model(), "prepare", prepare))
+
+
+def test_channels_are_found_where_an_image_is_as_high_as_it_has_channels():
+    image = np.random.default_rng(0).integers(0, 256, (3, 3, 3)).astype(np.uint8)
+    segments = np.array([[0, 0, 1], [2, 0, 1], [2, 2, 1]])
+    for axis in (0, 2):
+        model = changed(
+            Model(), "prepare", lambda batch, axis=axis: np.moveaxis(batch, -1, 1 + axis)
+        )
+        prepared = prepare_once(model, image, image[np.newaxis] // 2, segments, 2)
+        assert prepared.channel_axis == axis
+
+
+def test_batches_are_bounded_by_the_bytes_of_the_prepared_image():
+    image = np.zeros((200, 200, 3), np.uint8)
+    image[:100] = 200
+    segments = np.arange(200)[:, None] // 50 + np.zeros((200, 200), np.intp)
+    model = changed(Model(), "predict_prepared", lambda prepared: prepared.mean(axis=(2, 3)))
+    asked = Query(image, 2, model, image[np.newaxis] // 2, segments, batch_size=64)
+    assert asked.batch_size == 2**24 // (200 * 200 * 3 * 8)
+
+
+@pytest.mark.parametrize(("shape", "axis"), [
+    ((12, 10, 3), 2), ((3, 12, 10), 0), ((12, 3, 10), 1), ((12, 10), None), ((2, 6, 10), None),
+    ((7, 13, 2), 2), ((2, 7, 13), 0),
+])  # fmt: skip
+def test_batches_on_a_device_equal_where(xp, shape, axis):
+    rng = np.random.default_rng(0)
+    spatial = tuple(size for i, size in enumerate(shape) if i != axis)
+    n_pixels = int(np.prod(spatial))
+    segments = np.arange(n_pixels).reshape(spatial) * 5 // n_pixels
+    assert len(border_positions(segments.ravel())) == 4
+    image, background = rng.random((2, *shape)).astype(np.float32)
+    coalitions = rng.random((6, 5)) < 0.5
+    compose = device_table(xp.asarray(image), xp.asarray(background), segments, axis)
+    batch = compose(coalitions)
+    assert type(batch) is type(xp.asarray(image))
+    kept = coalitions[:, segments]
+    kept = kept if axis is None else np.expand_dims(kept, 1 + axis)
+    np.testing.assert_array_equal(to_numpy(batch), np.where(kept, image, background))
+
+
+def test_without_array_api_compat_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "array_api_compat", None)
+    with pytest.raises(ImportError, match=r"pip install limelens\[array-api\]"):
+        device_table(object(), object(), SEGMENTS, None)
