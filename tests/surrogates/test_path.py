@@ -88,6 +88,17 @@ def test_ties_of_a_full_enumeration_are_walked_through():
     np.testing.assert_allclose(coefs[-1], [1, 1, 1, -2, 0.5, 0.5], atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("n", "d", "seed"), [(10, 6, 28), (10, 6, 40), (10, 6, 52), (10, 20, 9), (10, 20, 86)]
+)
+def test_ties_that_rounding_breaks_the_wrong_way_are_walked_through(n, d, seed):
+    rng = np.random.default_rng(seed)
+    rows = rng.random((n, d)) < 0.5
+    moments = weighted_moments(rows, rng.integers(-2, 3, n) * 1.0, np.ones(n))
+    [(penalties, coefs)] = lasso_paths(moments.gram, moments.cross)
+    assert_optimal(moments.gram, moments.cross[:, 0], penalties, coefs)
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     n=st.integers(2, 25),
