@@ -95,6 +95,8 @@ def test_the_colour_bar_below_the_tiles_shows_the_overlays_colours():
 def test_the_bar_of_a_zero_map_has_no_colour():
     bar = np.asarray(color_bar(0.0, 300))[0]
     assert {tuple(color) for color in bar} == {(255, 255, 255), (225, 225, 225)}
+    ticks = np.asarray(color_bar(0.0, 300))[12] != 255
+    assert np.flatnonzero(ticks.any(axis=-1)).tolist() == [150]
 
 
 @pytest.mark.parametrize("limit", [0.0, 1.0, 1e-12, 123456.0])

@@ -65,6 +65,13 @@ def test_top_segments_of_equal_importance_keep_the_order_of_their_ids(make):
     explanation = make(importances=np.array([[1.0, 2.0, 1.0, 2.0], [0.0] * 4]))
     assert explanation.top_segments(3).tolist() == [1, 3, 0]
     assert explanation.top_segments(3, "dog").size == 0
+    many = make(
+        image=np.zeros((1, 100)),
+        channel_axis=None,
+        segments=np.arange(100)[np.newaxis],
+        importances=np.tile(np.arange(100.0) % 2, (2, 1)),
+    )
+    assert many.top_segments(50).tolist() == list(range(1, 100, 2))
 
 
 def test_the_top_mask_covers_the_top_segments(make):
@@ -153,9 +160,11 @@ def test_for_target_keeps_one_row_of_everything_that_has_one_per_target(make):
 
 
 def test_by_segment_sums_a_map_over_labels_of_any_numbers(make):
-    explanation = make(**PIXELS, **ONE, segments=None)
+    errors = np.ones((1, 3, 3))
+    explanation = make(**PIXELS, **ONE, segments=None, standard_errors=errors)
     summed = explanation.by_segment([[7, 7, 7], [-1, -1, 9], [9, 9, 9]])
     np.testing.assert_array_equal(summed.importances, [[9, 6, 0]])
+    assert summed.standard_errors is None
     assert summed.details["segment_ids"].tolist() == [-1, 7, 9]
     assert summed.top_mask(1)[1].tolist() == [True, True, False]
     assert summed.importances.sum() == explanation.importances.sum()

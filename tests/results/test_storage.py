@@ -151,6 +151,8 @@ def test_equal_explanations_are_equal_bytes(make, tmp_path):
     make().save(tmp_path / "one")
     make().save(tmp_path / "two")
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    with zipfile.ZipFile(tmp_path / "one") as archive:
+        assert {member.date_time[0] for member in archive.infolist()} == {1980}
 
 
 def test_numpy_opens_the_file_without_pickle(make, file):

@@ -91,6 +91,8 @@ def test_a_grid_is_recognised_whatever_its_labels_and_cell_sizes():
 def test_superpixels_are_no_grid():
     assert grid_cells(L_SHAPE) is None
     assert grid_cells(np.array([[0, 1, 0]])) is None
+    assert grid_cells(np.array([[0, 1], [1, 0]])) is None
+    assert grid_cells(np.array([[0, 0], [1, 2]])) is None
 
 
 def test_a_volume_of_cells_is_a_grid_of_three_axes():
@@ -111,6 +113,17 @@ def test_superpixels_are_averaged_over_a_window_of_the_mean_segment():
     labels[0, 3] = 0  # no grid
     found = upsample(np.array([0.0, 9.0]), labels, "bilinear")
     np.testing.assert_allclose(found[1], [0, 0, 2, 5, 8, 9], atol=1e-12)
+
+
+def test_superpixels_are_not_shifted_by_their_average():
+    labels = np.zeros((6, 6), dtype=int)
+    labels[2:4, 2:4] = np.arange(1, 5).reshape(2, 2)
+    labels[0] = np.arange(5, 11)  # a mean segment of 3.3 pixels, 1.8 at the side
+    importances = np.zeros(11)
+    importances[1:5] = 1.0
+    found = upsample(importances, labels[::-1], "bilinear")
+    np.testing.assert_allclose(found, found[:, ::-1], atol=1e-12)
+    np.testing.assert_allclose(found[::-1], upsample(importances, labels, "bilinear"), atol=1e-12)
 
 
 def test_bicubic_superpixels_are_averaged_three_times():

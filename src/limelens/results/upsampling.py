@@ -87,15 +87,11 @@ def grid_cells(segments: Segments) -> tuple[Segments, list[NDArray[np.intp]]] | 
         changes = np.any(np.diff(segments, axis=axis) != 0, axis=others)
         starts.append(np.concatenate([[0], np.flatnonzero(changes) + 1]))
     table = segments[np.ix_(*starts)]
-    if table.size != int(segments.max()) + 1 or len(np.unique(table)) != table.size:
+    # Every block between starts is of one label, so a grid has as many blocks as labels.
+    if table.size != int(segments.max()) + 1:
         return None
-    run_lengths = [
-        np.diff(start, append=side) for start, side in zip(starts, segments.shape, strict=True)
-    ]
-    rebuilt = table
-    for axis, lengths in enumerate(run_lengths):
-        rebuilt = np.repeat(rebuilt, lengths, axis=axis)
-    return (table, run_lengths) if np.array_equal(rebuilt, segments) else None
+    sides = zip(starts, segments.shape, strict=True)
+    return table, [np.diff(start, append=side) for start, side in sides]
 
 
 def _mirrored(
