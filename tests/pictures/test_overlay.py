@@ -104,7 +104,7 @@ def test_one_segment_has_no_outline():
 
 def test_unsigned_labels_have_boundaries():
     labels = np.zeros((40, 40), dtype=np.uint16)
-    labels[:, 15:] = 3
+    labels[:, 14:] = 3
     signed, unsigned = (
         draw_overlay(labels * 1.0, np.zeros((40, 40)), segments=labels.astype(dtype), max_side=16)
         for dtype in (np.int64, np.uint16)
