@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from limelens.results.upsampling import grid_cells, upsample
+from limelens.results.upsampling import _smooth_superpixels, grid_cells, upsample
 
 L_SHAPE = np.array([[0, 0, 0, 1], [0, 1, 1, 1], [0, 1, 1, 1], [2, 2, 2, 2]])
 SMOOTH = ["bilinear", "bicubic"]
@@ -133,8 +133,16 @@ def test_bicubic_superpixels_are_averaged_three_times():
     once = upsample(np.array([0.0, 27.0, 0.0]), labels, "bilinear")
     thrice = upsample(np.array([0.0, 27.0, 0.0]), labels, "bicubic")
     assert once[4, 4] == pytest.approx(27 / 25)
-    # The centre of (1, 1, 1, 1, 1) / 5 with itself three times is 19 / 125, along each axis.
-    assert thrice[4, 4] == pytest.approx(27 * (19 / 125) ** 2, rel=1e-6)
+    # A mean side of 5.2, so windows of 5 and, narrower by the root of 3, of 3 pixels: along each
+    # axis (1, 1, 1) / 3 thrice is (1, 3, 6, 7, 6, 3, 1) / 27.
+    assert thrice[4, 1:8] == pytest.approx(7 / 27 * np.array([1, 3, 6, 7, 6, 3, 1]))
+
+
+def test_bilinear_superpixels_of_equal_cells_are_a_bilinear_grid():
+    labels = grid([5, 5, 5], [5, 5, 5])
+    importances = np.arange(9.0) ** 2
+    averaged = _smooth_superpixels(importances, labels, 1)
+    np.testing.assert_allclose(averaged, upsample(importances, labels, "bilinear"))
 
 
 few = settings(max_examples=20, deadline=None)

@@ -37,9 +37,10 @@ def upsample(importances: Floats, segments: Segments, interpolation: str = "near
     centres; for equal cells this is Keys' kernel with a = -1/2, and like it overshoots: along one
     axis by up to an eighth of a step.
 
-    *Superpixels*: the nearest map under a B-spline window of the mean segment's side, mirrored at
-    the border: one moving average for "bilinear" (B-splines of order 1), three for "bicubic"
-    (order 3). Both stay within the range of the importances.
+    *Superpixels*: the nearest map under a B-spline window, mirrored at the border: one moving
+    average as wide as the mean segment for "bilinear" (B-splines of order 1, on equal cells the
+    same as above), three narrower ones that together spread as far for "bicubic" (order 3). Both
+    stay within the range of the importances.
 
     References
     ----------
@@ -143,10 +144,11 @@ def _cubic_weights(lengths: NDArray[np.intp]) -> Floats:
 
 
 def _smooth_superpixels(importances: Floats, segments: Segments, n_averages: int) -> Floats:
-    """Return the nearest map after moving averages as wide as the mean segment."""
+    """Return the nearest map after moving averages: together as wide as the mean segment."""
     from scipy.ndimage import uniform_filter  # noqa: PLC0415
 
     side = math.pow(segments.size / len(importances), 1 / segments.ndim)
+    side /= math.sqrt(n_averages)  # variances add up
     width = 2 * round((side - 1) / 2) + 1  # odd: an even window would shift the map
     heatmap = importances[segments]
     for _ in range(n_averages):
