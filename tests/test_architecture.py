@@ -14,6 +14,7 @@ MAX_FILE_LINES, MAX_FUNCTION_LINES = 400, 40
 # Imports point to lower layers or stay in their folder; of several entries the longest counts.
 LAYERS = {
     **dict.fromkeys(("errors", "_typing"), 0),
+    "_warnings": 0.5,
     **dict.fromkeys(("_validation", "_arrays"), 1),
     "_sizes": 1.5,
     **dict.fromkeys(("targets", "segmenting", "sampling", "masking", "adapters", "testing"), 2),
@@ -21,6 +22,7 @@ LAYERS = {
     **dict.fromkeys(("engine", "surrogates", "results"), 3),
     "differentiable": 3.5,
     "explainers.base": 4,
+    "explainers.sequential": 4.5,
     "explainers": 5,
     **dict.fromkeys(("metrics", "runs"), 6),
     "__init__": 7,

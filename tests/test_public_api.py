@@ -27,14 +27,20 @@ OWN_DEFAULTS = {
     ("channel_axis", "Explanation"): "counted from the front, None where there are no channels",
     ("compactness", "Watershed"): "scikit-image's scale: not SLIC's",
     ("fill", "Explanation.masked_image"): "None stands for the mean colour",
+    ("fill", "QuickLime"): "the most linear fill, so the fewest calls",
+    ("fill", "QuickShap"): "as QuickLime",
     ("max_side", "Explanation.to_image"): "of a picture to look at",
     ("max_side", "Explanation.top_image"): "of a picture to look at",
+    ("max_samples", "Anchors"): "of a search for a rule, not of an average",
+    ("tolerance", "Anchors"): "of a precision, not of a relative error",
     ("max_side", "Inpaint"): "the biharmonic fill of one segment is cubic in its size",
     ("n", "Noise"): "backgrounds, not segments",
     ("n_segments", "Grid"): "49 cells are 7 x 7 on a square image",
     ("n_steps", "ExpectedGradients"): "random draws, not points of a rule",
     ("rng", "Noise"): "a fill is the same on every call",
     ("rng", "Quickshift"): "scikit-image's, and so lime's",
+    ("scale", "Explanation.plot"): "of colours, not of scores",
+    ("scale", "Explanation.to_image"): "of colours, not of scores",
     ("scale", "Felzenszwalb"): "scikit-image's word for the size of its segments",
     ("sigma", "Felzenszwalb"): "as in scikit-image's examples, half of SLIC's",
     ("sign", "Explanation.top_image"): "a picture shows both signs, in two colours",
@@ -87,7 +93,7 @@ def classes(folder: str) -> Iterator[type]:
             if (
                 inspect.isclass(value)
                 and value.__module__ == info.name
-                and info.name[-5:] != ".base"
+                and info.name.rpartition(".")[2] not in ("base", "sequential")
             ):
                 yield value
 

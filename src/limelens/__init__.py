@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from limelens.explainers.lime import Lime
     from limelens.explainers.occlusion import Occlusion
     from limelens.explainers.permutation import PermutationShapley
+    from limelens.explainers.quicklime import QuickLime
+    from limelens.explainers.quickshap import QuickShap
     from limelens.explainers.rise import Rise
     from limelens.explainers.shapley import ExactShapley
     from limelens.masking.fills import (
@@ -39,10 +41,12 @@ if TYPE_CHECKING:
     from limelens.pictures.preview import segment_preview
     from limelens.results.explanation import Explanation
     from limelens.results.samples import Samples
+    from limelens.sampling.designs import Foldover, Leverage, ShapleySizes
     from limelens.sampling.samplers import Bernoulli, Exhaustive
     from limelens.segmenting.fixed import Grid, LabelImage
     from limelens.segmenting.superpixels import Felzenszwalb, Quickshift, Slic, Watershed
     from limelens.surrogates.forward_selection import ForwardSelection
+    from limelens.surrogates.gaussian_process import GaussianProcess
     from limelens.surrogates.lasso import Lasso
     from limelens.surrogates.linear import Ridge
     from limelens.surrogates.regressor import Regressor
@@ -64,7 +68,9 @@ _HOMES = {
     "ExpectedGradients": "explainers.gradients",
     "Explanation": "results.explanation",
     "Felzenszwalb": "segmenting.superpixels",
+    "Foldover": "sampling.designs",
     "ForwardSelection": "surrogates.forward_selection",
+    "GaussianProcess": "surrogates.gaussian_process",
     "GradCam": "explainers.gradcam",
     "Grid": "segmenting.fixed",
     "ImageMean": "masking.fills",
@@ -74,6 +80,7 @@ _HOMES = {
     "KernelShap": "explainers.kernelshap",
     "LabelImage": "segmenting.fixed",
     "Lasso": "surrogates.lasso",
+    "Leverage": "sampling.designs",
     "Lime": "explainers.lime",
     "LimelensError": "errors",
     "LimelensWarning": "errors",
@@ -81,12 +88,15 @@ _HOMES = {
     "Occlusion": "explainers.occlusion",
     "PermutationShapley": "explainers.permutation",
     "PredictionError": "errors",
+    "QuickLime": "explainers.quicklime",
+    "QuickShap": "explainers.quickshap",
     "Quickshift": "segmenting.superpixels",
     "Regressor": "surrogates.regressor",
     "Ridge": "surrogates.linear",
     "Rise": "explainers.rise",
     "Samples": "results.samples",
     "SegmentMean": "masking.fills",
+    "ShapleySizes": "sampling.designs",
     "Slic": "segmenting.superpixels",
     "Top": "targets",
     "Tree": "surrogates.tree",
@@ -112,7 +122,9 @@ __all__ = [
     "ExpectedGradients",
     "Explanation",
     "Felzenszwalb",
+    "Foldover",
     "ForwardSelection",
+    "GaussianProcess",
     "GradCam",
     "Grid",
     "ImageMean",
@@ -122,6 +134,7 @@ __all__ = [
     "KernelShap",
     "LabelImage",
     "Lasso",
+    "Leverage",
     "Lime",
     "LimelensError",
     "LimelensWarning",
@@ -129,12 +142,15 @@ __all__ = [
     "Occlusion",
     "PermutationShapley",
     "PredictionError",
+    "QuickLime",
+    "QuickShap",
     "Quickshift",
     "Regressor",
     "Ridge",
     "Rise",
     "Samples",
     "SegmentMean",
+    "ShapleySizes",
     "Slic",
     "Top",
     "Tree",

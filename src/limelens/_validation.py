@@ -5,7 +5,6 @@ of the argument, what came, and what would work. Inner functions trust what pass
 """
 
 import math
-import warnings
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
@@ -14,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._typing import Background, Coalitions, Floats, Image, Seed, Segments
-from limelens.errors import InvalidInputError, LimelensWarning
+from limelens._warnings import warn
+from limelens.errors import InvalidInputError
 
 
 def describe(value: object) -> str:
@@ -199,12 +199,10 @@ def check_image(image: object, channel_axis: object = -1) -> tuple[Image, int | 
         raise InvalidInputError(msg)
     axis %= array.ndim
     if array.ndim == 3 and axis == 2 and array.shape[0] <= 4 and array.shape[2] > 16:
-        warnings.warn(
+        warn(
             f"`image` of shape {array.shape} is read as {array.shape[0]} pixels high with "
             f"{array.shape[2]} channels. If its channels come first pass channel_axis=0; "
             "if it is a volume without channels pass channel_axis=None.",
-            LimelensWarning,
-            stacklevel=3,
         )
     return array, axis
 
@@ -315,6 +313,20 @@ def check_rows(
         )
         raise InvalidInputError(msg)
     return rows, values, importance
+
+
+def check_energy(energy: object, n_segments: int | None = None) -> NDArray[np.float64]:
+    """Return the energy of every segment: numbers that are not negative, shape (d,)."""
+    array = check_numeric("energy", energy).astype(np.float64)
+    fits = array.ndim == 1 and n_segments in (None, len(array))
+    if not fits or (array < 0).any():
+        wanted = "d" if n_segments is None else n_segments
+        msg = (
+            f"`energy` must be {wanted} numbers, one per segment, none negative; "
+            f"got {describe(array)}."
+        )
+        raise InvalidInputError(msg)
+    return array
 
 
 def check_background(background: object, image: Image, *, name: str = "fill") -> Background:

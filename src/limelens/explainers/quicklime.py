@@ -1,0 +1,103 @@
+"""QuickLime: LIME's answer for a quarter of the model calls, with error bars that hold."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from limelens._typing import Coalitions
+from limelens.explainers.sequential import SequentialExplainer, both_ends
+from limelens.sampling.designs import Foldover
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class QuickLime(SequentialExplainer):
+    r"""LIME's own importances from two to five times fewer model calls (median about four).
+
+    Instead of a thousand coin tosses it asks complementary coalitions of an orthogonal design, a
+    block of about 2 d calls at a time, and fits a Gaussian process to the log-odds of the scores.
+    What that expects of all other coalitions is projected on LIME's definition, on the score's own
+    scale. After each block it knows its error and stops when that is small enough.
+
+    Parameters
+    ----------
+    max_samples : int
+        Most coalitions asked, the intact image and the one with everything hidden included. If all
+        2^d fit, they are all asked and the answer is exact.
+    tolerance : float
+        Relative error of the importances, ``|error| / |importances|``, that is good enough; 0 asks
+        for none and spends `max_samples`, in the complete blocks that fit.
+    scale : {"score", "link"}
+        What is explained: the score itself, or the log-odds of scores in [0, 1], on which effects
+        add up better and error bars hold even for saturated probabilities.
+    link : {"auto", "identity", "log-odds", "softmax"}
+        On what the Gaussian process is fitted. "auto": competing log-probabilities ("softmax") for
+        three or more floating-point probabilities that sum to 1; log-odds for other scores in
+        [0, 1]; the scores themselves elsewhere, and where log-odds predict badly.
+    segmenter, fill
+        See `SegmentExplainer`. `SegmentMean()` is the default fill: the most linear one.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If `tolerance` was not reached within `max_samples`, or the error bars cannot be trusted.
+        The answer is returned all the same.
+
+    Notes
+    -----
+    With coalitions z, the kernel weights :math:`w(z)` of LIME and the score f, the importances are
+
+    .. math:: \arg\min_\phi \min_c \sum_{z \in \{0, 1\}^d} w(z)\, [f(z) - c - z \cdot \phi]^2 ,
+
+    what `Lime` tends to with infinitely many samples and no penalty. `standard_errors` are such
+    that 1.96 of them make a 95 % interval; `reliability` is the predicted correlation with the
+    exact importances; `fidelity` is the leave-one-out R² of the surrogate.
+
+    `details`: "status" is "exact", "converged", "not converged", "unreliable" (the error bars
+    themselves cannot be trusted: saturated probabilities) or "constant", the worst of all targets,
+    and "message" says it in words; "statuses" and "messages" per target; "converged", whether no
+    target needs more calls; "n_calls"; "relative_error", predicted, per target; "links",
+    "link_limits" (how close to 0 and 1 probabilities are taken at their word) and "ratio" (squared
+    leave-one-out error of log-odds over the identity's); "additive_share", the part of the
+    surrogate's variance that importances can express; "inflation" and "saturation", what makes
+    error bars unreliable; "additive" and "noise" of the process; "covariance" (t, d, d), used by
+    `Explanation.top_confidence`; "looks", the error after each block.
+
+    Below one block of calls a Hadamard design without complements is asked. Time beside the model
+    is about 60 ms at 256 calls and 50 segments and grows as the cube of the calls. Memory is
+    O(batch_size · image + max_samples · (max_samples + k) + 8192 · max_samples) numbers.
+
+    References
+    ----------
+    M. T. Ribeiro, S. Singh, C. Guestrin, "Why should I trust you?", KDD 2016,
+    doi:10.1145/2939672.2939778.
+    C. E. Rasmussen, C. K. I. Williams, "Gaussian processes for machine learning", MIT Press, 2006.
+    N. Duan, "Smearing estimate: a nonparametric retransformation method", Journal of the American
+    Statistical Association 78, 1983, doi:10.1080/01621459.1983.10478017.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from limelens import Constant, Grid, QuickLime
+    >>> image = np.ones((4, 12))
+    >>> def predict(batch):
+    ...     return 1 / (1 + np.exp(4 - batch[:, :, 4:8].sum(axis=(1, 2)) / 2))
+    >>> explainer = QuickLime(segmenter=Grid(cell=(4, 4)), fill=Constant(0))
+    >>> explanation = explainer.explain(image, predict, rng=0)
+    >>> explanation.importances.round(3) + 0.0
+    array([[0.   , 0.964, 0.   ]])
+    >>> explanation.details["message"]
+    'exact: all 8 coalitions were asked'
+    """
+
+    _definition: ClassVar[str] = "lime"
+
+    def _blocks(self, d: int, rng: np.random.Generator) -> Iterator[Coalitions]:
+        design, size, left = Foldover(), Foldover.block_size(d), self.max_samples - 2
+        if left < size:
+            yield np.concatenate([both_ends(d), design(left, d, rng)])
+            return
+        yield np.concatenate([both_ends(d), design(size, d, rng)])
+        for _ in range(left // size - 1):
+            yield design(size, d, rng)

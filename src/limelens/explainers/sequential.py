@@ -1,0 +1,124 @@
+"""What QuickLime and QuickShap share: blocks of coalitions until the answer is good enough."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from limelens._typing import Coalitions, Fill
+from limelens._validation import check_choice, check_int, check_number
+from limelens._warnings import warn
+from limelens.engine import Query
+from limelens.errors import ConvergenceWarning, InvalidInputError
+from limelens.explainers.base import Attribution, SegmentExplainer
+from limelens.masking.energy import segment_energy
+from limelens.masking.fills import SegmentMean
+from limelens.sampling.samplers import Exhaustive
+from limelens.surrogates.link import LINKS, SCALES
+from limelens.surrogates.sequential import Answer, Goal, ask_until_settled
+from limelens.surrogates.verdict import summarise
+
+_MOST_ENUMERATED = 20
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SequentialExplainer(SegmentExplainer):
+    """Base of the methods that look at their answer after every block of model calls.
+
+    A method gives its `_definition` and `_blocks(d, rng)`.
+
+    Parameters
+    ----------
+    max_samples : int
+        Most coalitions asked, the intact image and the one with everything hidden included.
+    tolerance : float
+        Relative error that is good enough; 0 asks for none and spends `max_samples`.
+    scale : {"score", "link"}
+        What is explained: the score, or its log-odds.
+    link : {"auto", "identity", "log-odds", "softmax"}
+        The scale of the fit.
+    segmenter, fill
+        See `SegmentExplainer`; `fill` is `SegmentMean()`.
+    """
+
+    max_samples: int = 514
+    tolerance: float = 0.3
+    scale: str = "score"
+    link: str = "auto"
+    fill: Fill = field(default_factory=SegmentMean)
+
+    _definition: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_int("max_samples", self.max_samples, minimum=4)
+        check_number("tolerance", self.tolerance, minimum=0, maximum=1, open_maximum=True)
+        check_choice("scale", self.scale, SCALES)
+        check_choice("link", self.link, LINKS)
+        if self.link == "softmax" and self.scale == "link":
+            msg = (
+                "`link` must be 'auto', 'identity' or 'log-odds' with scale='link'; got 'softmax', "
+                "which has no scale of its own. Use scale='score'."
+            )
+            raise InvalidInputError(msg)
+
+    def _blocks(self, d: int, rng: np.random.Generator) -> Iterator[Coalitions]:
+        """Yield blocks of coalitions, at most `max_samples` rows in all."""
+        raise TypeError(f"{type(self).__name__} does not say which coalitions it asks")
+
+    def _attribute(self, query: Query, rng: np.random.Generator) -> Attribution:
+        d = query.n_segments
+        enumerable = d <= _MOST_ENUMERATED and 2**d <= self.max_samples
+        blocks = iter([Exhaustive()(2**d, d, rng)]) if enumerable else self._blocks(d, rng)
+        answer = ask_until_settled(
+            blocks,
+            query.ask,
+            query.values,
+            Goal(
+                definition=self._definition,
+                link=self.link,
+                scale=self.scale,
+                tolerance=self.tolerance,
+            ),
+            targets=query.targets,
+            energy=segment_energy(
+                query.image, query.backgrounds, query.segments, query.channel_axis
+            ),
+        )
+        details = answer.details() | _judgement(answer, query)
+        _warn(answer, details["message"], query)
+        return Attribution(
+            importances=answer.stack("importances"),
+            standard_errors=answer.stack("standard_errors"),
+            fidelity=answer.stack("fidelity"),
+            reliability=answer.stack("reliability"),
+            details=details,
+        )
+
+
+def both_ends(d: int) -> Coalitions:
+    """Return the intact image's coalition and the one that hides everything, shape (2, d)."""
+    return np.repeat(np.array([[True], [False]]), d, axis=1)
+
+
+def _judgement(answer: Answer, query: Query) -> dict[str, Any]:
+    overall = summarise(answer.verdicts, query.target_names)
+    return {
+        "converged": answer.settled,
+        "status": overall.status,
+        "message": overall.message,
+        "statuses": [verdict.status for verdict in answer.verdicts],
+        "messages": [verdict.message for verdict in answer.verdicts],
+        "targets": list(query.targets),
+    }
+
+
+def _warn(answer: Answer, message: str, query: Query) -> None:
+    if not answer.settled:
+        warn(f"{message}.", ConvergenceWarning)
+        return
+    still = query.constant_targets()  # these are warned of by the base
+    for verdict, named in zip(answer.verdicts, still, strict=True):
+        if verdict.status == "constant" and not named:
+            warn(f"{verdict.message}.")

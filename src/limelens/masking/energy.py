@@ -1,0 +1,44 @@
+"""How much hiding a segment changes its pixels."""
+
+import numpy as np
+
+from limelens._arrays import channels_last
+from limelens._typing import Background, Floats, Image, Segments
+
+
+def segment_energy(
+    image: Image, backgrounds: Background, segments: Segments | None, channel_axis: int | None
+) -> Floats:
+    """Return the squared change of the pixels of each segment when it is hidden.
+
+    Parameters
+    ----------
+    image : ndarray
+        In the caller's layout.
+    backgrounds : ndarray, shape (m, *image.shape)
+        The change is averaged over them.
+    segments : ndarray of int, spatial shape of the image
+        Labels `0..d-1`; None: every pixel is its own.
+    channel_axis : int or None
+
+    Returns
+    -------
+    energy : ndarray of float64, shape (d,)
+        Summed over pixels and channels.
+
+    Examples
+    --------
+    >>> image = np.array([[1, 2, 10, 20]], dtype=np.uint8)
+    >>> background = np.array([[[0, 0, 10, 19]]], dtype=np.uint8)
+    >>> segment_energy(image, background, np.array([[0, 0, 1, 1]]), None)
+    array([5., 1.])
+    """
+    last = channels_last(image, channel_axis)
+    n_pixels = last.size if channel_axis is None else last.size // last.shape[-1]
+    flat = np.arange(n_pixels) if segments is None else segments.ravel()
+    energy = np.zeros(int(flat.max()) + 1)
+    for background in backgrounds:
+        change = np.square(image.astype(np.float64) - background)
+        pixels = channels_last(change, channel_axis).reshape(flat.size, -1).sum(axis=1)
+        energy += np.bincount(flat, weights=pixels, minlength=len(energy))
+    return energy / len(backgrounds)

@@ -1,0 +1,123 @@
+"""The mask Gaussian process as a surrogate of any explainer."""
+
+from dataclasses import KW_ONLY, dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from limelens._typing import Coalitions, Floats
+from limelens._validation import check_choice, check_energy
+from limelens.surrogates.effects import banzhaf_effects, shapley_effects
+from limelens.surrogates.fit import Fit
+from limelens.surrogates.links import Link
+from limelens.surrogates.mask_kernel import distinct_rows, relevance
+from limelens.surrogates.mask_process import MaskProcess, fit_processes
+from limelens.surrogates.moments import is_constant, rows_that_count, weighted_r2
+from limelens.surrogates.projection import project
+from limelens.surrogates.rows import average_rows
+from limelens.surrogates.virtual import virtual_coalitions
+
+DEFINITIONS = ("lime", "banzhaf", "shapley")
+
+
+@dataclass(frozen=True, eq=False)
+class GaussianProcess:
+    r"""A Gaussian process on coalitions: additive effects, interactions of all orders, noise.
+
+    The best held-out R² of all surrogates on real networks, from fewer rows than segments on.
+    Unlike the linear surrogates it models the score everywhere, so the rows' weights do not say
+    where it shall be close; `values` says which average of its differences is reported.
+
+    Parameters
+    ----------
+    values : {"lime", "banzhaf", "shapley"}
+        What is reported: LIME's coefficients (all coalitions, cosine kernel of width .25), Banzhaf
+        values (all coalitions alike) or Shapley values (all sizes alike).
+    energy : array_like, shape (d,), optional
+        How much hiding changes each segment: the squared change of its pixels. Segments that
+        change more are expected to matter more. Without it all are alike.
+
+    Raises
+    ------
+    InvalidInputError
+        If a setting is none of these; on use, if `energy` does not fit the coalitions.
+
+    Notes
+    -----
+    The kernel, with :math:`s = 2z - 1`, relevance :math:`D \propto \sqrt{energy} + 5\,\%` of the
+    mean, :math:`\sum D = 1`, :math:`\rho_i = .95^{d D_i}`:
+
+    .. math:: k(z, z') = 1 + \lambda \sum_i D_i s_i s_i'
+              + (1 - \lambda) \prod_i \rho_i^{[z_i \ne z_i']}, \qquad
+              C = \sigma^2 [(1 - \nu) K + \nu I].
+
+    :math:`\lambda` and :math:`\nu` are chosen by marginal likelihood, for each target on its own,
+    :math:`\sigma^2` follows. `standard_errors` are the posterior standard deviations; `fidelity` is
+    the weighted R² of the closed-form leave-one-out predictions. Rows of weight zero are left out,
+    equal rows averaged; other weights only enter fidelities and intercepts. `details`: "additive"
+    (:math:`\lambda`) and "noise" (:math:`\nu`) of each target. Time O(n³), memory O(n²).
+
+    References
+    ----------
+    C. E. Rasmussen, C. K. I. Williams, "Gaussian processes for machine learning", MIT Press, 2006.
+
+    Examples
+    --------
+    >>> rows = np.array([[1, 1, 1], [0, 0, 0], [1, 0, 0], [0, 1, 1], [1, 1, 0], [0, 0, 1]], bool)
+    >>> scores = rows @ np.array([[2.0], [-1.0], [0.0]])
+    >>> GaussianProcess()(rows, scores, np.ones(6)).importances.round(2) + 0.0
+    array([[ 2., -1.,  0.]])
+    """
+
+    values: str = "lime"
+    _: KW_ONLY
+    energy: ArrayLike | None = None
+
+    def __post_init__(self) -> None:
+        check_choice("values", self.values, DEFINITIONS)
+        if self.energy is not None:
+            object.__setattr__(self, "energy", check_energy(self.energy))
+
+    def __call__(self, coalitions: Coalitions, scores: Floats, weights: Floats) -> Fit:
+        """Fit every target; see `rows_that_count` for the arguments."""
+        coalitions, values, weights = rows_that_count(coalitions, scores, weights)
+        d, n_targets = coalitions.shape[1], values.shape[1]
+        energy = None if self.energy is None else check_energy(self.energy, d)
+        distinct, positions = distinct_rows(coalitions)
+        values = average_rows(values, positions, len(distinct))
+        weights = np.bincount(positions, weights).astype(np.float64)
+        importances, errors = np.zeros((n_targets, d)), np.full((n_targets, d), np.nan)
+        intercepts, hyper = weights @ values / weights.sum(), np.full((2, n_targets), np.nan)
+        held_out, fitted = values.copy(), values.copy()
+        constant = is_constant(values) | (len(distinct) < 3)
+        columns = [values[:, [target]] for target in np.flatnonzero(~constant)]
+        processes = fit_processes(distinct, columns, relevance(energy, d))
+        for target, process in zip(np.flatnonzero(~constant), processes, strict=True):
+            importances[target], covariance = _effects(process, self.values)
+            errors[target] = np.sqrt(np.diagonal(covariance))
+            intercepts[target] -= weights @ distinct @ importances[target] / weights.sum()
+            held_out[:, target] -= process.residuals[:, 0]
+            fitted[:, target] = process.predict(distinct)[:, 0]
+            hyper[:, target] = process.kernel.additive, process.noise
+        unknown = np.where(constant, np.nan, 0.0)
+        return Fit(
+            importances=importances,
+            intercepts=intercepts,
+            standard_errors=errors,
+            fidelity=weighted_r2(values, held_out, weights) + unknown,
+            training_fidelity=weighted_r2(values, fitted, weights) + unknown,
+            details={"additive": hyper[0], "noise": hyper[1]},
+        )
+
+
+def _effects(process: MaskProcess, definition: str) -> tuple[Floats, Floats]:
+    """Return the importances (d,) of a process of one column and their covariance (d, d)."""
+    if definition != "lime":
+        effects = banzhaf_effects if definition == "banzhaf" else shapley_effects
+        values, covariance = effects(process)
+        return values[0], process.variances[0] * covariance
+    column = process.means[np.newaxis]  # a straight link needs no rows
+    virtual = virtual_coalitions(process.coalitions.shape[1], definition)
+    link = Link(columns=column, explained=column)
+    seen = project(process, link, virtual, process.residuals, np.zeros(1))
+    return seen.importances[0], seen.covariance[0]

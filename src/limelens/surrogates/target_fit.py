@@ -1,0 +1,102 @@
+"""What is known of one target's importances, and how well."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from limelens._typing import Floats
+
+# Hyper-parameters are taken as known, which a t quantile of about 10 degrees of freedom pays for.
+# The softmax link takes all columns' errors to pull the same way instead; see SoftmaxLink.
+_WIDENING = {"identity": 1.0, "log-odds": 1.1, "softmax": 1.0}
+
+_MOST_INFLATION = 2.0
+_MOST_SATURATION = 0.1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TargetFit:
+    """Importances of one target with what is known about their errors.
+
+    NaN where something is not known: of a target that never changed there is nothing to know.
+
+    Attributes
+    ----------
+    importances : ndarray, shape (d,)
+    covariance : ndarray, shape (d, d)
+        Posterior covariance of the importances.
+    link : str
+        "identity", "log-odds" or "softmax"; "exact" where every coalition was asked, "none" where
+        the target never changed.
+    curved : bool
+        Whether the link was undone, so that intervals rest on the delta method.
+    ratio : float
+        Leave-one-out squared error of the log-odds link over that of the identity.
+    fidelity : float
+        Leave-one-out R² of the surrogate.
+    additive_share : float
+        Share of the surrogate's variance over coalitions that the importances reproduce.
+    inflation : float
+        How many times the surrogate's squared errors exceed what it expects of them.
+    saturation : float
+        Share of rows in which the probability is at 0 or 1.
+    additive, noise : float
+        Shares of the variance that the process gives to single segments and to noise.
+    """
+
+    importances: Floats
+    covariance: Floats
+    link: str
+    curved: bool = False
+    ratio: float = float("nan")
+    fidelity: float = float("nan")
+    additive_share: float = float("nan")
+    inflation: float = float("nan")
+    saturation: float = 0.0
+    additive: float = float("nan")
+    noise: float = float("nan")
+
+    @property
+    def spread(self) -> Floats:
+        """Covariance of the importances, larger where the surrogate's errors are, (d, d)."""
+        return self.covariance * max(1.0, self.inflation) if self.curved else self.covariance
+
+    @property
+    def standard_errors(self) -> Floats:
+        """Such that 1.96 of them make a 95 % interval, shape (d,)."""
+        factor = _WIDENING[self.link] if self.curved else 1.0
+        return factor * np.sqrt(np.diagonal(self.spread))
+
+    @property
+    def relative_error(self) -> float:
+        r"""Predicted relative error, :math:`\sqrt{S / (S + |\phi|^2)}`, S the squared errors' sum.
+
+        The importances are a posterior mean, shrunken, so that the true ones' squares sum to about
+        those of both together.
+        """
+        noise = float(np.square(self.standard_errors).sum())
+        total = noise + float(np.square(self.importances).sum())
+        return float(np.sqrt(noise / total)) if total > 0 else float("nan")
+
+    @property
+    def reliability(self) -> float:
+        """Predicted correlation with the exact importances."""
+        variance = float(self.importances.var())
+        noise = float(np.diagonal(self.covariance).mean())
+        return float(np.sqrt(variance / (variance + noise))) if variance > 0 else float("nan")
+
+    @property
+    def unreliable(self) -> bool:
+        """Whether the error bars themselves are not to be trusted."""
+        return self.curved and (
+            self.saturation > _MOST_SATURATION or self.inflation > _MOST_INFLATION
+        )
+
+
+def unknown_fit(n_segments: int) -> TargetFit:
+    """Return what is known of a target that never changed: no effect, no error."""
+    return TargetFit(
+        importances=np.zeros(n_segments),
+        covariance=np.full((n_segments, n_segments), np.nan),
+        link="none",
+    )
