@@ -26,6 +26,9 @@ SEGMENT_CASES = {
     "ExactShapley": ll.ExactShapley(segmenter=SEGMENTER),
     "KernelShap": ll.KernelShap(segmenter=SEGMENTER, n_samples=40),
     "PermutationShapley": ll.PermutationShapley(segmenter=SEGMENTER, n_permutations=3),
+    "QuickLime": ll.QuickLime(segmenter=SEGMENTER, max_samples=40),
+    "QuickLime all": ll.QuickLime(segmenter=SEGMENTER),
+    "QuickShap": ll.QuickShap(segmenter=SEGMENTER, max_samples=40),
 }
 OTHER_CASES = {
     "Occlusion": ll.Occlusion(window=4, stride=2),

@@ -16,7 +16,7 @@ def segment_energy(
     image : ndarray
         In the caller's layout.
     backgrounds : ndarray, shape (m, *image.shape)
-        The change is averaged over them.
+        The change is that to their mean.
     segments : ndarray of int, spatial shape of the image
         Labels `0..d-1`; None: every pixel is its own.
     channel_axis : int or None
@@ -36,9 +36,6 @@ def segment_energy(
     last = channels_last(image, channel_axis)
     n_pixels = last.size if channel_axis is None else last.size // last.shape[-1]
     flat = np.arange(n_pixels) if segments is None else segments.ravel()
-    energy = np.zeros(int(flat.max()) + 1)
-    for background in backgrounds:
-        change = np.square(image.astype(np.float64) - background)
-        pixels = channels_last(change, channel_axis).reshape(flat.size, -1).sum(axis=1)
-        energy += np.bincount(flat, weights=pixels, minlength=len(energy))
-    return energy / len(backgrounds)
+    background = backgrounds.mean(axis=0, dtype=np.float64)
+    change = np.square(channels_last(image.astype(np.float64) - background, channel_axis))
+    return np.bincount(flat, weights=change.reshape(flat.size, -1).sum(axis=1))
