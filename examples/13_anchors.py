@@ -24,7 +24,7 @@ def main():
         tiles.append(found.masked_image(max(1, size)) if size else photograph)
         precision = found.details["precision"][0]
         titles.append(
-            f"{name}: an anchor of {size}\nholds {precision:.0%} of {found.n_predictions}"
+            f"{name}: an anchor of {size}\nholds in {precision:.0%} of draws"
         )
     OUTPUT.mkdir(exist_ok=True)
     sheet(tiles, titles, heading="What is enough for 'face'?").save(OUTPUT / "13_anchors.png")

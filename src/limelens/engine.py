@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
@@ -22,7 +21,8 @@ from limelens._typing import (
     Segments,
 )
 from limelens._validation import check_int
-from limelens.errors import InvalidInputError, LimelensWarning
+from limelens._warnings import warn
+from limelens.errors import InvalidInputError
 from limelens.ledger import Ledger
 from limelens.masking.compose import coalition_composer
 from limelens.masking.prepared import prepare_once
@@ -282,11 +282,9 @@ class Query:
         return self._composers[background]
 
     def _halve(self, error: Exception) -> None:
-        warnings.warn(
+        warn(
             f"out of memory with {self.batch_size} images a call ({type(error).__name__}); going "
             f"on with {self.batch_size // 2}. Pass a smaller batch_size to avoid the failed call.",
-            LimelensWarning,
-            stacklevel=2,
         )
         self.batch_size //= 2
 

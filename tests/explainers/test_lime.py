@@ -145,6 +145,22 @@ def test_a_samplers_answer_is_checked(answer, words):
         lime(sampler=lambda n, d, rng: answer).explain(IMAGE, additive())
 
 
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (np.zeros(6), r"must return a Fit with importances of shape \(1, 6\); got float64 array"),
+        (
+            ll.Ridge()(np.eye(5, dtype=bool), np.arange(5.0)[:, np.newaxis], np.ones(5)),
+            r"got one of \(1, 5\)",
+        ),
+    ],
+)
+def test_a_surrogates_answer_is_checked(answer, words):
+    with pytest.raises(InvalidInputError, match=words) as caught:
+        lime(surrogate=lambda *_: answer).explain(IMAGE, additive())
+    assert len(caught.value.samples) > 2  # the rows already paid for are not lost
+
+
 def test_standard_errors_cover_the_limit():
     """HC3 intervals of 60 seeds hold the enumerated value about 95 times in 100."""
     toy = AndModel(LABELS, (0, 4), image=IMAGE, background=0)

@@ -77,17 +77,16 @@ class Ablation(SegmentExplainer):
         first, second = np.triu_indices(d, k=1) if self.interactions else _no_pairs()
         values = query.values(query.ask(_changed(d, first, second, keep=self.keep))).T
         intact, hidden = query.ends()
-        base = hidden if self.keep else intact
-        effects = values - base[:, np.newaxis]  # of one or two segments on what is left
-        singles = effects[:, :d]
+        # What one or two segments are worth: alone, or to all the rest.
+        gains = values - hidden[:, np.newaxis] if self.keep else intact[:, np.newaxis] - values
+        singles = gains[:, :d]
         if not self.interactions:
-            return Attribution(importances=singles if self.keep else -singles)
-        joint = np.zeros((len(effects), d, d))
-        joint[:, first, second] = effects[:, d:] - singles[:, first] - singles[:, second]
-        return Attribution(
-            importances=singles if self.keep else -singles,
-            details={"interactions": joint + joint.transpose(0, 2, 1)},
-        )
+            return Attribution(importances=singles)
+        joint = np.zeros((len(gains), d, d))
+        more = gains[:, d:] - singles[:, first] - singles[:, second]
+        joint[:, first, second] = more if self.keep else -more
+        details = {"interactions": joint + joint.transpose(0, 2, 1)}
+        return Attribution(importances=singles, details=details)
 
 
 def _no_pairs() -> tuple[NDArray[np.intp], NDArray[np.intp]]:

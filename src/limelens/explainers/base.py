@@ -1,6 +1,5 @@
 """`Explainer.explain`, the one verb; what a method hands back to it."""
 
-import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,8 +27,9 @@ from limelens._validation import (
     check_rng,
     check_segments,
 )
+from limelens._warnings import warn
 from limelens.engine import Query, attach_samples
-from limelens.errors import InvalidInputError, LimelensWarning
+from limelens.errors import InvalidInputError
 from limelens.masking.fills import ImageMean
 from limelens.results.explanation import Explanation
 from limelens.segmenting.superpixels import Slic
@@ -286,9 +286,7 @@ def _warn_of_constant_scores(query: Query) -> None:
         if still
     ]
     if names:
-        warnings.warn(
+        warn(
             f"the score of target {', '.join(names)} never changed over the masked images: there "
             "is nothing to attribute. Try another target, fill or segmenter.",
-            LimelensWarning,
-            stacklevel=3,
         )

@@ -1,14 +1,14 @@
 """KernelSHAP: Shapley values as a least-squares fit to sampled coalitions."""
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
 from limelens._typing import Coalitions, Floats
 from limelens._validation import check_int
+from limelens._warnings import warn
 from limelens.engine import Query
-from limelens.errors import InvalidInputError, LimelensWarning
+from limelens.errors import InvalidInputError
 from limelens.explainers.base import Attribution, SegmentExplainer
 from limelens.results.stability import predicted_correlation
 from limelens.sampling.designs import ShapleySizes
@@ -102,12 +102,10 @@ class KernelShap(SegmentExplainer):
             )
             raise InvalidInputError(msg)
         if 2 * n_pairs <= 3 * n_segments:
-            warnings.warn(
+            warn(
                 f"KernelShap with {self.n_samples} samples for {n_segments} segments is where its "
                 f"error is largest. Use n_samples={4 * n_segments} or more, QuickShap(), or "
                 "PermutationShapley().",
-                LimelensWarning,
-                stacklevel=3,
             )
 
     def _n_pairs(self, n_segments: int) -> int:
@@ -131,11 +129,9 @@ def _fit_pairs(query: Query, coalitions: Coalitions) -> Attribution:
         coalitions[0::2] - 0.5, (first - second) / 2, intact - hidden, np.ones(len(first))
     )
     if not fit.determined:
-        warnings.warn(
+        warn(
             f"the {len(first)} pairs of coalitions drawn do not determine every importance; what "
             "they leave open is shared equally. Raise n_samples.",
-            LimelensWarning,
-            stacklevel=4,
         )
     even = (first + second - intact - hidden) / 2
     return Attribution(

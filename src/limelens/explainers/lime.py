@@ -14,7 +14,7 @@ from limelens.errors import InvalidInputError
 from limelens.explainers.base import Attribution, SegmentExplainer
 from limelens.results.stability import predicted_correlation
 from limelens.sampling.samplers import Bernoulli
-from limelens.surrogates.fit import Fit
+from limelens.surrogates.fit import Fit, check_fit
 from limelens.surrogates.kernels import cosine_distance, kernel_weights
 from limelens.surrogates.lasso import Lasso
 
@@ -106,6 +106,7 @@ class Lime(SegmentExplainer):
         values = query.values(query.ask(coalitions))
         weights = kernel_weights(cosine_distance(coalitions), self.kernel_width)
         fit = self.surrogate(coalitions, values, weights)
+        fit = check_fit(fit, values.shape[1], query.n_segments)
         errors = fit.standard_errors
         return Attribution(
             importances=fit.importances,

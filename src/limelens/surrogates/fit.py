@@ -72,3 +72,19 @@ class Fit:
 
 
 _PER_TARGET = ("intercepts", "fidelity", "training_fidelity")
+
+
+def check_fit(fit: object, n_targets: int, n_segments: int) -> Fit:
+    """Return what a surrogate answered, if it is a Fit of these targets and segments.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is not.
+    """
+    shape = (n_targets, n_segments)
+    if not isinstance(fit, Fit) or fit.importances.shape != shape:
+        came = f"one of {fit.importances.shape}" if isinstance(fit, Fit) else describe(fit)
+        msg = f"`surrogate` must return a Fit with importances of shape {shape}; got {came}."
+        raise InvalidInputError(msg)
+    return fit

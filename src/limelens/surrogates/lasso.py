@@ -1,6 +1,5 @@
 """The lasso surrogate: a penalty chosen by the data, and an answer without its shrinking."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 
 from limelens._typing import Coalitions, Floats
 from limelens._validation import check_choice, check_flag, check_number
-from limelens.errors import LimelensWarning
+from limelens._warnings import warn
 from limelens.surrogates.fit import Fit
 from limelens.surrogates.linear import least_squares, left_out_errors, linear_fit
 from limelens.surrogates.moments import Moments, r2_of_residuals, weighted_moments
@@ -255,4 +254,4 @@ class Lasso:
                 "for more samples, or explain logits instead of probabilities."
             )
         if empty:
-            warnings.warn(message, LimelensWarning, stacklevel=3)
+            warn(message)

@@ -1,6 +1,5 @@
 """The decision-tree surrogate: rules and interactions, at the price of a coarser ranking."""
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from limelens._typing import Coalitions, Floats
 from limelens._validation import check_flag, check_int
-from limelens.errors import LimelensWarning
+from limelens._warnings import warn
 from limelens.surrogates.fit import Fit
 from limelens.surrogates.moments import is_constant, rows_that_count
 from limelens.surrogates.regressor import held_out_r2, r2_of_one
@@ -128,7 +127,7 @@ class Tree:
                 f"The tree of target {', '.join(bare)} has no branch and its importances are all "
                 "zero. Ask for more samples or lower min_samples_leaf."
             )
-            warnings.warn(msg, LimelensWarning, stacklevel=3)
+            warn(msg)
 
 
 def _rules(tree: Any, *, scale: float, mean: float) -> list[str]:
