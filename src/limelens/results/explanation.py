@@ -121,8 +121,8 @@ class Explanation:
     def heatmap(self, target: int | str | None = None, *, interpolation: str = "nearest") -> Floats:
         """Return the importances of one target per pixel, shape (*spatial,).
 
-        `interpolation` is "nearest", "bilinear" or "bicubic" (see `upsample`); a map that is per
-        pixel already stays as it is.
+        `interpolation` is "nearest", or "bilinear" or "bicubic" to smooth for the eye: between the
+        cell centres of a grid, else by moving averages. A map per pixel stays as it is.
         """
         check_choice("interpolation", interpolation, INTERPOLATIONS)
         row = self.importances[find_target(self, target)]
