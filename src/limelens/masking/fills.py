@@ -1,5 +1,6 @@
 """What hidden pixels are replaced with."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
@@ -35,7 +36,8 @@ class ImageMean:
 
     def __call__(self, image: Image, segments: Segments | None) -> Floats:
         """Return the background of an image, channels last; `segments` are not needed."""
-        return np.full(image.shape, _channel_means(image))
+        # by whole rows, as filling pixel by pixel is several times slower
+        return np.full(image.shape, np.full(image.shape[1:], _channel_means(image)))
 
 
 @dataclass(frozen=True)
@@ -299,6 +301,8 @@ class Backgrounds:
 
 def _channel_means(image: Image) -> Floats:
     """Return the mean of each channel, or of a plane without channels, in float64."""
-    axes = tuple(range(min(image.ndim, max(2, image.ndim - 1))))
-    means: Floats = image.mean(axis=axes, dtype=np.float64)
-    return means
+    n_spatial = min(image.ndim, max(2, image.ndim - 1))
+    sums: Floats = image.sum(axis=0, dtype=np.float64)
+    for _ in range(n_spatial - 1):  # axis by axis is many times faster than all at once
+        sums = sums.sum(axis=0)
+    return sums / math.prod(image.shape[:n_spatial])
