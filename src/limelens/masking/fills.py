@@ -72,7 +72,7 @@ class SegmentMean:
         table = image.reshape(flat.size, -1)
         sums = [np.bincount(flat, weights=table[:, c]) for c in range(table.shape[1])]
         means = np.stack(sums, axis=-1) / sizes[:, np.newaxis]
-        return means[segments].reshape(image.shape)
+        return np.take(means, flat, axis=0).reshape(image.shape)
 
 
 @dataclass(frozen=True)
