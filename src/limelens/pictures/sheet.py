@@ -22,6 +22,42 @@ _BAR_WIDTH = 200  # narrower, its numbers would touch
 _PAPER, _TEXT, _SOFT = (255, 255, 255), (28, 28, 30), (110, 110, 116)
 
 
+_Words: TypeAlias = "list[tuple[str, FreeTypeFont, tuple[int, int, int]]]"
+
+
+@dataclass(frozen=True)
+class _Style:
+    """Sizes that follow from the side of a tile."""
+
+    tile_side: int
+    font: FontFile
+
+    @property
+    def gap(self) -> int:
+        return max(8, self.tile_side // 16)
+
+    @property
+    def inset(self) -> int:
+        return max(3, self.tile_side // 50)
+
+    @property
+    def heading_size(self) -> int:
+        return max(14, self.tile_side // 14)
+
+    def words(
+        self, text: str, width: int, size: int, color: tuple[int, int, int] = _TEXT
+    ) -> _Words:
+        if not text.strip():
+            return []
+        font = load_font(self.font, size)
+        return [(line, font, color) for line in wrap(drawable(text, self.font), font, width)]
+
+    def tile_words(self, title: str, width: int) -> _Words:
+        head, _, rest = title.partition("\n")
+        words = self.words(head, width, max(12, self.tile_side // 20))
+        return words + self.words(rest, width, max(11, self.tile_side // 25), _SOFT)
+
+
 def sheet(
     tiles: Sequence[Any],
     titles: Sequence[str] | None = None,
@@ -72,33 +108,46 @@ def sheet(
     n = len(pictures)
     columns = _default_columns(n) if columns is None else check_int("columns", columns, minimum=1)
     style = _Style(tile_side, font)
-    rows = [range(first, min(first + columns, n)) for first in range(0, n, columns)]
     cell_width = max(picture.width for picture in pictures)
-    words = [style.tile_words(title, cell_width) for title in titles or [""] * n]
     inner = min(columns, n) * (cell_width + style.gap) - style.gap
     bar = None
     if limit is not None:
         bar = color_bar(limit, max(_BAR_WIDTH, min(inner, 2 * tile_side)), font=font)
         inner = max(inner, bar.width)
-    top = style.words(check_text("heading", heading), inner, style.heading_size)
-    blocks = [max(_height(words[i]) for i in row) + style.inset for row in rows]
-    bodies = [max(pictures[i].height for i in row) for row in rows]
-    height = 2 * style.gap + sum(blocks) + sum(bodies) + (len(rows) - 1) * style.gap
-    height += (_height(top) + style.gap) if top else 0
-    height += (bar.height + style.gap) if bar else 0
-    page, pen = _page(inner + 2 * style.gap, height)
+    words = [style.tile_words(title, cell_width) for title in titles or [""] * n]
+    cells = list(zip(pictures, words, strict=True))
+    bands = [_band(cells[i : i + columns], cell_width, style) for i in range(0, n, columns)]
+    if top := style.words(check_text("heading", heading), inner, style.heading_size):
+        bands.insert(0, _text_band(top, inner))
+    return _stack(bands, bar, inner, style.gap)
 
-    y = style.gap
-    if top:
-        y = _write(pen, top, style.gap, y) + style.gap
-    for row, block, body in zip(rows, blocks, bodies, strict=True):
-        for place, i in enumerate(row):
-            x = style.gap + place * (cell_width + style.gap)
-            _write(pen, words[i], x, y)
-            page.paste(pictures[i], (x, y + block))
-        y += block + body + style.gap
-    if bar:
-        page.paste(bar, ((page.width - bar.width) // 2, y))
+
+def _band(cells: list[tuple["Picture", _Words]], cell_width: int, style: _Style) -> "Picture":
+    """Return one row of tiles under their titles."""
+    block = max(_height(words) for _, words in cells) + style.inset
+    step = cell_width + style.gap
+    width = len(cells) * step - style.gap
+    band, pen = _page(width, block + max(picture.height for picture, _ in cells))
+    for place, (picture, words) in enumerate(cells):
+        _write(pen, words, place * step)
+        band.paste(picture, (place * step, block))
+    return band
+
+
+def _text_band(words: _Words, width: int) -> "Picture":
+    band, pen = _page(width, _height(words))
+    _write(pen, words, 0)
+    return band
+
+
+def _stack(bands: list["Picture"], bar: "Picture | None", width: int, gap: int) -> "Picture":
+    """Return the bands below each other, and centred below them the colour bar."""
+    parts = bands + ([bar] if bar else [])
+    page, _ = _page(width + 2 * gap, gap + sum(part.height + gap for part in parts))
+    y = gap
+    for part in parts:
+        page.paste(part, ((page.width - part.width) // 2 if part is bar else gap, y))
+        y += part.height + gap
     return page
 
 
@@ -146,42 +195,6 @@ def color_bar(
     return page
 
 
-_Words: TypeAlias = "list[tuple[str, FreeTypeFont, tuple[int, int, int]]]"
-
-
-@dataclass(frozen=True)
-class _Style:
-    """Sizes that follow from the side of a tile."""
-
-    tile_side: int
-    font: FontFile
-
-    @property
-    def gap(self) -> int:
-        return max(8, self.tile_side // 16)
-
-    @property
-    def inset(self) -> int:
-        return max(3, self.tile_side // 50)
-
-    @property
-    def heading_size(self) -> int:
-        return max(14, self.tile_side // 14)
-
-    def words(
-        self, text: str, width: int, size: int, color: tuple[int, int, int] = _TEXT
-    ) -> _Words:
-        if not text.strip():
-            return []
-        font = load_font(self.font, size)
-        return [(line, font, color) for line in wrap(drawable(text, self.font), font, width)]
-
-    def tile_words(self, title: str, width: int) -> _Words:
-        head, _, rest = title.partition("\n")
-        words = self.words(head, width, max(12, self.tile_side // 20))
-        return words + self.words(rest, width, max(11, self.tile_side // 25), _SOFT)
-
-
 def _check_tiles(tiles: Sequence[Any], titles: Sequence[str] | None) -> list["Picture"]:
     from PIL.Image import Image as Pillow  # noqa: PLC0415
 
@@ -218,12 +231,12 @@ def _line_height(font: "FreeTypeFont") -> int:
     return round(1.3 * font.size)
 
 
-def _write(pen: "ImageDraw", words: _Words, x: int, y: int) -> int:
-    """Write lines from (x, y) on downwards; return where the next line would go."""
+def _write(pen: "ImageDraw", words: _Words, x: int) -> None:
+    """Write lines from (x, 0) on downwards."""
+    y = 0
     for line, font, color in words:
         pen.text((x, y), line, color, font, anchor="la")
         y += _line_height(font)
-    return y
 
 
 def _page(width: int, height: int) -> tuple["Picture", "ImageDraw"]:
