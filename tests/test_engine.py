@@ -6,6 +6,7 @@ import pytest
 from limelens import engine
 from limelens.engine import Query
 from limelens.errors import InvalidInputError, LimelensWarning, PredictionError
+from limelens.results.samples import Samples
 from limelens.testing import AdditiveModel, Recorder
 
 SEGMENTS = np.array([[0, 0, 1, 1], [2, 2, 3, 3]])
@@ -116,6 +117,23 @@ def test_rows_of_another_question_are_not_used_again(changed, words):
 def test_reuse_must_be_an_explanation_or_samples():
     with pytest.raises(InvalidInputError, match="`reuse` must be an Explanation or its samples"):
         query(additive(), reuse=3)
+
+
+@pytest.mark.parametrize("known", [ROWS[-1:], ROWS[:1], ROWS[1:]], ids=["intact", "other", "all"])
+def test_rows_that_lack_an_end_are_completed_by_it(known):
+    first = query(additive())
+    samples = Samples(
+        keys=np.packbits(known, axis=1),
+        scores=(known @ WEIGHTS)[:, np.newaxis],
+        n_segments=4,
+        fingerprint=first.samples().fingerprint,
+    )
+    model = additive()
+    asked = query(model, reuse=samples)
+    np.testing.assert_array_equal([asked.intact_scores, asked.hidden_scores], [[2.5], [0.0]])
+    assert model.n_images == (1 if known[-1].all() else 2)
+    np.testing.assert_array_equal(asked.ask(known), samples.scores)
+    np.testing.assert_array_equal(asked.ask(np.zeros((1, 4), bool)), [[0.0]])
 
 
 def test_a_failing_model_loses_nothing():

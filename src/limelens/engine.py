@@ -107,7 +107,7 @@ class Query:
         image_bytes = max(image.nbytes, 0 if self._prepared is None else self._prepared.host_bytes)
         self.batch_size = max(1, min(batch_size, BATCH_BYTES // max(1, image_bytes)))
         self._composers: dict[int, Callable[[Coalitions], Batch]] = {}
-        self._fingerprint = _fingerprint(image, segments, backgrounds, mask_kind)
+        self._fingerprint = fingerprint(image, segments, backgrounds, mask_kind)
         self._width = max(1, -(-self.n_segments // 8))
         self._ledger = Ledger()
         self._reduces = False  # scores of more than two axes are kept as target values only
@@ -213,8 +213,10 @@ class Query:
 
     def _probe(self) -> None:
         keys = self._end_keys()[: 1 + min(1, len(self.backgrounds))]
-        if len(self._ledger.missing(keys)):
-            images = np.concatenate([self.image[np.newaxis], self.backgrounds])
+        missing = self._ledger.missing(keys)
+        if len(missing):
+            ends = [self.image[np.newaxis], self.backgrounds]
+            images = np.concatenate([ends[end] for end in missing])
             with self._attach_samples():
                 parts = [
                     self._predict(
@@ -223,8 +225,11 @@ class Query:
                     for start in range(0, len(images), self.batch_size)
                 ]
                 scores = np.concatenate(parts)
-            ends = [scores[0], _mean(scores[1:])] if len(keys) == 2 else [scores[0]]
-            self._ledger.extend(keys, np.stack(ends))
+            n_intact = int(missing[0] == 0)
+            rows = [*scores[:n_intact]]
+            if n_intact < len(images):
+                rows.append(_mean(scores[n_intact:]))
+            self._ledger.extend(keys[missing], np.stack(rows))
         ends = list(self._ledger.find(keys))
         self.intact_scores = ends[0]
         self.hidden_scores = ends[1] if len(ends) == 2 else np.full(ends[0].shape, np.nan)
@@ -323,7 +328,7 @@ def _mean(scores: Scores) -> Scores:
     return scores[0] if len(scores) == 1 else np.asarray(scores.mean(axis=0, dtype=np.float64))
 
 
-def _fingerprint(
+def fingerprint(
     image: Image, segments: Segments | None, backgrounds: Background, mask_kind: str
 ) -> str:
     """Name what rows of scores depend on, one digest each: image, segments, backgrounds."""
