@@ -208,6 +208,9 @@ def test_every_form_of_target_is_understood(name, target):
 
 @each
 def test_one_dimensional_scores_are_one_target(name):
+    if name == "Anchors":
+        pytest.skip("one score is compared with a threshold, several with each other")
+
     class OneScore(PixelModel):
         def __call__(self, batch):
             return super().__call__(batch)[:, 0]

@@ -185,6 +185,7 @@ class Explainer:
             target_names=query.target_names,
             scores=query.intact_scores,
             hidden_scores=query.hidden_scores,
+            target_values=np.stack(query.ends(), axis=1),
             fidelity=attribution.fidelity,
             reliability=attribution.reliability,
             n_predictions=query.n_predictions,

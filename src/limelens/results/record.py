@@ -47,7 +47,8 @@ def check_record(explanation: "Explanation") -> None:
     # NaN where the method hides nothing.
     check_array("hidden_scores", explanation.hidden_scores, scores.shape, finite=False)
     if explanation.target_values is not None:
-        check_array("target_values", explanation.target_values, (n_targets, 2), dtype=np.float64)
+        pairs = explanation.target_values  # NaN where the method hides nothing
+        check_array("target_values", pairs, (n_targets, 2), dtype=np.float64, finite=False)
     for name in ("fidelity", "reliability"):
         if (value := getattr(explanation, name)) is not None:
             check_array(name, value, (n_targets,), dtype=np.float64, finite=False)

@@ -211,7 +211,8 @@ def _notes(explanation: "Explanation", row: int) -> list[str]:
     notes = []
     if explanation.target_values is not None:
         intact, hidden = explanation.target_values[row]
-        notes.append(f"score {_number(intact)}, hidden {_number(hidden)}")
+        known = "" if np.isnan(hidden) else f", hidden {_number(hidden)}"
+        notes.append(f"score {_number(intact)}{known}")
     for name in ("fidelity", "reliability"):
         if (values := getattr(explanation, name)) is not None:
             notes.append(f"{name} {_number(values[row])}")
