@@ -7,11 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._typing import ClassNames, Coalitions
-from limelens._validation import check_coalitions, describe
+from limelens._validation import check_coalitions, check_numeric, describe
 from limelens.errors import InvalidInputError, PredictionError
 
 
-def check_scores(raw: object, n_images: int, *, any_rank: bool = False) -> NDArray[Any]:
+def check_scores(
+    raw: object, n_images: int, *, any_rank: bool = False, name: str = "predict_fn"
+) -> NDArray[Any]:
     """Return what `predict_fn` answered as `(n_images, k)` finite numbers, in its own dtype.
 
     Parameters
@@ -22,15 +24,15 @@ def check_scores(raw: object, n_images: int, *, any_rank: bool = False) -> NDArr
         How many images the model was given.
     any_rank : bool
         Whether more than two axes are allowed: a callable target reduces them.
+    name : str
+        What the model is called in the signature.
 
     Raises
     ------
     PredictionError
         Says what came and what to return.
     """
-    want = (
-        f"`predict_fn` was given {n_images} images and must return ({n_images}, n_targets) scores"
-    )
+    want = f"`{name}` was given {n_images} images and must return ({n_images}, n_targets) scores"
     if raw is None or isinstance(raw, (tuple, dict, str, bytes)):
         msg = f"{want} as one array; got {_kind(raw)}. Return only the scores."
         raise PredictionError(msg)
@@ -142,3 +144,30 @@ def check_reuse(reuse: Any, fingerprint: str, suffix: str) -> Any:
             )
             raise InvalidInputError(msg)
     return samples
+
+
+def check_merges(merges: object, n_segments: int) -> NDArray[np.intp]:
+    """Return a tree's answer as the merges of a binary tree, int of shape (n_segments - 1, 2).
+
+    Row k joins two earlier nodes, each joined once, to node `n_segments + k`.
+
+    Examples
+    --------
+    >>> check_merges([[0, 2], [1, 3]], 3)
+    array([[0, 2],
+           [1, 3]])
+    """
+    array = check_numeric("tree", merges)
+    want = f"`tree` must return merges, int of shape ({n_segments - 1}, 2)"
+    if array.shape != (n_segments - 1, 2) or array.dtype.kind not in "iu":
+        msg = f"{want}, for {n_segments} segments; got {describe(array)}."
+        raise InvalidInputError(msg)
+    nodes = np.arange(2 * n_segments - 2)
+    exists = (array < n_segments + np.arange(n_segments - 1)[:, np.newaxis]).all()
+    if not exists or not np.array_equal(np.sort(array, axis=None), nodes):
+        msg = (
+            f"{want}, that join every node once: row k makes node {n_segments} + k of two nodes "
+            f"that exist by then, segments 0 to {n_segments - 1} or earlier rows'."
+        )
+        raise InvalidInputError(msg)
+    return array.astype(np.intp)

@@ -1,0 +1,292 @@
+"""lime's image explainer: the interface of `lime.lime_image`, over this library."""
+
+import importlib.util
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelens._progress import Reporter
+from limelens._typing import Batch, Floats, Image, Scores
+from limelens._validation import check_int
+from limelens.compat import lime_base
+from limelens.compat.image_explanation import ImageExplanation, Run
+from limelens.compat.perturbation import (
+    Scorer,
+    consecutive,
+    hidden_image,
+    kept_segments,
+    masked_batches,
+    segment_image,
+)
+from limelens.compat.scikit_image import SegmentationAlgorithm
+from limelens.surrogates.kernels import cosine_distance
+
+__all__ = ["ImageExplanation", "LimeImageExplainer"]
+
+
+class LimeImageExplainer:
+    """Explains a classifier's answer on an image, with lime's arguments and lime's numbers.
+
+    Segments, masks, weights, scores and pictures equal those of lime 0.2.0.1, within 1e-10. It
+    differs where lime is silently wrong or fails, each time with a `LimelensWarning`:
+
+    - Segment ids are made consecutive. lime never hides segments whose id is no column number:
+      the last one where ids start at 1.
+    - Segments of weight zero are not painted.
+    - Grey `(H, W, 1)`, RGBA and other channels, and one score an image, work.
+    - ``negative_only=True`` works alone.
+
+    Parameters
+    ----------
+    kernel_width : float
+        Width of the exponential kernel over the distance to the intact image.
+    kernel : callable, optional
+        `(distances, kernel_width=...) -> weights`, in place of the exponential one.
+    verbose : bool
+        Whether to print intercept, local prediction and score of every label.
+    feature_selection : str
+        "auto", "none", "forward_selection", "highest_weights" or "lasso_path".
+    random_state : int, numpy.random.RandomState or None
+        Advances with every explanation; None is NumPy's global state.
+    strict_lime : bool
+        Whether to be silently wrong and to fail exactly where lime does.
+
+    Examples
+    --------
+    The score is the mean of the right half, so only that half matters; the ridge shrinks it:
+
+    >>> image = np.full((4, 8, 3), 200, dtype=np.uint8)
+    >>> def classifier_fn(batch):
+    ...     return batch[:, :, 4:].mean(axis=(1, 2, 3))[:, np.newaxis] / 255
+    >>> explanation = LimeImageExplainer(random_state=0).explain_instance(
+    ...     image, classifier_fn, hide_color=0, num_samples=100, progress_bar=False,
+    ...     segmentation_fn=lambda image: np.repeat([[0, 1]], 4, axis=0).repeat(4, axis=1))
+    >>> [(int(segment), round(float(weight), 2)) for segment, weight in explanation.local_exp[0]]
+    [(1, 0.69), (0, -0.02)]
+    """
+
+    def __init__(
+        self,
+        kernel_width: float = 0.25,
+        kernel: Callable[..., Floats] | None = None,
+        verbose: bool = False,  # noqa: FBT001, FBT002 - lime's signature
+        feature_selection: str = "auto",
+        random_state: Any = None,
+        *,
+        strict_lime: bool = False,
+    ) -> None:
+        self.kernel_width = float(kernel_width)
+        self.kernel = kernel
+        self.feature_selection = feature_selection
+        self.strict_lime = strict_lime
+        kernel_fn = partial(kernel or exponential, kernel_width=self.kernel_width)
+        self.base = lime_base.LimeBase(kernel_fn, verbose, random_state)
+        self.random_state = self.base.random_state
+
+    def explain_instance(
+        self,
+        image: Image,
+        classifier_fn: Callable[[Batch], Any],
+        labels: Sequence[int] = (1,),
+        hide_color: Any = None,
+        top_labels: int | None = 5,
+        num_features: int = 100000,
+        num_samples: int = 1000,
+        batch_size: int = 10,
+        segmentation_fn: Callable[[Image], Any] | None = None,
+        distance_metric: str = "cosine",
+        model_regressor: Any = None,
+        random_seed: int | None = None,
+        progress_bar: bool = True,  # noqa: FBT001, FBT002
+    ) -> ImageExplanation:
+        """Explain the classifier's scores of one image.
+
+        Memory is O(batch_size · image + num_samples · (d + k)) numbers for d segments and k scores.
+
+        Parameters
+        ----------
+        image : ndarray, shape (H, W, C) or (H, W)
+            A plane is made RGB before the classifier sees it.
+        classifier_fn : callable
+            `(b, H, W, C)` in the image's dtype -> scores `(b, k)`.
+        labels : sequence of int
+            Score columns to explain; not regarded if `top_labels` is given.
+        hide_color : number or sequence of one per channel, optional
+            What hides a segment: None is its own mean colour.
+        top_labels : int, optional
+            Explain so many labels of highest score.
+        num_features : int
+            At most so many segments take part in the linear model of a label.
+        num_samples : int
+            Images shown to the classifier, the intact one first.
+        batch_size : int
+            Images a call.
+        segmentation_fn : callable, optional
+            `image -> label image`; None is quickshift with lime's settings.
+        distance_metric : str
+            Of masks to the intact one, as scikit-learn's `pairwise_distances` names it.
+        model_regressor : scikit-learn regressor, optional
+            Fitted in place of ``Ridge(alpha=1)``, anew for every label.
+        random_seed : int, optional
+            If given, no seed is drawn from `random_state` before the masks. It has no other
+            effect: quickshift has its own fixed seed in scikit-image, as in lime today.
+        progress_bar : bool
+            Whether to show a tqdm bar, where tqdm is installed.
+
+        Returns
+        -------
+        ImageExplanation
+
+        Raises
+        ------
+        InvalidInputError
+            An argument cannot be used; the message says what would work.
+        PredictionError
+            The classifier's answer cannot be used.
+        """
+        image = _as_lime_image(image)
+        segments = self._segment(image, segmentation_fn, random_seed)
+        hidden = hidden_image(image, segments, hide_color, strict=self.strict_lime)
+        labels = list(labels)
+        scorer = Scorer(classifier_fn, () if top_labels else labels, strict=self.strict_lime)
+        data, scores = self.data_labels(
+            image, hidden, segments, scorer, num_samples, batch_size, progress_bar
+        )
+        explanation = ImageExplanation(image, segments, strict_lime=self.strict_lime)
+        explanation.run = self._run(hidden, segments, data, scores)
+        if top_labels:
+            labels = _choose(explanation, scores[0], top_labels)
+        fits = self.base.explain_labels(
+            data,
+            scores,
+            self._distances(data, distance_metric),
+            labels,
+            num_features,
+            feature_selection=self.feature_selection,
+            model_regressor=model_regressor,
+        )
+        _store(explanation, labels, fits)
+        return explanation
+
+    def data_labels(
+        self,
+        image: Image,
+        fudged_image: Image,
+        segments: NDArray[Any],
+        classifier_fn: Callable[[Batch], Any],
+        num_samples: int,
+        batch_size: int = 10,
+        progress_bar: bool = True,  # noqa: FBT001, FBT002
+    ) -> tuple[NDArray[np.int64], Scores]:
+        """Show randomly masked images to the classifier.
+
+        Parameters
+        ----------
+        image, fudged_image : ndarray, shape (H, W, C)
+            The image, and what hides its segments.
+        segments : ndarray, shape (H, W)
+        classifier_fn : callable
+        num_samples, batch_size, progress_bar
+            See `explain_instance`.
+
+        Returns
+        -------
+        data : ndarray of int, shape (num_samples, d)
+            1 where a segment was kept; first the intact image.
+        labels : ndarray, shape (num_samples, k)
+            Scores.
+        """
+        image = np.asarray(image)
+        segments = consecutive(np.asarray(segments), strict=self.strict_lime)
+        num_samples = check_int("num_samples", num_samples, minimum=1)
+        batch_size = check_int("batch_size", batch_size, minimum=1)
+        ids = np.unique(segments)
+        data = self.random_state.randint(0, 2, num_samples * len(ids)).reshape(num_samples, -1)
+        data[0, :] = 1
+        scorer = classifier_fn
+        if not isinstance(scorer, Scorer):
+            scorer = Scorer(classifier_fn, strict=self.strict_lime)
+        kept = kept_segments(data, ids)
+        scores: list[Scores] = []
+        with Reporter(bool(progress_bar) and _has_tqdm()) as reporter:
+            done = 0
+            for batch in masked_batches(image, fudged_image, segments, kept, batch_size):
+                scores.append(np.array(scorer(batch)))  # a copy: models may reuse their buffer
+                done += len(batch)
+                reporter.report(done, num_samples)
+        return data, np.concatenate(scores)
+
+    # -- inside ---------------------------------------------------------------------------
+
+    def _segment(
+        self,
+        image: Image,
+        segmentation_fn: Callable[[Image], Any] | None,
+        random_seed: int | None,
+    ) -> NDArray[Any]:
+        if random_seed is None:
+            self.random_state.randint(0, high=1000)  # drawn, though unused: keeps the masks equal
+        if segmentation_fn is None:
+            segmentation_fn = SegmentationAlgorithm(
+                "quickshift", kernel_size=4, max_dist=200, ratio=0.2
+            )
+        labels = segment_image(image, segmentation_fn, strict=self.strict_lime)
+        return consecutive(labels, strict=self.strict_lime)
+
+    def _distances(self, data: NDArray[Any], metric: str) -> Floats:
+        """Return the distance of every row to the first; a custom kernel gets lime's to the bit."""
+        if metric == "cosine" and self.kernel is None:
+            return cosine_distance(data.astype(np.bool_))
+        from sklearn.metrics import pairwise_distances  # noqa: PLC0415
+
+        distances: Floats = pairwise_distances(data, data[0].reshape(1, -1), metric=metric).ravel()
+        return distances
+
+    def _run(
+        self, hidden: Image, segments: NDArray[Any], data: NDArray[Any], scores: Scores
+    ) -> Run:
+        ids = np.unique(segments)
+        return Run(
+            background=hidden,
+            ids=ids,
+            coalitions=kept_segments(data, ids),
+            scores=scores,
+            explainer=(
+                f"LimeImageExplainer(kernel_width={self.kernel_width:g}, "
+                f"feature_selection={self.feature_selection!r}, num_samples={len(data)})"
+            ),
+        )
+
+
+def exponential(d: Floats, kernel_width: float) -> Floats:
+    """Return lime's weights of distances."""
+    weights: Floats = np.sqrt(np.exp(-(d**2) / kernel_width**2))
+    return weights
+
+
+def _as_lime_image(image: Any) -> Image:
+    """Return the image as an array, a plane as RGB."""
+    array = np.asarray(image)
+    return np.stack([array] * 3, axis=-1) if array.ndim == 2 else array
+
+
+def _choose(explanation: ImageExplanation, scores: Scores, n: int) -> list[Any]:
+    """Return the `n` labels of highest score in the order of lime's fits, the highest last."""
+    rising = list(np.argsort(scores)[-n:])
+    explanation.top_labels = rising[::-1]
+    return rising
+
+
+def _store(
+    explanation: ImageExplanation, labels: Iterable[Any], fits: Iterable[lime_base.LocalFit]
+) -> None:
+    for label, fit in zip(labels, fits, strict=True):
+        explanation.intercept[label], explanation.local_exp[label] = fit[:2]
+        explanation.score[label], explanation.local_pred[label] = fit[2:]
+
+
+def _has_tqdm() -> bool:
+    return importlib.util.find_spec("tqdm") is not None

@@ -1,0 +1,66 @@
+"""A value per label that also stands for the last label's: both layouts of lime's results."""
+
+from typing import Any
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+from numpy.typing import NDArray
+
+from limelens.errors import InvalidInputError
+
+
+class PerLabel(NDArrayOperatorsMixin, dict[Any, Any]):
+    """Mapping from label to value; wherever a number is needed, the last label's value.
+
+    lime's development version keeps a mapping, its last release only the value of the label that
+    was fitted last. Code written for either works on this.
+
+    Examples
+    --------
+    >>> score = PerLabel({3: 0.25, 7: 0.5})
+    >>> score[3]
+    0.25
+    >>> float(score), f"{score:.3f}", bool(score > 0.4)
+    (0.5, '0.500', True)
+    >>> PerLabel({0: np.array([0.25]), 7: np.array([0.5])})[7]
+    array([0.5])
+    """
+
+    @property
+    def last(self) -> Any:
+        """The value of the label that was fitted last."""
+        if not self:
+            msg = "`labels` must hold at least one label; none was explained."
+            raise InvalidInputError(msg)
+        return next(reversed(self.values()))
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> NDArray[Any]:
+        return np.array(self.last, dtype=dtype)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **settings: Any) -> Any:
+        values = [each.last if isinstance(each, PerLabel) else each for each in inputs]
+        return getattr(ufunc, method)(*values, **settings)
+
+    def __float__(self) -> float:
+        return float(np.asarray(self.last).item())
+
+    def __round__(self, n_digits: int | None = None) -> float:
+        return round(float(self), n_digits)
+
+    def __format__(self, spec: str) -> str:
+        return format(float(self), spec) if spec else str(self)
+
+    def __missing__(self, key: Any) -> Any:
+        # `local_pred[0]` is how the last release's array of one number is read
+        if key == 0 and self and np.ndim(self.last) == 1:
+            return self.last[0]
+        raise KeyError(key)
+
+    def __eq__(self, other: object) -> Any:
+        return dict.__eq__(self, other) if isinstance(other, dict) else self.last == other
+
+    def __ne__(self, other: object) -> Any:
+        return dict.__ne__(self, other) if isinstance(other, dict) else self.last != other
+
+    __hash__ = None
+    __or__, __ror__, __ior__ = dict.__or__, dict.__ror__, dict.__ior__

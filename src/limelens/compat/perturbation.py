@@ -1,0 +1,155 @@
+"""The segments, hidden image and masked batches of lime, made by the library's masking."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelens._answers import check_scores
+from limelens._typing import Batch, Coalitions, Image, Scores, Segments
+from limelens._validation import describe
+from limelens._warnings import warn
+from limelens.compat.scikit_image import SegmentationAlgorithm
+from limelens.engine import add_note
+from limelens.errors import InvalidInputError
+from limelens.masking.compose import coalition_composer
+from limelens.segmenting.view import segmenting_view
+
+
+def segment_image(
+    image: Image, segmentation_fn: Callable[[Image], Any], *, strict: bool
+) -> NDArray[Any]:
+    """Return the label image; scikit-image's algorithms get a picture that they take."""
+    try:
+        labels = segmentation_fn(image)
+    except ValueError:
+        if strict or not isinstance(segmentation_fn, SegmentationAlgorithm) or image.ndim != 3:
+            raise
+        pixels = segmenting_view(image, None).pixels
+        labels = segmentation_fn(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
+        warn(
+            f"`image` with {image.shape[-1]} channel(s) is segmented by a view in three colours; "
+            "lime raises a ValueError. Pass your own segmentation_fn to decide."
+        )
+    return np.asarray(labels)
+
+
+def consecutive(labels: NDArray[Any], *, strict: bool) -> NDArray[Any]:
+    """Return labels as `0..d-1` in the order of their ids, in their own dtype."""
+    ids = np.unique(labels)
+    if strict or np.array_equal(ids, np.arange(len(ids))):
+        return labels
+    warn(
+        f"`segments` has {len(ids)} ids from {ids[0]} to {ids[-1]}, renumbered from 0 in the "
+        "explanation; lime would never hide some of them. Make them consecutive yourself, or "
+        "pass strict_lime=True."
+    )
+    return np.searchsorted(ids, labels).astype(labels.dtype)
+
+
+def hidden_image(image: Image, segments: NDArray[Any], hide_color: Any, *, strict: bool) -> Image:
+    """Return the image with every segment hidden, in the image's dtype.
+
+    Means are cut to integers, not rounded, and summed in the image's precision, as lime's.
+    """
+    hidden = image.copy()
+    if hide_color is not None:
+        hidden[:] = hide_color
+        return hidden
+    ids, labels = numbered(segments)
+    owners = labels.ravel()
+    pixels = image.reshape(owners.size, -1)
+    # as small integers: NumPy then sorts by radix
+    order = np.argsort(owners.astype(np.min_scalar_type(len(ids))), kind="stable")
+    parts = np.split(pixels[order], np.cumsum(np.bincount(owners))[:-1])
+    channels = range(3 if strict else pixels.shape[1])
+    # one channel at a time: over both axes NumPy would add in another order
+    colors = np.array([[np.mean(part[:, c]) for c in channels] for part in parts])
+    hidden.reshape(pixels.shape)[:] = colors.astype(image.dtype)[owners]
+    return hidden
+
+
+def numbered(segments: NDArray[Any]) -> tuple[NDArray[Any], Segments]:
+    """Return the ids, rising, and the label image with `0..d-1` in their place."""
+    ids = np.unique(segments)
+    return ids, np.searchsorted(ids, segments).astype(np.intp, copy=False)
+
+
+def kept_segments(data: NDArray[Any], ids: NDArray[Any]) -> Coalitions:
+    """Return which segments the rows keep, `(n, d)`, where column k stands for the label k.
+
+    A label that is no column's number is never hidden.
+    """
+    if np.array_equal(ids, np.arange(data.shape[1])):
+        return data.astype(np.bool_)
+    kept = np.ones((len(data), len(ids)), dtype=np.bool_)
+    _, columns, places = np.intersect1d(np.arange(data.shape[1]), ids, return_indices=True)
+    kept[:, places] = data[:, columns] != 0
+    return kept
+
+
+def masked_batches(
+    image: Image, hidden: Image, segments: NDArray[Any], kept: Coalitions, batch_size: int
+) -> Iterator[Batch]:
+    """Yield the masked images of all rows, `batch_size` at a time."""
+    labels = numbered(segments)[1]
+    axis = None if labels.ndim == image.ndim else image.ndim - 1
+    hidden = np.asarray(hidden).astype(image.dtype, copy=False)
+    compose = coalition_composer(image, hidden, labels, axis, len(kept))
+    for start in range(0, len(kept), batch_size):
+        yield compose(kept[start : start + batch_size])
+
+
+class Scorer:
+    """The classifier, its answers checked.
+
+    Parameters
+    ----------
+    classifier_fn : callable
+    labels : sequence of int
+        Score columns that will be asked for; checked on the first answer.
+    strict : bool
+        Whether answers are passed on as they come.
+    """
+
+    def __init__(
+        self, classifier_fn: Callable[[Batch], Any], labels: Sequence[int] = (), *, strict: bool
+    ) -> None:
+        self.classifier_fn = classifier_fn
+        self._labels = labels
+        self._strict = strict
+        self._is_first = True
+
+    def __call__(self, batch: Batch) -> Scores:
+        """Return the scores `(b, k)` of a batch."""
+        n_images, shape, dtype = len(batch), batch.shape, batch.dtype
+        try:
+            raw = self.classifier_fn(batch)
+        except BaseException as error:
+            add_note(error, f"raised by `classifier_fn` on a {dtype} batch of {shape}")
+            raise
+        if self._strict:
+            return np.asarray(raw)
+        raw = list(raw) if isinstance(raw, tuple) else raw
+        scores = check_scores(raw, n_images, name="classifier_fn")
+        if self._is_first:
+            self._is_first = False
+            self._look_at(raw, scores)
+        return scores
+
+    def _look_at(self, raw: Any, scores: Scores) -> None:
+        """Say what the first answer makes impossible or uncertain."""
+        n_columns = scores.shape[1]
+        for label in self._labels:
+            if not -n_columns <= label < n_columns:
+                msg = (
+                    f"`labels` must be columns of the {n_columns} scores that `classifier_fn` "
+                    f"returns; got {describe(label)}."
+                )
+                raise InvalidInputError(msg)
+        if np.ndim(raw) == 1:
+            warn(
+                "`classifier_fn` returns one score an image, read as label 0; lime raises an "
+                "IndexError. Return shape (n, 1) to say so."
+            )

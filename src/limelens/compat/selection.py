@@ -1,0 +1,202 @@
+"""Which segments take part in lime's fit: the choices of its four selection modes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelens._typing import Floats
+from limelens._validation import check_choice
+from limelens.surrogates.moments import Moments, weighted_moments
+from limelens.surrogates.path import sweep
+
+# Two candidates closer than this, relative to the best, are told apart by rounding alone.
+_TIED = 1e-9
+# Relative to the column's own square: what is left of it depends on the chosen columns.
+_DEPENDENT = 1e-10
+_FEW = 6
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Problem:
+    """The weighted regression of one label on the rows that all labels share.
+
+    Attributes
+    ----------
+    data : ndarray, shape (n, d)
+        First the row of the explained image.
+    values : ndarray, shape (n,)
+        Scores of the label, in the model's dtype.
+    weights : ndarray, shape (n,)
+    moments : Moments or None
+        Of all labels; None where the library's own fits do not apply.
+    target : int
+        The label's column in the moments.
+    """
+
+    data: NDArray[Any]
+    values: NDArray[Any]
+    weights: Floats
+    moments: Moments | None
+    target: int = 0
+
+    def refit(self, regressor: Any, columns: NDArray[np.intp]) -> Any:
+        """Fit a scikit-learn regressor on some columns, and return it."""
+        regressor.fit(self.data[:, columns], self.values, sample_weight=self.weights)
+        return regressor
+
+    def refitted_r2(self, columns: NDArray[np.intp]) -> float:
+        """Return the R² of scikit-learn's weighted least squares on some columns."""
+        from sklearn.linear_model import Ridge  # noqa: PLC0415
+
+        fitted = self.refit(Ridge(alpha=0, fit_intercept=True), columns)
+        score: float = fitted.score(self.data[:, columns], self.values, sample_weight=self.weights)
+        return score
+
+    def ridge(self, columns: NDArray[np.intp], alpha: float) -> Floats:
+        """Return the coefficients of weighted ridge regression on some columns."""
+        if self.moments is None:
+            from sklearn.linear_model import Ridge  # noqa: PLC0415
+
+            coefs: Floats = self.refit(Ridge(alpha=alpha, fit_intercept=True), columns).coef_
+            return coefs
+        penalised = self.moments.gram[np.ix_(columns, columns)] + alpha * np.eye(len(columns))
+        return np.linalg.solve(penalised, self.moments.cross[columns, self.target])
+
+
+def problems(
+    data: NDArray[Any], scores: NDArray[Any], weights: Floats, labels: Sequence[int]
+) -> list[Problem]:
+    """Return the problem of each label; their products are computed once.
+
+    The library's fits are for coalitions, 0 or 1, of weights that are not negative, at least two
+    of them positive; other problems are left to scikit-learn.
+    """
+    columns = [np.asarray(scores)[:, label] for label in labels]
+    weights = np.asarray(weights)
+    moments = None
+    is_binary = isinstance(data, np.ndarray) and bool(((data == 0) | (data == 1)).all())
+    if is_binary and (weights >= 0).all() and np.count_nonzero(weights) > 1:
+        moments = weighted_moments(data.astype(np.bool_), np.stack(columns, axis=1), weights)
+    return [
+        Problem(data=data, values=values, weights=weights, moments=moments, target=target)
+        for target, values in enumerate(columns)
+    ]
+
+
+def select(problem: Problem, num_features: int, method: str) -> NDArray[np.intp]:
+    """Return the columns that take part in the fit, in the order of lime's choice.
+
+    Parameters
+    ----------
+    problem : Problem
+    num_features : int
+        At most so many; not regarded by "none".
+    method : str
+        "none" (all), "forward_selection", "highest_weights", "lasso_path", or "auto":
+        "forward_selection" for up to six columns, else "highest_weights".
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such method.
+    """
+    if check_choice("feature_selection", method, ("auto", *_METHODS)) == "auto":
+        method = "forward_selection" if num_features <= _FEW else "highest_weights"
+    return _METHODS[method](problem, num_features)
+
+
+def _all(problem: Problem, num_features: int) -> NDArray[np.intp]:
+    return np.arange(problem.data.shape[1])
+
+
+def _highest_weights(problem: Problem, num_features: int) -> NDArray[np.intp]:
+    """Take the largest products of ridge coefficient and intact row."""
+    every = np.arange(problem.data.shape[1])
+    sizes = np.abs(problem.ridge(every, 0.01) * problem.data[0])
+    if problem.moments is not None and (np.diff(np.sort(sizes)) <= _TIED * sizes.max()).any():
+        from sklearn.linear_model import Ridge  # noqa: PLC0415
+
+        # lime's order of what is equal but for rounding is that of scikit-learn's rounding
+        sizes = np.abs(problem.refit(Ridge(alpha=0.01), every).coef_ * problem.data[0])
+    return np.argsort(-sizes, kind="stable")[:num_features]
+
+
+def _forward_selection(problem: Problem, num_features: int) -> NDArray[np.intp]:
+    """Add, one after the other, the column that raises the weighted R² most."""
+    d = problem.data.shape[1]
+    steps = _Steps(problem)
+    for _ in range(min(num_features, d)):
+        candidates = steps.candidates()
+        best = candidates[0]
+        if len(candidates) > 1:
+            # equal but for rounding: refit as lime does, and let its rounding decide
+            scores = [problem.refitted_r2(np.array([*steps.used, each])) for each in candidates]
+            best = candidates[int(np.argmax(scores))]
+        steps.take(best)
+    return np.array(steps.used, dtype=np.intp)
+
+
+class _Steps:
+    """Where a forward selection stands: the Gram matrix swept on the columns taken so far."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.used: list[np.intp] = []
+        self._n = problem.data.shape[1]
+        self._moments = problem.moments
+        if self._moments is not None:
+            self._table = self._moments.gram[np.newaxis].copy()
+            self._cross = self._moments.cross[:, problem.target]
+            self._total = self._moments.totals[problem.target]
+            self._least = _DEPENDENT * np.diagonal(self._moments.gram)
+
+    def candidates(self) -> NDArray[np.intp]:
+        """Return the columns that raise R² most: one, or those that only rounding tells apart."""
+        rest = np.setdiff1d(np.arange(self._n), self.used)
+        if self._moments is None:
+            return rest
+        known = self._table[0][:, self.used] @ self._cross[self.used]
+        remaining = np.diagonal(self._table[0])
+        gains = np.zeros(self._n)
+        usable = remaining > self._least
+        np.divide(np.square(self._cross - known), remaining, out=gains, where=usable)
+        gains = gains[rest]
+        return rest[gains >= gains.max() - _TIED * self._total]
+
+    def take(self, column: np.intp) -> None:
+        """Let a column take part from now on."""
+        self.used.append(column)
+        if self._moments is not None and self._table[0][column, column] > self._least[column]:
+            sweep(self._table, np.array([column]))
+
+
+def _lasso_path(problem: Problem, num_features: int) -> NDArray[np.intp]:
+    """Take the support at the last corner of the lasso path where it is small enough."""
+    weights, root = problem.weights, np.sqrt(problem.weights)
+    data = (problem.data - np.average(problem.data, axis=0, weights=weights)) * root[:, np.newaxis]
+    values = (problem.values - np.average(problem.values, weights=weights)) * root
+    _, coefs = lars_path(data, values)
+    support = np.arange(problem.data.shape[1])
+    for corner in coefs.T[:0:-1]:  # lime never asks the first corner, where nothing takes part
+        support = np.flatnonzero(corner)
+        if len(support) <= num_features:
+            break
+    return support
+
+
+def lars_path(data: Floats, values: Floats) -> tuple[Floats, Floats]:
+    """Return penalties (s,) and coefficients (d, s) at the corners of scikit-learn's lasso path."""
+    from sklearn import linear_model  # noqa: PLC0415
+
+    penalties, _, coefs = linear_model.lars_path(data, values, method="lasso", verbose=False)
+    return penalties, coefs
+
+
+_METHODS: dict[str, Callable[[Problem, int], NDArray[np.intp]]] = {
+    "none": _all,
+    "forward_selection": _forward_selection,
+    "highest_weights": _highest_weights,
+    "lasso_path": _lasso_path,
+}
