@@ -23,9 +23,7 @@ def main():
         size = int(np.count_nonzero(found.importances[0]))
         tiles.append(found.masked_image(max(1, size)) if size else photograph)
         precision = found.details["precision"][0]
-        titles.append(
-            f"{name}: an anchor of {size}\nholds in {precision:.0%} of draws"
-        )
+        titles.append(f"{name}: an anchor of {size}\nholds in {precision:.0%} of draws")
     OUTPUT.mkdir(exist_ok=True)
     sheet(tiles, titles, heading="What is enough for 'face'?").save(OUTPUT / "13_anchors.png")
 
