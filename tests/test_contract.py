@@ -25,6 +25,7 @@ SEGMENT_CASES = {
     "Ablation keep": ll.Ablation(segmenter=SEGMENTER, keep=True, interactions=True),
     "ExactShapley": ll.ExactShapley(segmenter=SEGMENTER),
     "KernelShap": ll.KernelShap(segmenter=SEGMENTER, n_samples=40),
+    "Owen": ll.Owen(segmenter=SEGMENTER),
     "PermutationShapley": ll.PermutationShapley(segmenter=SEGMENTER, n_permutations=3),
     "QuickLime": ll.QuickLime(segmenter=SEGMENTER, max_samples=40),
     "QuickLime all": ll.QuickLime(segmenter=SEGMENTER),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from limelens.explainers.kernelshap import KernelShap
     from limelens.explainers.lime import Lime
     from limelens.explainers.occlusion import Occlusion
+    from limelens.explainers.owen import Owen
     from limelens.explainers.permutation import PermutationShapley
     from limelens.explainers.quicklime import QuickLime
     from limelens.explainers.quickshap import QuickShap
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from limelens.sampling.designs import Foldover, Leverage, ShapleySizes
     from limelens.sampling.samplers import Bernoulli, Exhaustive
     from limelens.segmenting.fixed import Grid, LabelImage
+    from limelens.segmenting.merge_tree import HalvingTree, RegionTree
     from limelens.segmenting.superpixels import Felzenszwalb, Quickshift, Slic, Watershed
     from limelens.surrogates.forward_selection import ForwardSelection
     from limelens.surrogates.gaussian_process import GaussianProcess
@@ -73,6 +75,7 @@ _HOMES = {
     "GaussianProcess": "surrogates.gaussian_process",
     "GradCam": "explainers.gradcam",
     "Grid": "segmenting.fixed",
+    "HalvingTree": "segmenting.merge_tree",
     "ImageMean": "masking.fills",
     "Inpaint": "masking.inpaint",
     "IntegratedGradients": "explainers.gradients",
@@ -86,11 +89,13 @@ _HOMES = {
     "LimelensWarning": "errors",
     "Noise": "masking.fills",
     "Occlusion": "explainers.occlusion",
+    "Owen": "explainers.owen",
     "PermutationShapley": "explainers.permutation",
     "PredictionError": "errors",
     "QuickLime": "explainers.quicklime",
     "QuickShap": "explainers.quickshap",
     "Quickshift": "segmenting.superpixels",
+    "RegionTree": "segmenting.merge_tree",
     "Regressor": "surrogates.regressor",
     "Ridge": "surrogates.linear",
     "Rise": "explainers.rise",
@@ -127,6 +132,7 @@ __all__ = [
     "GaussianProcess",
     "GradCam",
     "Grid",
+    "HalvingTree",
     "ImageMean",
     "Inpaint",
     "IntegratedGradients",
@@ -140,11 +146,13 @@ __all__ = [
     "LimelensWarning",
     "Noise",
     "Occlusion",
+    "Owen",
     "PermutationShapley",
     "PredictionError",
     "QuickLime",
     "QuickShap",
     "Quickshift",
+    "RegionTree",
     "Regressor",
     "Ridge",
     "Rise",

@@ -1,0 +1,104 @@
+"""Which segments touch, how long their border is and how sharp."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelens._typing import Floats, Segments
+from limelens.segmenting.view import View
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Borders:
+    """Every pair of segments that share a border, each once.
+
+    Attributes
+    ----------
+    pairs : ndarray of int, shape (e, 2)
+        Ids of the two segments, smaller first, in ascending order.
+    lengths : ndarray of int, shape (e,)
+        How many pairs of neighbouring pixels the border runs between.
+    steps : ndarray, shape (e,)
+        Sum over them of the distance between the two pixels' colours.
+    """
+
+    pairs: NDArray[np.intp]
+    lengths: NDArray[np.intp]
+    steps: Floats
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Regions:
+    """What is known of every segment by itself, and where they touch.
+
+    Attributes
+    ----------
+    areas : ndarray, shape (d,)
+        Pixels.
+    colors : ndarray, shape (d, c)
+        Mean colours on the scale of CIELAB.
+    borders : Borders
+    """
+
+    areas: Floats
+    colors: Floats
+    borders: Borders
+
+
+def find_regions(view: View, segments: Segments) -> Regions:
+    """Measure segments in the picture that is segmented.
+
+    Parameters
+    ----------
+    view : View
+        See `segmenting_view`; it may be smaller than the segments.
+    segments : ndarray of int, shape (*spatial,)
+        Labels `0..d-1`.
+
+    Returns
+    -------
+    Regions
+
+    Examples
+    --------
+    >>> from limelens.segmenting.view import segmenting_view
+    >>> image = np.array([[0.0, 0.0, 0.5, 1.0]])
+    >>> regions = find_regions(segmenting_view(image), np.array([[0, 0, 1, 2]]))
+    >>> regions.colors.ravel(), regions.borders.pairs.tolist(), regions.borders.steps
+    (array([  0.,  50., 100.]), [[0, 1], [1, 2]], array([50., 50.]))
+    """
+    lab = view.lab()
+    reduced, colors = lab.shape[:-1], lab.reshape(-1, lab.shape[-1])
+    pixels = view.enlarge(np.arange(len(colors)).reshape(reduced))
+    areas = np.bincount(segments.ravel()).astype(np.float64)
+    sums = [np.bincount(segments.ravel(), weights=band[pixels].ravel()) for band in colors.T]
+    return Regions(
+        areas=areas,
+        colors=np.stack(sums, axis=1) / areas[:, np.newaxis],
+        borders=_find_borders(segments, pixels, colors),
+    )
+
+
+def _find_borders(segments: Segments, pixels: NDArray[np.intp], colors: Floats) -> Borders:
+    """Look at every two neighbouring pixels along every axis.
+
+    A graph made from the smallest and the largest label around each pixel would be quicker
+    to write, and miss borders where more than two segments meet.
+    """
+    d = int(segments.max()) + 1
+    codes, steps = [], []
+    for axis in range(segments.ndim):
+        labels, where = np.moveaxis(segments, axis, 0), np.moveaxis(pixels, axis, 0)
+        crossed = labels[:-1] != labels[1:]
+        one, other = labels[:-1][crossed], labels[1:][crossed]
+        codes.append(np.minimum(one, other) * d + np.maximum(one, other))
+        change = colors[where[:-1][crossed]] - colors[where[1:][crossed]]
+        steps.append(np.linalg.norm(change, axis=1))
+    found, inverse = np.unique(np.concatenate(codes), return_inverse=True)
+    inverse = inverse.ravel()
+    return Borders(
+        pairs=np.stack(np.divmod(found, d), axis=1),
+        lengths=np.bincount(inverse),
+        steps=np.bincount(inverse, weights=np.concatenate(steps)).astype(np.float64),
+    )
