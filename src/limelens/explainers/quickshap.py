@@ -41,7 +41,7 @@ class QuickShap(SequentialExplainer):
     .. math:: \arg\min_\phi \sum_z \frac{d - 1}{\binom{d}{|z|} |z| (d - |z|)}
               [f(z) - f(0) - z \cdot \phi]^2, \qquad \sum_i \phi_i = f(1) - f(0),
 
-    of the surrogate's expectation, on 2048 complementary pairs of virtual coalitions and corrected
+    of the surrogate's expectation, on 4096 complementary pairs of virtual coalitions and corrected
     by a sigmoid of an additive function, whose Shapley values are known; for the identity link and
     with ``scale="link"`` they have a closed form. Importances always sum to the difference of the
     scores of the intact and the hidden image. `details` as in `QuickLime`.

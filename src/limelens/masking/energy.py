@@ -38,4 +38,5 @@ def segment_energy(
     flat = np.arange(n_pixels) if segments is None else segments.ravel()
     background = backgrounds.mean(axis=0, dtype=np.float64)
     change = np.square(channels_last(image.astype(np.float64) - background, channel_axis))
-    return np.bincount(flat, weights=change.reshape(flat.size, -1).sum(axis=1))
+    energy = np.bincount(flat, weights=change.reshape(flat.size, -1).sum(axis=1))
+    return energy.astype(np.float64)

@@ -4,10 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._typing import Coalitions, Floats
-from limelens.surrogates.mask_kernel import CrossKernel, MaskKernel, signs
+from limelens.surrogates.mask_kernel import CrossKernel, MaskKernel
 from limelens.surrogates.mask_process import MaskProcess
 from limelens.surrogates.virtual import VirtualCoalitions
-from limelens.surrogates.walsh import code_signs, walsh_hadamard
+from limelens.surrogates.walsh import walsh_hadamard
 
 _INTERACTIONS = 1024
 _DRAWS = 64
@@ -43,12 +43,17 @@ def delta_covariance(
     """
     fitting = virtual.fitting
     weighted = fitting.weights * spread
-    functionals = (virtual.coalitions - fitting.centre).T * weighted
     if virtual.codes is None:
-        prior = _prior_by_interactions(functionals, virtual.coalitions, process.kernel)
+        prior = _prior_by_interactions(virtual, weighted, process.kernel)
     else:
         prior = _prior_in_group(virtual, virtual.codes, weighted, process.kernel)
-    total = prior - process.explained(kernel.images(functionals))
+    functionals = np.empty((len(fitting.centre) + 1, len(virtual)), dtype=np.float32)
+    np.multiply(virtual.spins, weighted, out=functionals[:-1], casting="same_kind")
+    functionals[-1] = weighted
+    images = kernel.images(functionals)
+    # Z - centre = S / 2 + (1/2 - centre): the second part is one row for all.
+    images = 0.5 * images[:-1] + np.multiply.outer(0.5 - fitting.centre, images[-1])
+    total = prior - process.explained(images)
     covariance = (1.0 - process.noise) * (fitting.inverse @ total @ fitting.inverse.T)
     covariance = 0.5 * (covariance + covariance.T)
     np.fill_diagonal(covariance, np.maximum(np.diagonal(covariance), 0.0))
@@ -59,19 +64,25 @@ def _prior_in_group(
     virtual: VirtualCoalitions, codes: NDArray[np.int64], weighted: Floats, kernel: MaskKernel
 ) -> Floats:
     """Return ``F K F'`` for the functionals ``(Z - centre)' diag(weighted)``."""
-    even, odd = kernel.parts(code_signs(codes) @ kernel.relevance)
+    agreement = (virtual.flips * kernel.relevance) @ virtual.spins
+    even, odd = kernel.parts(agreement.astype(np.float64))
     both = walsh_hadamard(np.stack([0.5 * (even + odd), weighted]))
-    spectrum, transform = np.maximum(both[0], 0.0), both[1]
-    shifted = transform[np.arange(len(transform)) ^ codes[:, np.newaxis]]
-    shifted *= 0.5 * virtual.flips[:, np.newaxis]
-    shifted += np.multiply.outer(0.5 - virtual.fitting.centre, transform)
-    return np.asarray((shifted * (spectrum / len(spectrum))) @ shifted.T)
+    roots, transform = np.sqrt(np.maximum(both[0], 0.0) / len(virtual)), both[1]
+    positions = np.arange(len(virtual))
+    shifted = np.empty((len(codes), len(virtual)))
+    offsets = 0.5 - virtual.fitting.centre
+    for row, code, flip, offset in zip(shifted, codes, virtual.flips, offsets, strict=True):
+        np.take(transform, positions ^ code, out=row)
+        row *= 0.5 * flip
+        row += offset * transform
+        row *= roots
+    return np.asarray(shifted @ shifted.T)
 
 
 def _prior_by_interactions(
-    functionals: Floats, coalitions: Coalitions, kernel: MaskKernel
+    virtual: VirtualCoalitions, weighted: Floats, kernel: MaskKernel
 ) -> Floats:
-    r"""Return ``F K F'`` among folded coalitions, the kernel's interactions by Monte Carlo.
+    r"""Return the same among folded coalitions, the kernel's interactions by Monte Carlo.
 
     The product part is a mixture of interactions, :math:`\prod_i \rho_i^{[z_i \ne z_i']} =
     \sum_T P(T) \prod_{i \in T} s_i s_i'`, where T holds each segment with probability
@@ -82,19 +93,20 @@ def _prior_by_interactions(
     p = 0.5 * (1.0 - kernel.decays)
     none = float(np.prod(1.0 - p))
     single = none * p / (1.0 - p)
-    half = len(coalitions) // 2
+    half = len(virtual) // 2
+    functionals = (0.5 * virtual.spins + (0.5 - virtual.fitting.centre)[:, np.newaxis]) * weighted
     even = functionals[:, :half] + functionals[:, half:]
     odd = functionals[:, :half] - functionals[:, half:]
     total = even.sum(axis=1)
-    main = odd @ signs(coalitions[:half])
+    main = odd @ virtual.spins[:, :half].T
     result = (1.0 + share * none) * np.outer(total, total)
     result += (main * (kernel.additive * kernel.relevance + share * single)) @ main.T
     sets = _interaction_sets(p)
     if share == 0 or len(sets) == 0:
         return result
-    hidden = (~coalitions[:half]).astype(np.float32)
-    parity = (hidden @ sets.T.astype(np.float32)).astype(np.int8) & 1
-    characters = 1.0 - 2.0 * parity.astype(np.float32)
+    hidden = (~virtual.coalitions[:half]).astype(np.float32)
+    counts = (hidden @ sets.T.astype(np.float32)).astype(np.int8)
+    characters = (1 - 2 * (counts & 1)).astype(np.float32)
     is_odd = sets.sum(axis=1) % 2 == 1
     mass = share * max(1.0 - none - float(single.sum()), 0.0) / len(sets)
     for part, chosen in ((even, ~is_odd), (odd, is_odd)):

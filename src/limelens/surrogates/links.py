@@ -15,6 +15,7 @@ _DRAWS = 64
 _MOST_VECTORS = 256
 _CLIP = 20.0
 _OVERFLOW = 60.0
+_CHUNK = 1024
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -136,19 +137,17 @@ class SoftmaxLink(Link):
         if len(residuals) > _MOST_VECTORS:
             chosen = np.linspace(0, len(residuals) - 1, _MOST_VECTORS).round().astype(np.intp)
             residuals = residuals[chosen]
-        raised = np.exp(np.maximum(means - means.max(axis=1, keepdims=True), -10 * _OVERFLOW))
-        factors = np.exp(np.clip(residuals, -_CLIP, _CLIP))
-        inverse = 1.0 / (raised @ factors.T)
-        squared = np.square(inverse)
+        factors = np.exp(np.clip(residuals, -_CLIP, _CLIP)).astype(np.float32)
         root = _root(scale)
         scores, spread = np.empty((2, len(means), self.n_explained))
-        for target in range(self.n_explained):
-            own = raised[:, target] / len(factors)
-            scores[:, target] = own * (inverse @ factors[:, target])
-            slopes = squared @ (factors[:, [target]] * factors)
-            slopes *= raised * -own[:, np.newaxis]
-            slopes[:, target] += scores[:, target]
-            spread[:, target] = np.sqrt(np.square(slopes @ root).sum(axis=1))
+        for start in range(0, len(means), _CHUNK):
+            chunk = slice(start, start + _CHUNK)
+            top = means[chunk].max(axis=1, keepdims=True)
+            raised = np.exp(np.maximum(means[chunk] - top, -_OVERFLOW)).astype(np.float32)
+            inverse = 1.0 / (raised @ factors.T)
+            for target in range(self.n_explained):
+                scores[chunk, target], slopes = _competing(raised, factors, inverse, target)
+                spread[chunk, target] = np.sqrt(np.square(slopes @ root).sum(axis=1))
         return scores, spread
 
     def score(self, columns: Floats) -> Floats:
@@ -158,17 +157,33 @@ class SoftmaxLink(Link):
 
     def inflation(self, process: MaskProcess) -> Floats:
         """Return the same on the probabilities' scale, by 64 draws of a fixed seed."""
-        root = _root(process.scale)
-        normal = np.random.default_rng(0).standard_normal((_DRAWS // 2, root.shape[1]))
-        draws = np.concatenate([normal, -normal]) @ root.T
-        spread = 1.0 / np.sqrt(process.precisions)
+        normal = np.random.default_rng(0).standard_normal((_DRAWS // 2, len(process.scale)))
+        errors = normal @ _root(process.scale).T * np.sqrt(np.mean(1.0 / process.precisions))
+        factors = np.exp(np.clip(np.concatenate([errors, -errors]), -_CLIP, _CLIP))
         centres = self.columns - process.residuals
-        logits = centres[:, np.newaxis] + spread[:, np.newaxis, np.newaxis] * draws
-        logits -= logits.max(axis=2, keepdims=True)
-        raised = np.exp(logits)
-        p = raised[:, :, : self.n_explained] / raised.sum(axis=2, keepdims=True)
-        mean, variance = p.mean(axis=1), p.var(axis=1)
-        return _ratio(np.square(self.explained - mean).sum(axis=0), variance.sum(axis=0))
+        raised = np.exp(np.maximum(centres - centres.max(axis=1, keepdims=True), -_OVERFLOW))
+        inverse = 1.0 / (raised @ factors.T)
+        ratios = []
+        for target in range(self.n_explained):
+            p = raised[:, [target]] * factors[:, target] * inverse
+            missed = np.square(self.explained[:, target] - p.mean(axis=1)).sum()
+            ratios.append(_ratio(missed, p.var(axis=1).sum()))
+        return np.concatenate(ratios)
+
+
+def _competing(
+    raised: NDArray[np.float32],
+    factors: NDArray[np.float32],
+    inverse: NDArray[np.float32],
+    target: int,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the smeared probability of a target (v,) and its slopes (v, c); see `SoftmaxLink`."""
+    own = raised[:, target] / len(factors)
+    score = own * (inverse @ factors[:, target])
+    slopes = np.square(inverse) @ (factors[:, [target]] * factors)
+    slopes *= raised * -own[:, np.newaxis]
+    slopes[:, target] += score
+    return score, slopes
 
 
 def _ratio(squares: Floats, expected: Floats) -> Floats:

@@ -9,6 +9,7 @@ from limelens._typing import Coalitions, Floats
 
 _DECAY = 0.95
 _FLOOR = 0.05
+_CACHED = 32_768
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,17 +56,30 @@ class MaskKernel:
         return np.exp(self.log_decay * self.relevance)
 
     def parts(self, agreement: Floats) -> tuple[Floats, Floats]:
-        """Return k(a) + k(-a), even, and k(a) - k(-a), odd, from one exponential."""
+        """Return k(a) + k(-a), even, and k(a) - k(-a), odd; `agreement` is used up for the odd."""
+        odd = agreement
         if self.additive == 1:
-            return np.full_like(agreement, 2.0), 2.0 * agreement
-        product = np.exp(0.5 * self.log_decay * (1.0 - agreement))
-        product *= 1.0 - self.additive
-        mirrored = (1.0 - self.additive) ** 2 * np.exp(self.log_decay) / product
-        even = product + mirrored
+            odd *= 2.0
+            return np.full_like(odd, 2.0), odd
+        even = np.empty_like(odd)
+        rows = max(1, _CACHED // max(1, odd[:1].size))
+        for start in range(0, len(odd), rows):  # a few rows at a time stay in the cache
+            self._parts(even[start : start + rows], odd[start : start + rows])
+        return even, odd
+
+    def _parts(self, even: Floats, odd: Floats) -> None:
+        """Write the parts in place of nothing and of the agreement, from one exponential."""
+        share = 1.0 - self.additive
+        np.subtract(1.0, odd, out=even)
+        even *= 0.5 * self.log_decay
+        np.exp(even, out=even)
+        even *= share
+        mirrored = (share**2 * np.exp(self.log_decay)) / even
+        odd *= 2.0 * self.additive
+        odd += even
+        odd -= mirrored
+        even += mirrored
         even += 2.0
-        product -= mirrored
-        product += 2.0 * self.additive * agreement
-        return even, product
 
     def matrix(self, left: Coalitions, right: Coalitions) -> Floats:
         """Return the kernel between the rows of two sets of coalitions, shape (n, m)."""
@@ -104,12 +118,14 @@ class CrossKernel:
         even, odd = 0.5 * (self.even @ plus), 0.5 * (self.odd @ minus)
         return np.concatenate([even + odd, even - odd])
 
-    def images(self, functionals: Floats) -> Floats:
-        """Return functionals @ K for functionals of shape (r, v); shape (r, n)."""
+    def images(self, functionals: NDArray[np.float32]) -> Floats:
+        """Return functionals @ K, in single precision, for functionals (r, v); shape (r, n)."""
         half = len(self.even)
         first, second = functionals[:, :half], functionals[:, half:]
-        even, odd = 0.5 * ((first + second) @ self.even), 0.5 * ((first - second) @ self.odd)
-        return np.concatenate([even + odd, even - odd], axis=1) if self.folded else even + odd
+        even = (first + second) @ self.even.astype(np.float32)
+        odd = (first - second) @ self.odd.astype(np.float32)
+        parts = [even + odd, even - odd] if self.folded else [even + odd]
+        return 0.5 * np.concatenate(parts, axis=1, dtype=np.float64)
 
 
 def cross_kernel(kernel: MaskKernel, left: Coalitions, right: Coalitions) -> CrossKernel:

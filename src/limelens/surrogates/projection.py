@@ -8,12 +8,13 @@ from limelens._typing import Coalitions, Floats
 from limelens.surrogates.delta import delta_covariance
 from limelens.surrogates.effects import banzhaf_effects, shapley_effects
 from limelens.surrogates.links import Link, log_odds, quantiles, sigmoid
-from limelens.surrogates.mask_kernel import cross_kernel, signs
+from limelens.surrogates.mask_kernel import cross_kernel
 from limelens.surrogates.mask_process import MaskProcess
 from limelens.surrogates.sigmoid_effects import sigmoid_effects
 from limelens.surrogates.virtual import VirtualCoalitions
 
 _MOST_ORTHOGONAL = 64
+_RIDGE = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,6 +76,10 @@ def project(
             importances += _straight_control(process, virtual, means)
         else:
             importances += _curved_control(link, virtual, means, values, residuals)
+    if virtual.coarse is not None:
+        virtual = virtual.coarse
+        kernel = cross_kernel(process.kernel, virtual.coalitions, process.coalitions)
+        values, spread = link.curve(process.mean_of(kernel), residuals, process.scale)
     covariance = [delta_covariance(process, virtual, kernel, column) for column in spread.T]
     return Projection(
         importances=importances,
@@ -90,12 +95,11 @@ def _closed_form(
     importances, covariance = shapley_effects(process)
     gap = differences - importances.sum(axis=1)
     importances = importances + gap[:, np.newaxis] / importances.shape[1]
+    asked = (virtual.coarse or virtual).coalitions
     return Projection(
         importances=importances,
         covariance=process.variances[:, np.newaxis, np.newaxis] * covariance,
-        additive_share=additive_share(
-            virtual.coalitions, process.predict(virtual.coalitions), importances
-        ),
+        additive_share=additive_share(asked, process.predict(asked), importances),
     )
 
 
@@ -103,7 +107,7 @@ def _uniform_effects(virtual: VirtualCoalitions, values: Floats, differences: Fl
     """Return what the virtual coalitions take for the Banzhaf (Shapley) values; shape (t, d)."""
     if virtual.definition == "shapley":
         return virtual.importances(values, differences)
-    return 2.0 * (values.T @ signs(virtual.coalitions)) / len(virtual)
+    return 2.0 * (virtual.spins @ values).T / len(virtual)
 
 
 def _straight_control(process: MaskProcess, virtual: VirtualCoalitions, means: Floats) -> Floats:
@@ -117,12 +121,11 @@ def _curved_control(
     """Return their error on a sigmoid of an additive function, one like each target."""
     definition = "shapley" if virtual.definition == "shapley" else "banzhaf"
     shifts = quantiles(residuals[:, 0]) if link.name == "log-odds" else np.zeros(1)
-    spins = signs(virtual.coalitions)
+    spins = virtual.spins.T.astype(np.float64)
     corrections = []
     for column in range(values.shape[1]):
         scale = means[:, 0] if link.name == "log-odds" else log_odds(values[:, column])
-        intercept = float(scale.mean())
-        slopes = np.asarray(np.linalg.solve(spins.T @ spins, spins.T @ (scale - intercept)))
+        intercept, slopes = _tangent(spins, scale, values[:, column])
         exact = sigmoid_effects(intercept, slopes, shifts, definition=definition)
         angles = intercept + spins @ slopes
         like = np.mean([sigmoid(angles + shift) for shift in shifts], axis=0)[:, np.newaxis]
@@ -131,6 +134,18 @@ def _curved_control(
         found = _uniform_effects(virtual, like, np.array([top - bottom]))
         corrections.append(exact - found[0])
     return np.stack(corrections)
+
+
+def _tangent(spins: Floats, scale: Floats, values: Floats) -> tuple[float, Floats]:
+    """Fit log-odds by an additive function where they matter: with the weights p (1 - p)."""
+    weights = np.maximum(values * (1.0 - values), np.finfo(np.float64).eps)
+    centre = weights @ spins / weights.sum()
+    mean = float(weights @ scale / weights.sum())
+    weighted = (spins - centre).T * weights
+    gram = weighted @ (spins - centre)
+    gram[np.diag_indices_from(gram)] += _RIDGE * np.trace(gram) / len(gram)
+    slopes = np.asarray(np.linalg.solve(gram, weighted @ (scale - mean)))
+    return mean - float(centre @ slopes), slopes
 
 
 def additive_share(coalitions: Coalitions, values: Floats, importances: Floats) -> Floats:

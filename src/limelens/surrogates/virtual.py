@@ -1,6 +1,6 @@
 """Virtual coalitions: where a fitted surrogate is asked, at no model call, what it would say."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import lgamma
 
@@ -14,7 +14,8 @@ from limelens.surrogates.walsh import bch_codes, code_signs, random_codes
 LIME_WIDTH = 0.25
 _FULL_FACTORIAL = 13
 _MOST_BCH = 64
-_SHAPLEY_PAIRS = 2048
+_SHAPLEY_PAIRS = 4096
+_COARSE = 2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,6 +61,8 @@ class VirtualCoalitions:
         "lime", "banzhaf" or "shapley".
     coalitions : ndarray of bool, shape (v, d)
         Folded: the second half are the complements of the first.
+    spins : ndarray of float32, shape (d, v)
+        1 where a segment is kept and -1 where it is hidden.
     codes : ndarray of int, shape (d,), or None
         For a group of :math:`v = 2^q` coalitions: the columns' q-bit codes; coalition u has
         :math:`s_i(u) = f_i (-1)^{\mathrm{popcount}(u \,\&\, c_i)}`.
@@ -69,14 +72,18 @@ class VirtualCoalitions:
         Whether these are all :math:`2^d` coalitions.
     fitting : Fitting
         The least-squares fit on them.
+    coarse : VirtualCoalitions, optional
+        Fewer of them, enough for a covariance; None where a group makes that cheap.
     """
 
     definition: str
     coalitions: Coalitions
+    spins: NDArray[np.float32]
     codes: NDArray[np.int64] | None
     flips: Floats
     exact: bool
     fitting: Fitting
+    coarse: "VirtualCoalitions | None" = None
 
     def __len__(self) -> int:
         return len(self.coalitions)
@@ -102,7 +109,7 @@ def virtual_coalitions(n_segments: int, definition: str) -> VirtualCoalitions:
         All coalitions up to 13 segments. Above, for LIME and Banzhaf: an orthogonal array of
         strength 5 up to 64 segments (8192 coalitions from 33 on), so that no interaction of two,
         three or four segments leaks into an importance under uniform weights; beyond that a random
-        linear code of strength 3, to be used with a control variate. For Shapley values: 2048
+        linear code of strength 3, to be used with a control variate. For Shapley values: 4096
         complementary pairs, their sizes uniform on 1..d-1.
 
     References
@@ -125,14 +132,28 @@ def virtual_coalitions(n_segments: int, definition: str) -> VirtualCoalitions:
         coalitions = code_signs(codes) * flips > 0
     else:
         coalitions = _pairs_of_all_sizes(n_segments, rng)
-    return VirtualCoalitions(
+    whole = VirtualCoalitions(
         definition=definition,
         coalitions=coalitions,
+        spins=_spins(coalitions),
         codes=codes,
         flips=flips,
         exact=exact,
         fitting=fitting_on(coalitions, definition, complete=exact),
     )
+    return whole if codes is not None else replace(whole, coarse=_thinned(whole))
+
+
+def _thinned(virtual: VirtualCoalitions) -> VirtualCoalitions:
+    """Return every second pair: sizes stay uniform, for they come in order."""
+    first = virtual.coalitions[: len(virtual) // 2 : _COARSE]
+    coalitions = np.concatenate([first, ~first])
+    fitting = fitting_on(coalitions, virtual.definition, complete=False)
+    return replace(virtual, coalitions=coalitions, spins=_spins(coalitions), fitting=fitting)
+
+
+def _spins(coalitions: Coalitions) -> NDArray[np.float32]:
+    return np.ascontiguousarray(np.where(coalitions.T, np.float32(1), np.float32(-1)))
 
 
 def fitting_on(coalitions: Coalitions, definition: str, *, complete: bool) -> Fitting:
