@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from limelens.segmenting.superpixels import Felzenszwalb, Quickshift, Slic, Watershed
     from limelens.surrogates.forward_selection import ForwardSelection
     from limelens.surrogates.gaussian_process import GaussianProcess
+    from limelens.surrogates.interactions import interaction_index
     from limelens.surrogates.lasso import Lasso
     from limelens.surrogates.linear import Ridge
     from limelens.surrogates.regressor import Regressor
@@ -107,6 +108,7 @@ _HOMES = {
     "Tree": "surrogates.tree",
     "Watershed": "segmenting.superpixels",
     "grad_cam": "explainers.gradcam",
+    "interaction_index": "surrogates.interactions",
     "log_odds": "targets",
     "margin": "targets",
     "perturb": "masking.perturb",
@@ -164,6 +166,7 @@ __all__ = [
     "Tree",
     "Watershed",
     "grad_cam",
+    "interaction_index",
     "log_odds",
     "margin",
     "perturb",

@@ -52,7 +52,7 @@ class KernelShap(SegmentExplainer):
     Of a pair S, N - S only the odd part :math:`o = (v(S) - v(N - S)) / 2` depends on
     :math:`\phi`, so the fit is one of the odd parts on :math:`\pm 1/2`, a row a pair.
     Interactions of an even number of segments cancel. With p pairs for d - 1 free values the
-    variance grows as p / (p - d), a peak at about 2 d calls (see `sampling`).
+    variance grows as p / (p - d): a peak at about 2 d calls.
 
     Standard errors are those of that fit, pair by pair (HC3): zero if all coalitions were asked
     about. `fidelity` is the held-out R² of the additive model over the sampled coalitions, each
