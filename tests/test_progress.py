@@ -1,0 +1,72 @@
+"""How far a run is."""
+
+import sys
+import types
+
+import numpy as np
+import pytest
+
+import limelens as ll
+from limelens.errors import InvalidInputError
+
+IMAGE = np.random.default_rng(0).random((6, 6))
+EXPLAINER = ll.Ablation(segmenter=ll.Grid(cell=(3, 3)))
+
+
+def brightness(batch):
+    return batch.mean(axis=(1, 2))
+
+
+class Bar:
+    """What tqdm offers, written down."""
+
+    made: list["Bar"] = []  # noqa: RUF012 - one list for all bars of a test
+
+    def __init__(self, unit):
+        self.n, self.total, self.closed, self.unit = 0, None, False, unit
+        Bar.made.append(self)
+
+    def update(self, more):
+        self.n += more
+
+    def close(self):
+        self.closed = True
+
+
+@pytest.fixture
+def bars(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tqdm", types.ModuleType("tqdm"))
+    monkeypatch.setitem(sys.modules, "tqdm.auto", types.SimpleNamespace(tqdm=Bar))
+    monkeypatch.setattr(Bar, "made", [])
+    return Bar.made
+
+
+def test_a_bar_counts_images_and_is_closed(bars):
+    EXPLAINER.explain(IMAGE, brightness, progress=True, batch_size=2)
+    assert (bars[0].n, bars[0].total, bars[0].closed) == (6, 6, True)
+
+
+def test_a_bar_is_closed_when_the_model_fails(bars):
+    def fails(batch):
+        raise RuntimeError("no model")
+
+    with pytest.raises(RuntimeError, match="no model"):
+        EXPLAINER.explain(IMAGE, fails, progress=True)
+    assert bars[0].closed
+
+
+def test_without_tqdm_a_bar_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    with pytest.raises(ImportError, match=r"pip install limelens\[progress\]"):
+        EXPLAINER.explain(IMAGE, brightness, progress=True)
+
+
+@pytest.mark.parametrize("progress", [None, False])
+def test_nothing_is_shown_unless_asked(progress, bars):
+    EXPLAINER.explain(IMAGE, brightness, progress=progress)
+    assert bars == []
+
+
+def test_anything_else_is_refused():
+    with pytest.raises(InvalidInputError, match="`progress` must be a callable"):
+        EXPLAINER.explain(IMAGE, brightness, progress="yes")
