@@ -11,6 +11,9 @@ from limelens._validation import check_coalitions, check_numeric, describe
 from limelens.errors import InvalidInputError, PredictionError
 
 
+LARGEST_SCORE = 1e150
+
+
 def check_scores(
     raw: object, n_images: int, *, any_rank: bool = False, name: str = "predict_fn"
 ) -> NDArray[Any]:
@@ -50,9 +53,12 @@ def check_scores(
             "target=lambda scores: scores[..., 1].mean(axis=(1, 2))."
         )
         raise PredictionError(msg)
-    if scores.dtype.kind == "f" and not np.isfinite(scores).all():
-        row = int(np.argwhere(~np.isfinite(scores))[0][0])
-        msg = f"{want}, all finite; image {row} of this batch got NaN or infinite scores."
+    if scores.dtype.kind == "f" and not (np.abs(scores) <= LARGEST_SCORE).all():
+        row = int(np.argwhere(~(np.abs(scores) <= LARGEST_SCORE))[0][0])
+        msg = (
+            f"{want}, all finite and up to {LARGEST_SCORE:g} (their squares must be finite too); "
+            f"image {row} of this batch got NaN, infinite or larger scores."
+        )
         raise PredictionError(msg)
     return scores[:, np.newaxis] if scores.ndim == 1 else scores
 

@@ -32,8 +32,11 @@ def predicted_correlation(importances: Floats, standard_errors: Floats) -> Float
     >>> predicted_correlation(importances, np.full((2, 2), 1.5))
     array([0.8, nan])
     """
-    variance = importances.var(axis=1)
-    noise = np.mean(standard_errors**2, axis=1)
+    # Relative to the largest importance: squares of tiny scores would underflow.
+    largest = np.abs(importances).max(axis=1, keepdims=True)
+    scale = np.where(largest > 0, largest, 1.0)
+    variance = (importances / scale).var(axis=1)
+    noise = np.mean((standard_errors / scale) ** 2, axis=1)
     constant = np.ptp(importances, axis=1) == 0
     total = np.where(constant, 1.0, variance + noise)
     return np.where(constant, np.nan, np.sqrt(variance / total))

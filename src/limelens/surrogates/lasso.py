@@ -1,7 +1,7 @@
 """The lasso surrogate: a penalty chosen by the data, and an answer without its shrinking."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -160,6 +160,7 @@ class Lasso:
 
     alpha: float | None = None
     criterion: str = "aic"
+    _: KW_ONLY
     debias: bool = True
 
     def __post_init__(self) -> None:
