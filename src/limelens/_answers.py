@@ -10,7 +10,6 @@ from limelens._typing import ClassNames, Coalitions
 from limelens._validation import check_coalitions, check_numeric, describe
 from limelens.errors import InvalidInputError, PredictionError
 
-
 LARGEST_SCORE = 1e150
 
 
@@ -53,14 +52,22 @@ def check_scores(
             "target=lambda scores: scores[..., 1].mean(axis=(1, 2))."
         )
         raise PredictionError(msg)
-    if scores.dtype.kind == "f" and not (np.abs(scores) <= LARGEST_SCORE).all():
-        row = int(np.argwhere(~(np.abs(scores) <= LARGEST_SCORE))[0][0])
+    usable = _usable(scores)
+    if not usable.all():
+        row = int(np.argwhere(~usable)[0][0])
         msg = (
             f"{want}, all finite and up to {LARGEST_SCORE:g} (their squares must be finite too); "
             f"image {row} of this batch got NaN, infinite or larger scores."
         )
         raise PredictionError(msg)
     return scores[:, np.newaxis] if scores.ndim == 1 else scores
+
+
+def _usable(scores: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which scores are finite and can be squared."""
+    if scores.dtype.kind != "f":
+        return np.ones(scores.shape, dtype=bool)
+    return np.asarray(np.abs(scores) <= min(LARGEST_SCORE, float(np.finfo(scores.dtype).max)))
 
 
 def _kind(raw: object) -> str:
