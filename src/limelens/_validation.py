@@ -378,13 +378,16 @@ def to_dtype(name: str, values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[A
         return values
     if dtype.kind == "f":
         return values.astype(dtype)
-    rounded = np.rint(values) if values.dtype.kind == "f" else values
     low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
-    if rounded.size and (rounded.min() < low or rounded.max() > high):
+    least, most = (values.min(), values.max()) if values.size else (low, low)
+    if np.rint(least) < low or np.rint(most) > high:
         msg = (
             f"`{name}` must fit the image's dtype {dtype}, from {low} to {high}; got values "
-            f"from {rounded.min():g} to {rounded.max():g}. Convert the image to float first "
-            "if it needs them."
+            f"from {least:g} to {most:g}. Convert the image to float first if it needs them."
         )
         raise InvalidInputError(msg)
-    return rounded.astype(dtype)
+    if values.dtype.kind != "f":
+        return values.astype(dtype)
+    converted = np.empty(values.shape, dtype)
+    np.rint(values, out=converted, casting="unsafe")  # without a second float array
+    return converted

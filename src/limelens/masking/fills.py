@@ -36,8 +36,7 @@ class ImageMean:
 
     def __call__(self, image: Image, segments: Segments | None) -> Floats:
         """Return the background of an image, channels last; `segments` are not needed."""
-        # by whole rows, as filling pixel by pixel is several times slower
-        return np.full(image.shape, np.full(image.shape[1:], _channel_means(image)))
+        return _everywhere(_channel_means(image), image.shape)
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ class Constant:
                 f"channel(s); got {self.value}."
             )
             raise InvalidInputError(msg)
-        return np.full(image.shape, self.value, dtype=np.float64)
+        return _everywhere(np.asarray(self.value, dtype=np.float64), image.shape)
 
 
 @dataclass(frozen=True)
@@ -297,6 +296,11 @@ class Backgrounds:
             )
             raise InvalidInputError(msg)
         return np.stack(each)
+
+
+def _everywhere(value: Floats, shape: tuple[int, ...]) -> Floats:
+    """Return one value, or one per channel, as a read-only array that takes one row of memory."""
+    return np.broadcast_to(np.full(shape[1:], value), shape)
 
 
 def _channel_means(image: Image) -> Floats:
