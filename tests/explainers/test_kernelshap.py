@@ -1,6 +1,7 @@
 """KernelSHAP: its limit, its error bars, and the sizes where it is weak."""
 
 import warnings
+from math import comb
 
 import numpy as np
 import pytest
@@ -40,6 +41,17 @@ def test_all_coalitions_are_asked_about_as_soon_as_they_fit():
     assert explanation.n_predictions == 2**D
     assert explanation.details["exact"]
     assert not explain(2**D - 1).details["exact"]
+
+
+def test_of_all_coalitions_fidelity_is_that_of_the_kernel_weighted_fit():
+    explanation, z = explain(2**D), all_coalitions(D)[1:-1]
+    sizes = z.sum(axis=1)
+    weights = 1 / (np.array([comb(D, size) for size in sizes]) * sizes * (D - sizes))
+    left = TABLE[1:-1] - TABLE[0] - z @ exact_values(TABLE).T
+    mean = weights @ TABLE[1:-1] / weights.sum()
+    r2 = 1 - weights @ left**2 / (weights @ (TABLE[1:-1] - mean) ** 2)
+    np.testing.assert_allclose(explanation.fidelity, r2)
+    np.testing.assert_allclose(explanation.details["training_fidelity"], r2)
 
 
 def test_many_pairs_approach_the_exact_values():

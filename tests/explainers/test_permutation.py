@@ -59,6 +59,15 @@ def test_error_bars_are_the_spread_of_the_pairs_and_cover_the_exact_values():
     )
 
 
+def test_error_bars_are_those_of_a_mean():
+    orders = np.random.default_rng(0).random((3, D)).argsort(axis=1)
+    gains = antithetic_gains(look_up, orders, TABLE[-1], TABLE[0])
+    explanation = explain(3)
+    np.testing.assert_allclose(explanation.importances, gains.mean(axis=0))
+    spread = np.sqrt(np.square(gains - gains.mean(axis=0)).sum(axis=0) / 2 / 3)
+    np.testing.assert_allclose(explanation.standard_errors, spread)
+
+
 def test_one_order_has_no_error_bars():
     explanation = explain(1)
     assert np.isnan(explanation.standard_errors).all()

@@ -129,6 +129,12 @@ def test_the_tree_is_that_of_the_formula(boundary):
     np.testing.assert_array_equal(ll.RegionTree(boundary)(image, segments), expected)
 
 
+def test_of_equal_colours_the_smallest_regions_are_joined_first():
+    image = np.array([[0.5] * 8 + [1.0]])
+    segments = np.array([[0, 0, 0, 1, 1, 1, 2, 3, 4]])
+    assert groups(ll.RegionTree()(image, segments))[0] == {2, 3}
+
+
 def test_a_flat_image_gives_a_balanced_tree():
     merges = ll.RegionTree()(np.full((8, 8), 7, np.uint8), np.arange(64).reshape(8, 8))
     assert depths(merges).max() <= 8
@@ -197,6 +203,12 @@ def test_halves_are_cut_across_the_longer_extent():
     assert {0, 1, 4, 5} in made
     assert {2, 3, 6, 7} in made
     assert depths(merges).tolist() == [3] * 8
+
+
+def test_halves_go_by_the_middle_of_each_segment():
+    """A long segment on the left lies left, however many pixels it has."""
+    merges = ll.HalvingTree()(np.zeros((1, 8)), np.array([[0, 0, 0, 0, 1, 2, 3, 3]]))
+    assert groups(merges) == [{0, 1}, {2, 3}, {0, 1, 2, 3}]
 
 
 def test_an_odd_number_is_cut_next_to_the_middle():

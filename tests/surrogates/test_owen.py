@@ -163,19 +163,20 @@ def test_the_group_that_adds_most_is_split_first():
     ]
 
 
-def test_a_round_splits_only_what_promises_half_of_the_first():
-    """Half the root adds 10, half 4: of one round the second is not part."""
-    weights = np.array([2.0, 2.0, 5.0, 5.0])
+@pytest.mark.parametrize(("second", "sizes"), [(4.0, [2, 4, 4]), (6.0, [2, 8])])
+def test_a_round_splits_what_promises_half_of_the_first(second, sizes):
+    """Half the root adds 10; the other half is part of the round from 5 on."""
+    weights = np.array([second / 2, second / 2, 5.0, 5.0])
     table = (np.arange(16)[:, np.newaxis] >> np.arange(4) & 1) @ weights[:, np.newaxis]
-    sizes = []
+    seen = []
 
     def game(coalitions):
-        sizes.append(len(coalitions))
+        seen.append(len(coalitions))
         return table[coalitions @ (1 << np.arange(4))]
 
     merges = np.array([[0, 1], [2, 3], [4, 5]])
     owen_values(game, merges, tree_members(merges), (table[-1], table[0]), 100)
-    assert sizes == [2, 4, 4]
+    assert seen == sizes
 
 
 def test_a_round_is_never_larger_than_a_batch():

@@ -99,10 +99,8 @@ def exact_interactions(game: Game, n_segments: int, rows: int = CHUNK_ROWS) -> F
            [1., 0.]])
     """
     d = n_segments
-    sizes = np.arange(d + 1)
-    within = (sizes <= d - 2).astype(np.float64)
-    weight = within / np.array([(d - 1) * comb(d - 2, min(s, d - 2)) for s in range(d + 1)])
-    # Padded with zeros below: w(-1) = w(-2) = 0.
+    # Beyond d - 2 any number will do: such a coalition leaves out no pair.
+    weight = 1.0 / np.array([(d - 1) * comb(d - 2, min(s, d - 2)) for s in range(d + 1)])
     none, one, both = weight, np.r_[0.0, weight[:-1]], np.r_[0.0, 0.0, weight[:-2]]
     total: Floats = np.zeros(())
     for kept, size, gains in _gains(game, d, rows):

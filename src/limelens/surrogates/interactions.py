@@ -140,11 +140,11 @@ def _enumerated(coalitions: Coalitions, values: Floats) -> Floats:
     d = coalitions.shape[1]
     bits: NDArray[np.intp] = 1 << np.arange(min(d, MOST_ENUMERATED))
     codes, first = np.unique(coalitions[:, : len(bits)] @ bits, return_index=True)
-    if d > MOST_ENUMERATED or len(codes) < 2**d:
+    if len(codes) < 2**d:  # which more segments than can be enumerated never reach
         msg = (
             f"`samples` must hold all 2**{d} coalitions of {d} segments (at most "
-            f"{MOST_ENUMERATED}) for estimator='exact'; got {len(coalitions)}. Pay for the rest with "
-            "ExactShapley().explain(..., reuse=...), or pass estimator='gaussian_process'."
+            f"{MOST_ENUMERATED}) for estimator='exact'; got {len(coalitions)}. Pay for the rest "
+            "with ExactShapley().explain(..., reuse=...), or pass estimator='gaussian_process'."
         )
         raise InvalidInputError(msg)
     table = values[first]
