@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from limelens._progress import Reporter
 from limelens._typing import Batch, Floats, Image, Scores
 from limelens._validation import check_int
+from limelens._warnings import warn
 from limelens.compat import lime_base
 from limelens.compat.image_explanation import ImageExplanation, Run
 from limelens.compat.perturbation import (
@@ -18,11 +19,11 @@ from limelens.compat.perturbation import (
     consecutive,
     hidden_image,
     kept_segments,
+    label_ids,
     masked_batches,
     segment_image,
 )
 from limelens.compat.scikit_image import SegmentationAlgorithm
-from limelens.surrogates.kernels import cosine_distance
 
 __all__ = ["ImageExplanation", "LimeImageExplainer"]
 
@@ -162,13 +163,13 @@ class LimeImageExplainer:
         fits = self.base.explain_labels(
             data,
             scores,
-            self._distances(data, distance_metric),
+            _distances(data, distance_metric),
             labels,
             num_features,
             feature_selection=self.feature_selection,
             model_regressor=model_regressor,
         )
-        _store(explanation, labels, fits)
+        _store(explanation, scores, labels, fits)
         return explanation
 
     def data_labels(
@@ -203,7 +204,7 @@ class LimeImageExplainer:
         segments = consecutive(np.asarray(segments), strict=self.strict_lime)
         num_samples = check_int("num_samples", num_samples, minimum=1)
         batch_size = check_int("batch_size", batch_size, minimum=1)
-        ids = np.unique(segments)
+        ids = label_ids(segments)
         data = self.random_state.randint(0, 2, num_samples * len(ids)).reshape(num_samples, -1)
         data[0, :] = 1
         scorer = classifier_fn
@@ -236,19 +237,10 @@ class LimeImageExplainer:
         labels = segment_image(image, segmentation_fn, strict=self.strict_lime)
         return consecutive(labels, strict=self.strict_lime)
 
-    def _distances(self, data: NDArray[Any], metric: str) -> Floats:
-        """Return the distance of every row to the first; a custom kernel gets lime's to the bit."""
-        if metric == "cosine" and self.kernel is None:
-            return cosine_distance(data.astype(np.bool_))
-        from sklearn.metrics import pairwise_distances  # noqa: PLC0415
-
-        distances: Floats = pairwise_distances(data, data[0].reshape(1, -1), metric=metric).ravel()
-        return distances
-
     def _run(
         self, hidden: Image, segments: NDArray[Any], data: NDArray[Any], scores: Scores
     ) -> Run:
-        ids = np.unique(segments)
+        ids = label_ids(segments)
         return Run(
             background=hidden,
             ids=ids,
@@ -273,6 +265,14 @@ def _as_lime_image(image: Any) -> Image:
     return np.stack([array] * 3, axis=-1) if array.ndim == 2 else array
 
 
+def _distances(data: NDArray[Any], metric: str) -> Floats:
+    """Return the distance of every row to the first, with scikit-learn's rounding as in lime."""
+    from sklearn.metrics import pairwise_distances  # noqa: PLC0415
+
+    distances: Floats = pairwise_distances(data, data[0].reshape(1, -1), metric=metric).ravel()
+    return distances
+
+
 def _choose(explanation: ImageExplanation, scores: Scores, n: int) -> list[Any]:
     """Return the `n` labels of highest score in the order of lime's fits, the highest last."""
     rising = list(np.argsort(scores)[-n:])
@@ -281,8 +281,17 @@ def _choose(explanation: ImageExplanation, scores: Scores, n: int) -> list[Any]:
 
 
 def _store(
-    explanation: ImageExplanation, labels: Iterable[Any], fits: Iterable[lime_base.LocalFit]
+    explanation: ImageExplanation,
+    scores: Scores,
+    labels: Sequence[Any],
+    fits: Iterable[lime_base.LocalFit],
 ) -> None:
+    still = [str(label) for label in labels if np.ptp(scores[:, label]) == 0]
+    if still and not explanation.strict_lime:
+        warn(
+            f"`classifier_fn` never changed its score of label {', '.join(still)}: there is "
+            "nothing to explain. Try another label, hide_color or segmentation_fn."
+        )
     for label, fit in zip(labels, fits, strict=True):
         explanation.intercept[label], explanation.local_exp[label] = fit[:2]
         explanation.score[label], explanation.local_pred[label] = fit[2:]

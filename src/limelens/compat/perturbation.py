@@ -35,17 +35,36 @@ def segment_image(
     return np.asarray(labels)
 
 
-def consecutive(labels: NDArray[Any], *, strict: bool) -> NDArray[Any]:
+def label_ids(labels: NDArray[Any]) -> NDArray[Any]:
+    """Return the distinct labels, rising."""
+    if labels.dtype.kind in "iu" and labels.min() >= 0 and labels.max() < labels.size:
+        return np.flatnonzero(np.bincount(labels.ravel()))
+    return np.unique(labels)
+
+
+def are_consecutive(ids: NDArray[Any]) -> bool:
+    """Return whether the ids are `0..d-1`."""
+    return np.array_equal(ids, np.arange(len(ids)))
+
+
+def numbered(segments: NDArray[Any]) -> Segments:
+    """Return the label image with `0..d-1` in place of its ids."""
+    ids = label_ids(segments)
+    places = segments if are_consecutive(ids) else np.searchsorted(ids, segments)
+    return places.astype(np.intp, copy=False)
+
+
+def consecutive(segments: NDArray[Any], *, strict: bool) -> NDArray[Any]:
     """Return labels as `0..d-1` in the order of their ids, in their own dtype."""
-    ids = np.unique(labels)
-    if strict or np.array_equal(ids, np.arange(len(ids))):
-        return labels
+    ids = label_ids(segments)
+    if strict or are_consecutive(ids):
+        return segments
     warn(
         f"`segments` has {len(ids)} ids from {ids[0]} to {ids[-1]}, renumbered from 0 in the "
         "explanation; lime would never hide some of them. Make them consecutive yourself, or "
         "pass strict_lime=True."
     )
-    return np.searchsorted(ids, labels).astype(labels.dtype)
+    return numbered(segments).astype(segments.dtype)
 
 
 def hidden_image(image: Image, segments: NDArray[Any], hide_color: Any, *, strict: bool) -> Image:
@@ -57,23 +76,17 @@ def hidden_image(image: Image, segments: NDArray[Any], hide_color: Any, *, stric
     if hide_color is not None:
         hidden[:] = hide_color
         return hidden
-    ids, labels = numbered(segments)
-    owners = labels.ravel()
+    owners = numbered(segments).ravel()
+    sizes = np.bincount(owners)
     pixels = image.reshape(owners.size, -1)
     # as small integers: NumPy then sorts by radix
-    order = np.argsort(owners.astype(np.min_scalar_type(len(ids))), kind="stable")
-    parts = np.split(pixels[order], np.cumsum(np.bincount(owners))[:-1])
+    order = np.argsort(owners.astype(np.min_scalar_type(len(sizes))), kind="stable")
+    parts = np.split(pixels.take(order, axis=0), np.cumsum(sizes)[:-1])
     channels = range(3 if strict else pixels.shape[1])
     # one channel at a time: over both axes NumPy would add in another order
     colors = np.array([[np.mean(part[:, c]) for c in channels] for part in parts])
-    hidden.reshape(pixels.shape)[:] = colors.astype(image.dtype)[owners]
+    hidden.reshape(pixels.shape)[:] = colors.astype(image.dtype).take(owners, axis=0)
     return hidden
-
-
-def numbered(segments: NDArray[Any]) -> tuple[NDArray[Any], Segments]:
-    """Return the ids, rising, and the label image with `0..d-1` in their place."""
-    ids = np.unique(segments)
-    return ids, np.searchsorted(ids, segments).astype(np.intp, copy=False)
 
 
 def kept_segments(data: NDArray[Any], ids: NDArray[Any]) -> Coalitions:
@@ -81,7 +94,7 @@ def kept_segments(data: NDArray[Any], ids: NDArray[Any]) -> Coalitions:
 
     A label that is no column's number is never hidden.
     """
-    if np.array_equal(ids, np.arange(data.shape[1])):
+    if are_consecutive(ids):
         return data.astype(np.bool_)
     kept = np.ones((len(data), len(ids)), dtype=np.bool_)
     _, columns, places = np.intersect1d(np.arange(data.shape[1]), ids, return_indices=True)
@@ -93,7 +106,7 @@ def masked_batches(
     image: Image, hidden: Image, segments: NDArray[Any], kept: Coalitions, batch_size: int
 ) -> Iterator[Batch]:
     """Yield the masked images of all rows, `batch_size` at a time."""
-    labels = numbered(segments)[1]
+    labels = numbered(segments)
     axis = None if labels.ndim == image.ndim else image.ndim - 1
     hidden = np.asarray(hidden).astype(image.dtype, copy=False)
     compose = coalition_composer(image, hidden, labels, axis, len(kept))
