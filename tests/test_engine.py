@@ -1,5 +1,7 @@
 """What the model is shown, what is kept of its answers, and what is refused."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
@@ -151,6 +153,36 @@ def test_a_failing_model_loses_nothing():
     assert rest.n_images == 16 - 8
 
 
+def test_the_rows_ride_on_exceptions_that_refuse_attributes():
+    @dataclass(frozen=True)
+    class LostError(Exception):
+        worker: int
+
+    model = Recorder(lambda batch: batch.mean(axis=(1, 2)), fail_at_call=2, error=LostError(7))
+    with pytest.raises(LostError) as caught:
+        query(model).ask(ROWS)
+    assert len(caught.value.samples) == 2
+
+
+def test_an_exception_raised_again_carries_the_rows_of_the_last_run():
+    error = RuntimeError("the same one every time")
+
+    def run(fail_at_call, reuse=None):
+        model = additive()
+        model.error, model.fail_at_call = error, fail_at_call
+        with pytest.raises(RuntimeError):
+            query(model, batch_size=1, reuse=reuse).ask(ROWS)
+        return error.samples
+
+    assert len(run(2, reuse=run(3))) == 3
+
+
+def test_a_target_refused_after_the_first_call_carries_what_that_call_paid_for():
+    with pytest.raises(InvalidInputError, match="`target`") as caught:
+        query(additive(), target=5)
+    assert len(caught.value.samples) == 2
+
+
 def test_interrupting_a_run_keeps_the_rows_too():
     model = Recorder(lambda batch: batch.mean(axis=(1, 2)))
     model.error = KeyboardInterrupt()
@@ -179,6 +211,14 @@ def test_out_of_memory_with_one_image_is_the_callers_to_solve():
         query(predict, batch_size=1)
 
 
+def test_out_of_memory_in_the_first_call_is_halved_too():
+    model = Recorder(AdditiveModel(SEGMENTS, WEIGHTS, image=IMAGE, background=0), max_images=1)
+    with pytest.warns(LimelensWarning, match="with 2 images a call .* going on with 1"):
+        asked = query(model)
+    np.testing.assert_array_equal([asked.intact_scores, asked.hidden_scores], [[2.5], [0.0]])
+    np.testing.assert_allclose(asked.ask(ROWS)[:, 0], ROWS @ WEIGHTS)
+
+
 @pytest.mark.parametrize("kind", ["cuda", "xla"])
 def test_accelerators_out_of_memory_are_recognised(kind):
     class OutOfMemoryError(RuntimeError):
@@ -202,6 +242,28 @@ def test_a_model_that_reuses_its_output_buffer_is_read_correctly():
     asked = query(predict, batch_size=4)
     np.testing.assert_allclose(asked.ask(every)[:, 0], every @ WEIGHTS)
     np.testing.assert_allclose(asked.intact_scores, [2.5])
+
+
+def test_a_reused_output_buffer_does_not_mix_backgrounds():
+    buffer = np.zeros((64, 1))
+
+    def predict(batch):
+        buffer[: len(batch), 0] = batch.sum(axis=(1, 2))
+        return buffer[: len(batch)]
+
+    backgrounds = np.stack([np.full((2, 4), b, dtype=np.uint8) for b in (0, 10, 50)])
+    asked = query(predict, backgrounds=backgrounds, batch_size=1)
+    np.testing.assert_allclose(asked.intact_scores, [36])
+    np.testing.assert_allclose(asked.hidden_scores, [8 * 20])
+    np.testing.assert_allclose(asked.ask(ROWS[:1]), [[14 + 4 * 20]])
+
+
+@pytest.mark.parametrize("dtype", [">u2", "<u2", ">f4"])
+def test_the_byte_order_reaches_the_model_too(dtype):
+    model = Recorder(lambda batch: batch.astype(float).sum(axis=(1, 2)))
+    image, behind = IMAGE.astype(dtype), BACKGROUND.astype(dtype)
+    Query(image, None, model, behind, SEGMENTS).ask(ROWS)
+    assert set(model.dtypes) == {np.dtype(dtype)}
 
 
 def test_a_model_that_writes_into_its_batch_does_no_harm():
@@ -240,6 +302,12 @@ def test_dense_outputs_are_reduced_by_a_callable_target():
     assert again.n_predictions == 0
     with pytest.raises(InvalidInputError, match="same target"):
         query(predict, reuse=asked.samples())
+
+
+def test_the_values_of_dense_outputs_are_named_as_those_of_others():
+    dense = query(lambda batch: np.stack([batch, batch], axis=-1), target=lambda s: s[:, 0, 0])
+    flat = query(lambda batch: batch[:, 0, :2].astype(float), target=lambda s: s)
+    assert dense.target_names == flat.target_names == ("target[0]", "target[1]")
 
 
 @pytest.mark.parametrize(

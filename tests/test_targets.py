@@ -21,7 +21,12 @@ def test_equal_scores_are_ordered_by_column():
     assert find_target(Top(2), np.array([0.5, 0.5, 0.5])).columns == (0, 1)
 
 
-@pytest.mark.parametrize("target", [2, np.int64(2), [2], (2,), np.array([2])])
+def test_top_orders_unsigned_and_boolean_scores_like_any_other():
+    assert find_target(Top(2), np.array([0, 10, 200], dtype=np.uint8)).columns == (2, 1)
+    assert find_target(Top(2), np.array([False, True, False])).columns == (1, 0)
+
+
+@pytest.mark.parametrize("target", [2, np.int64(2), [2], (2,), np.array([2]), np.array(2)])
 def test_columns_may_be_given_in_any_form(target):
     assert find_target(target, INTACT).columns == (2,)
 
@@ -57,7 +62,10 @@ def test_targets_that_do_not_exist_are_refused(target, words):
         find_target(target, INTACT)
 
 
-@pytest.mark.parametrize("answer", [np.zeros((2, 1)), np.zeros((1, 1, 1)), np.array(["a"])])
+@pytest.mark.parametrize(
+    "answer",
+    [np.zeros((2, 1)), np.zeros((1, 1, 1)), np.zeros((1, 0)), np.array(["a"]), [[1], [1, 2]]],
+)
 def test_a_callables_answer_must_have_a_row_per_image(answer):
     with pytest.raises(PredictionError, match="`target` was given scores of shape"):
         find_target(lambda scores: answer, INTACT)
@@ -73,6 +81,17 @@ def test_margin_is_against_the_best_other():
     np.testing.assert_allclose(margin(0)(INTACT[np.newaxis]), [-0.4])
     np.testing.assert_allclose(margin(1, 2)(INTACT[np.newaxis]), [0.35])
     assert find_target(margin(1), INTACT).names == ("margin(1)",)
+
+
+@pytest.mark.parametrize("target", [margin(0, 4), margin(4), log_odds(4)])
+def test_columns_that_the_model_does_not_have_are_named(target):
+    with pytest.raises(InvalidInputError, match="needs score column 4; the model returns 4"):
+        find_target(target, INTACT)
+
+
+def test_a_margin_to_the_best_other_needs_another():
+    with pytest.raises(InvalidInputError, match=r"margin\(0\) needs another column"):
+        find_target(margin(0), INTACT[:1])
 
 
 def test_log_odds_of_certainty_is_finite_and_symmetric():

@@ -35,7 +35,7 @@ def score_columns(query: Query) -> tuple[int, ...]:
     InvalidInputError
         If the target is a callable.
     """
-    if query.columns.reduce is not None:
+    if query.columns.is_callable:
         msg = (
             "`target` must be a score column for gradient methods, not a callable. Let the model "
             "itself return that value as a score."

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 from collections.abc import Callable, Iterator
+from types import NoneType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -27,7 +28,7 @@ from limelens.ledger import Ledger
 from limelens.masking.compose import coalition_composer
 from limelens.masking.prepared import prepare_once
 from limelens.results.samples import Samples
-from limelens.targets import Target, TargetColumns, find_target, reduce_scores
+from limelens.targets import Target, TargetColumns, find_target, reduce_scores, value_names
 
 BATCH_BYTES = 16 * 2**20
 """A batch larger than this is page-faulted anew at every call, 2-5 times slower."""
@@ -91,8 +92,7 @@ class Query:
         report: Callable[[int, int], None] | None = None,
         reuse: object = None,
     ) -> None:
-        self.image = image
-        self.channel_axis = channel_axis
+        self.image, self.channel_axis = image, channel_axis
         self.backgrounds = backgrounds
         self.segments = segments
         self.n_segments = 0 if segments is None else int(segments.max()) + 1
@@ -112,10 +112,11 @@ class Query:
         self._ledger = Ledger()
         self._reduces = False  # scores of more than two axes are kept as target values only
         self._take_over(reuse)
-        self._probe()
-        self.columns = self._find_columns()
-        self.targets = self.columns.columns
-        self.target_names = self._names(class_names)
+        with _Attaching(self):
+            self._probe()
+            self.columns = self._find_columns()
+            self.targets = self.columns.columns
+            self.target_names = self._names(class_names)
 
     # -- asking ---------------------------------------------------------------------------
 
@@ -179,7 +180,7 @@ class Query:
                 parts = [self._predict(compose(rows, b), predict_fn) for b in backgrounds]
                 return _mean(np.stack(parts))
 
-            with self._attach_samples():
+            with _Attaching(self):
                 self._score_missing(keys, missing, score)
         return self._ledger.find(keys)
 
@@ -216,15 +217,12 @@ class Query:
         missing = self._ledger.missing(keys)
         if len(missing):
             ends = [self.image[np.newaxis], self.backgrounds]
-            images = np.concatenate([ends[end] for end in missing])
-            with self._attach_samples():
-                parts = [
-                    self._predict(
-                        np.array(images[start : start + self.batch_size]), self.predict_fn
-                    )
-                    for start in range(0, len(images), self.batch_size)
-                ]
-                scores = np.concatenate(parts)
+            images = np.concatenate([ends[end] for end in missing], dtype=self.image.dtype)
+
+            def score(rows: slice) -> Scores:
+                return self._predict(images[rows].copy(), self.predict_fn)
+
+            scores = np.concatenate([part for _, part in self._in_batches(len(images), score)])
             n_intact = int(missing[0] == 0)
             rows = [*scores[:n_intact]]
             if n_intact < len(images):
@@ -241,20 +239,27 @@ class Query:
         score: Callable[[NDArray[np.intp]], Scores],
     ) -> None:
         total = self.n_predictions + len(missing) * len(self.backgrounds)
-        done = 0
-        while done < len(missing):
-            rows = missing[done : done + self.batch_size]
-            try:
-                scores = score(rows)
-            except Exception as error:
-                if self.batch_size == 1 or not _is_out_of_memory(error):
-                    raise
-                self._halve(error)
-                continue
-            self._ledger.extend(keys[rows], scores)
-            done += len(rows)
+        for part, scores in self._in_batches(len(missing), lambda part: score(missing[part])):
+            self._ledger.extend(keys[missing[part]], scores)
             if self.report is not None:
                 self.report(self.n_predictions, total)
+
+    def _in_batches(
+        self, n: int, score: Callable[[slice], Scores]
+    ) -> Iterator[tuple[slice, Scores]]:
+        """Score n rows batch by batch, in smaller ones once memory has run out."""
+        done = 0
+        while done < n:
+            part = slice(done, min(done + self.batch_size, n))
+            try:
+                scores = score(part)
+            except Exception as error:
+                if part.stop - done == 1 or not _is_out_of_memory(error):
+                    raise
+                self._halve(part.stop - done, error)
+                continue
+            yield part, scores
+            done = part.stop
 
     def _predict(self, batch: Batch, predict_fn: PredictFn) -> Scores:
         n_images = batch.shape[0]
@@ -267,6 +272,8 @@ class Query:
         if scores.ndim > 2 and callable(self._target):
             self._reduces = True
             scores = reduce_scores(self._target, scores)
+        else:
+            scores = scores.copy()  # models may answer in one and the same buffer
         self._ledger.check_columns(scores.shape[1])
         self.n_predictions += n_images
         return scores
@@ -286,29 +293,18 @@ class Query:
             self._composers[background] = composer
         return self._composers[background]
 
-    def _halve(self, error: Exception) -> None:
+    def _halve(self, n_images: int, error: Exception) -> None:
         warn(
-            f"out of memory with {self.batch_size} images a call ({type(error).__name__}); going "
-            f"on with {self.batch_size // 2}. Pass a smaller batch_size to avoid the failed call.",
+            f"out of memory with {n_images} images a call ({type(error).__name__}); going on with "
+            f"{n_images // 2}. Pass a smaller batch_size to avoid the failed call.",
         )
-        self.batch_size //= 2
-
-    @contextlib.contextmanager
-    def _attach_samples(self) -> Iterator[None]:
-        """Let the rows already paid for ride on whatever stops the run."""
-        try:
-            yield
-        except BaseException as error:
-            attach_samples(error, self)
-            raise
+        self.batch_size = n_images // 2
 
     def _find_columns(self) -> TargetColumns:
         if not self._reduces:
             return find_target(self._target, self.intact_scores)
-        name = getattr(self._target, "__name__", type(self._target).__name__)
         n_values = len(self.intact_scores)
-        names = (name,) if n_values == 1 else tuple(f"{name}[{j}]" for j in range(n_values))
-        return TargetColumns(tuple(range(n_values)), names)
+        return TargetColumns(tuple(range(n_values)), value_names(self._target, n_values))
 
     def _names(self, class_names: ClassNames) -> tuple[str, ...]:
         if self.columns.names is not None:
@@ -317,11 +313,29 @@ class Query:
         return tuple(names[column] for column in self.targets)
 
 
+class _Attaching:
+    """Lets the rows already paid for ride on whatever stops the block.
+
+    A class, as a generator's context manager writes into exceptions that may be frozen.
+    """
+
+    def __init__(self, query: Query) -> None:
+        self._query = query
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is not None:
+            attach_samples(error, self._query)
+
+
 def attach_samples(error: BaseException, query: Query) -> None:
     """Hang the rows already paid for on an exception, as `error.samples`."""
-    if getattr(error, "samples", None) is None:
+    if isinstance(getattr(error, "samples", None), (Samples, NoneType)):
         with contextlib.suppress(AttributeError, TypeError):
-            error.samples = query.samples()  # type: ignore[attr-defined]
+            # Past the exception's own __setattr__: it may be a frozen dataclass.
+            BaseException.__setattr__(error, "samples", query.samples())
 
 
 def _mean(scores: Scores) -> Scores:
@@ -360,8 +374,8 @@ def _is_out_of_memory(error: Exception) -> bool:
 
 def add_note(error: BaseException, note: str) -> None:
     """Add a note to an exception; Python 3.10 has the attribute only by convention."""
-    if hasattr(error, "add_note"):
-        error.add_note(note)
-    else:
-        with contextlib.suppress(AttributeError):
+    with contextlib.suppress(AttributeError, TypeError):  # frozen ones take none
+        if hasattr(error, "add_note"):
+            error.add_note(note)
+        else:
             error.__notes__ = [*getattr(error, "__notes__", []), note]

@@ -31,7 +31,7 @@ class Ledger:
         """Add rows whose keys are new."""
         for key in _as_bytes(keys):
             self._rows[key] = len(self._rows)
-        self._blocks.append(np.array(scores))  # a copy: models may reuse their buffer
+        self._blocks.append(scores)
 
     def missing(self, keys: NDArray[np.uint8]) -> NDArray[np.intp]:
         """Return the first position of every key that is not in the ledger."""

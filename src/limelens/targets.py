@@ -56,6 +56,11 @@ class TargetColumns:
     names: tuple[str, ...] | None = None
     reduce: Callable[[NDArray[Any]], Any] | None = None
 
+    @property
+    def is_callable(self) -> bool:
+        """Whether a callable made the values; class names and argmax do not apply to them."""
+        return self.names is not None
+
     def values(self, scores: Scores) -> Floats:
         """Return the target values, shape (n, t), of scores (n, k)."""
         if self.reduce is not None:
@@ -80,10 +85,7 @@ def find_target(target: Target, intact: NDArray[Any]) -> TargetColumns:
     """
     if callable(target) and not isinstance(target, type):
         width = reduce_scores(target, intact[np.newaxis]).shape[1]
-        name = getattr(target, "__name__", type(target).__name__)
-        name = "target" if name == "<lambda>" else name
-        names = (name,) if width == 1 else tuple(f"{name}[{j}]" for j in range(width))
-        return TargetColumns(tuple(range(width)), names, target)
+        return TargetColumns(tuple(range(width)), value_names(target, width), target)
     if target is None:
         return TargetColumns((int(np.argmax(intact)),))
     if isinstance(target, Top):
@@ -92,15 +94,30 @@ def find_target(target: Target, intact: NDArray[Any]) -> TargetColumns:
                 f"`target` is Top({target.k}) but the model returns {len(intact)} scores an image."
             )
             raise InvalidInputError(msg)
-        return TargetColumns(tuple(int(c) for c in np.argsort(-intact, kind="stable")[: target.k]))
+        # In float64: unsigned integers wrap when negated, booleans refuse.
+        order = np.argsort(-intact.astype(np.float64), kind="stable")
+        return TargetColumns(tuple(int(column) for column in order[: target.k]))
     return TargetColumns(_columns(target, len(intact)))
+
+
+def value_names(target: object, width: int) -> tuple[str, ...]:
+    """Name the values of a callable target after the callable.
+
+    Examples
+    --------
+    >>> value_names(margin(3, 7), 1)
+    ('margin(3, 7)',)
+    """
+    name = getattr(target, "__name__", type(target).__name__)
+    name = "target" if name == "<lambda>" else name
+    return (name,) if width == 1 else tuple(f"{name}[{j}]" for j in range(width))
 
 
 def _columns(target: object, n_columns: int) -> tuple[int, ...]:
     if isinstance(target, Integral):
         listed: list[object] = [target]
     elif isinstance(target, (Sequence, np.ndarray)) and not isinstance(target, (str, bytes)):
-        listed = list(target)
+        listed = list(np.atleast_1d(target)) if isinstance(target, np.ndarray) else list(target)
     else:
         msg = (
             "`target` must be None, a column number, a sequence of them, Top(k) or a callable; "
@@ -116,14 +133,18 @@ def _columns(target: object, n_columns: int) -> tuple[int, ...]:
 
 def reduce_scores(reduce: Callable[[NDArray[Any]], Any], scores: NDArray[Any]) -> Floats:
     """Apply a callable target; its answer must be finite, `(n,)` or `(n, t)`."""
-    values = np.asarray(reduce(scores))
+    n = len(scores)
+    want = f"`target` was given scores of shape {scores.shape} and must return ({n},) or ({n}, t)"
+    raw = reduce(scores)
+    try:
+        values = np.asarray(raw)
+    except (ValueError, TypeError, RuntimeError) as error:
+        msg = f"{want} numbers; got {describe(raw)}, which NumPy cannot read ({error})."
+        raise PredictionError(msg) from error
     if values.ndim == 1:
         values = values[:, np.newaxis]
-    if values.ndim != 2 or len(values) != len(scores) or values.dtype.kind not in "buif":
-        msg = (
-            f"`target` was given scores of shape {scores.shape} and must return "
-            f"({len(scores)},) or ({len(scores)}, t) numbers; got {describe(values)}."
-        )
+    if values.ndim != 2 or len(values) != n or 0 in values.shape or values.dtype.kind not in "buif":
+        msg = f"{want} numbers; got {describe(values)}."
         raise PredictionError(msg)
     if not np.isfinite(values).all():
         msg = "`target` returned NaN or infinite values for finite scores."
@@ -148,7 +169,7 @@ def margin(column: int, other: int | None = None) -> Callable[[NDArray[Any]], Fl
     Raises
     ------
     InvalidInputError
-        If a column is not a non-negative integer.
+        If a column is not a non-negative integer; when called, if the model has no such column.
 
     Examples
     --------
@@ -156,14 +177,20 @@ def margin(column: int, other: int | None = None) -> Callable[[NDArray[Any]], Fl
     array([1.])
     """
     check_int("column", column, minimum=0)
+    name = f"margin({column})"
     if other is not None:
         check_int("other", other, minimum=0)
+        name = f"margin({column}, {other})"
 
     def value(scores: NDArray[Any]) -> Floats:
+        _check_column(name, scores, column if other is None else max(column, other))
+        if other is None and scores.shape[1] == 1:
+            msg = f"`target` {name} needs another column to compare with; the model has only one."
+            raise InvalidInputError(msg)
         rival = np.delete(scores, column, axis=1).max(axis=1) if other is None else scores[:, other]
         return np.asarray(scores[:, column], dtype=np.float64) - rival
 
-    value.__name__ = f"margin({column})" if other is None else f"margin({column}, {other})"
+    value.__name__ = name
     return value
 
 
@@ -185,7 +212,7 @@ def log_odds(column: int, *, eps: float = 1e-7) -> Callable[[NDArray[Any]], Floa
     Raises
     ------
     InvalidInputError
-        If `column` or `eps` cannot be used.
+        If `column` or `eps` cannot be used; when called, if the model has no such column.
     PredictionError
         When called, if the column holds scores outside [0, 1].
 
@@ -197,16 +224,29 @@ def log_odds(column: int, *, eps: float = 1e-7) -> Callable[[NDArray[Any]], Floa
     check_int("column", column, minimum=0)
     check_number("eps", eps, minimum=0, maximum=0.5, open_minimum=True, open_maximum=True)
 
+    name = f"log_odds({column})"
+
     def value(scores: NDArray[Any]) -> Floats:
+        _check_column(name, scores, column)
         p = np.asarray(scores[:, column], dtype=np.float64)
         if p.min() < 0 or p.max() > 1:
             msg = (
-                f"`target` log_odds({column}) needs probabilities; got scores from {p.min():g} to "
+                f"`target` {name} needs probabilities; got scores from {p.min():g} to "
                 f"{p.max():g}. For logits pass target={column} itself."
             )
             raise PredictionError(msg)
         p = np.clip(p, eps, 1 - eps)
         return np.log(p) - np.log1p(-p)
 
-    value.__name__ = f"log_odds({column})"
+    value.__name__ = name
     return value
+
+
+def _check_column(name: str, scores: NDArray[Any], column: int) -> None:
+    """Refuse scores that lack a column, when they come."""
+    if column >= scores.shape[1]:
+        msg = (
+            f"`target` {name} needs score column {column}; the model returns {scores.shape[1]} "
+            "scores an image, numbered from 0."
+        )
+        raise InvalidInputError(msg)

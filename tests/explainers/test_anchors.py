@@ -52,6 +52,17 @@ def test_a_callable_target_is_compared_with_the_score_threshold():
     np.testing.assert_array_equal(np.flatnonzero(found.importances[0]), [1, 9])
 
 
+def test_values_of_dense_outputs_are_compared_with_the_score_threshold_too():
+    def dense(batch):  # (n, 2, 5, 2); argmax would always choose the second of two values
+        return np.stack([batch * 3, batch * 30], axis=-1)
+
+    def two_values(scores):
+        return np.stack([scores[:, 0, 1, 0] + scores[:, 1, 4, 0], scores[:, 0, 2, 1]], axis=1)
+
+    found = anchors(score_threshold=5.0).explain(IMAGE, dense, target=two_values, rng=0)
+    assert [np.flatnonzero(row).tolist() for row in found.importances] == [[1, 9], [2]]
+
+
 def test_a_prediction_that_always_holds_has_the_empty_anchor():
     found = anchors().explain(IMAGE, lambda batch: 0.9 + 0.01 * batch.mean(axis=(1, 2)), rng=0)
     assert not found.importances.any()

@@ -181,6 +181,17 @@ def test_a_baseline_equal_to_the_image_is_refused():
         ll.IntegratedGradients(baseline=ll.Constant(1)).explain(np.ones((2, 2)), power(2))
 
 
+@pytest.mark.parametrize("dense", [False, True])
+def test_callable_targets_have_no_gradient(dense):
+    model = ll.with_gradient(
+        lambda batch: batch if dense else batch[:, 0], lambda batch, target: np.ones_like(batch)
+    )
+    with pytest.raises(InvalidInputError, match="`target` must be a score column"):
+        ll.IntegratedGradients().explain(
+            IMAGE, model, target=lambda scores: scores.reshape(len(scores), -1)[:, 0]
+        )
+
+
 def test_integers_are_refused_with_the_cure():
     with pytest.raises(InvalidInputError, match=r"image\.astype\(np\.float32\)"):
         ll.IntegratedGradients().explain(IMAGE.astype(int), power(2))

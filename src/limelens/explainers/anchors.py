@@ -261,7 +261,7 @@ class _Search:
     def _decide(self, scores: NDArray[Any]) -> NDArray[np.bool_]:
         """Return for each row whether the target is predicted."""
         query = self._query
-        if query.columns.reduce is None and scores.shape[1] > 1:
+        if not query.columns.is_callable and scores.shape[1] > 1:
             return np.asarray(np.argmax(scores, axis=1) == query.targets[self._row])
         return np.asarray(query.values(scores)[:, self._row] > self._settings.score_threshold)
 
