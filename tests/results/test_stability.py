@@ -1,13 +1,25 @@
 import numpy as np
 import pytest
 
-from limelens.results.stability import predicted_correlation
+from limelens.errors import InvalidInputError
+from limelens.results import Explanation, Samples
+from limelens.results.stability import (
+    StabilityReport,
+    _complements,
+    _fit,
+    _rank_correlation,
+    predicted_correlation,
+)
 
 
 def test_it_is_the_share_of_variance_that_is_not_noise_under_a_root():
-    # Variance of (0, 6) is 9; mean squared error of (3, sqrt 23) is 16; sqrt(9 / 25) = .6
-    errors = np.array([[3.0, np.sqrt(23.0)]])
-    assert predicted_correlation(np.array([[0.0, 6.0]]), errors) == pytest.approx(0.6)
+    # Variance of (0, 10) is 25; mean squared error of (1, sqrt 17) is 9; sqrt(1 - 9 / 25) = .8
+    errors = np.array([[1.0, np.sqrt(17.0)]])
+    assert predicted_correlation(np.array([[0.0, 10.0]]), errors) == pytest.approx(0.8)
+
+
+def test_more_noise_than_variance_leaves_nothing():
+    assert predicted_correlation(np.array([[0.0, 1.0]]), np.ones((1, 2))) == 0.0
 
 
 def test_without_noise_it_is_one():
@@ -25,12 +37,150 @@ def test_unknown_errors_leave_it_unknown_for_that_target_only():
     np.testing.assert_array_equal(found, [np.nan, 1.0])
 
 
-def test_it_predicts_what_noise_does_to_the_correlation():
+@pytest.mark.parametrize("noise", [0.3, 0.75, 1.5])
+def test_it_predicts_what_noise_does_to_the_correlation(noise):
     rng = np.random.default_rng(0)
-    truth = rng.normal(size=2000)
-    noisy = truth + rng.normal(scale=0.75, size=2000)
-    # Noise also inflates the variance of the estimate: the prediction errs on the high side.
-    predicted = predicted_correlation(noisy[np.newaxis], np.full((1, 2000), 0.75))[0]
-    actual = np.corrcoef(truth, noisy)[0, 1]
-    assert actual == pytest.approx(0.8, abs=0.02)
-    assert actual < predicted < actual + 0.08
+    truth = rng.normal(size=5000)
+    noisy = truth + rng.normal(scale=noise, size=5000)
+    predicted = predicted_correlation(noisy[np.newaxis], np.full((1, 5000), noise))[0]
+    assert predicted == pytest.approx(np.corrcoef(truth, noisy)[0, 1], abs=0.02)
+
+
+def make_explanation(importances, errors, *, samples=None, details=None):
+    importances = np.atleast_2d(np.asarray(importances, dtype=np.float64))
+    t, d = importances.shape
+    return Explanation(
+        image=np.zeros((1, d)),
+        importances=importances,
+        standard_errors=None if errors is None else np.atleast_2d(np.asarray(errors, float)),
+        scores=np.zeros(t),
+        hidden_scores=np.zeros(t),
+        targets=tuple(range(t)),
+        target_names=tuple("abcdef"[:t]),
+        segments=np.arange(d)[np.newaxis],
+        samples=samples,
+        details=details or {},
+    )
+
+
+def test_without_errors_the_strongest_are_certain():
+    found = make_explanation([3.0, -5.0, 1.0, 2.0], np.zeros(4)).top_confidence(2)
+    assert found.segments.tolist() == [0, 3]
+    assert found.words == ("certain", "certain")
+    assert found.set_probability == 1.0
+    assert str(found) == "certain: 0, 3"
+
+
+def test_membership_is_the_probability_of_the_normal_distribution():
+    # 1 beats 2 with probability Phi(1 / sqrt 2) = .760; 0 is far above both.
+    found = make_explanation([10.0, 2.0, 1.0], np.ones(3)).top_confidence(2)
+    assert found.segments.tolist() == [0, 1]
+    np.testing.assert_allclose(found.membership, [1.0, 0.760], atol=0.03)
+    assert found.words == ("certain", "likely")
+    assert found.set_probability == pytest.approx(0.760, abs=0.03)
+    assert str(found) == "certain: 0; likely: 1"
+
+
+def test_errors_that_are_shared_do_not_blur_the_order():
+    covariance = np.ones((1, 3, 3)) + 1e-6 * np.eye(3)
+    details = {"covariance": covariance, "targets": [0]}
+    explanation = make_explanation([10.0, 9.0, 8.0], np.ones(3), details=details)
+    assert explanation.top_confidence(1).words == ("certain",)
+    alone = make_explanation([10.0, 9.0, 8.0], np.ones(3))
+    assert alone.top_confidence(1).words != ("certain",)
+
+
+def test_each_target_has_its_own_covariance_also_when_cut_out():
+    covariance = np.stack([np.eye(2), 1e-12 * np.eye(2)])
+    details = {"covariance": covariance, "targets": [0, 1]}
+    explanation = make_explanation([[1.0, 0.9], [1.0, 0.9]], np.ones((2, 2)), details=details)
+    assert explanation.top_confidence(1, "a").words == ("open",)
+    assert explanation.for_target("b").top_confidence(1).words == ("certain",)
+
+
+@pytest.mark.parametrize(("sign", "expected"), [("negative", [1]), ("absolute", [1, 0])])
+def test_the_sign_says_which_are_meant(sign, expected):
+    found = make_explanation([3.0, -5.0, 1.0], np.zeros(3)).top_confidence(2, sign=sign)
+    assert found.segments.tolist() == expected
+
+
+def test_nothing_stands_out_of_a_zero_map():
+    found = make_explanation(np.zeros(3), np.full(3, np.nan)).top_confidence(2)
+    assert len(found.segments) == 0
+    assert str(found) == "no segment stands out"
+
+
+def test_without_standard_errors_there_is_no_confidence():
+    with pytest.raises(InvalidInputError, match="must have standard errors"):
+        make_explanation([1.0, 2.0], None).top_confidence(1)
+
+
+def make_samples(n, noise, d=6, seed=0):
+    rng = np.random.default_rng(seed)
+    rows = np.unique(rng.random((n, d)) < 0.5, axis=0)
+    scores = rows @ np.arange(d) + noise * rng.normal(size=len(rows))
+    keys = np.packbits(rows, axis=1)
+    return Samples(keys=keys, scores=scores[:, np.newaxis], n_segments=d, fingerprint="")
+
+
+def test_without_noise_sub_samples_agree():
+    samples = make_samples(400, 0.0, d=10)
+    report = make_explanation(np.zeros(10), None, samples=samples).stability_report(k=2, rng=0)
+    assert report.correlation > 0.95
+    assert report.overlaps[-1] > 0.9
+    assert report.calls_for(0.9) < len(samples)
+
+
+def test_more_rows_agree_more_and_noise_costs_rows():
+    explanations = [
+        make_explanation(np.zeros(10), None, samples=make_samples(200, noise, d=10))
+        for noise in (3.0, 12.0)
+    ]
+    quiet, loud = (explanation.stability_report(rng=0) for explanation in explanations)
+    assert quiet.correlations[0] < quiet.correlations[1] < quiet.correlation
+    assert loud.correlation < quiet.correlation
+    assert loud.calls_for() > 2 * quiet.calls_for()
+
+
+def test_the_expected_correlation_is_that_of_two_runs():
+    reports, pairs = [], []
+    for seed in range(12):
+        maps = []
+        for other in (0, 1):
+            samples = make_samples(160, 8.0, d=10, seed=2 * seed + other)
+            explanation = make_explanation(np.zeros(10), None, samples=samples)
+            maps.append(_fit(samples.coalitions, samples.scores[:, 0]))
+            if not other:
+                reports.append(explanation.stability_report(n_splits=5, rng=0).correlation)
+        pairs.append(_rank_correlation(*maps))
+    assert np.mean(reports) == pytest.approx(np.mean(pairs), abs=0.08)
+
+
+def test_complements_stay_together():
+    rows = np.array([[1, 0, 1], [0, 1, 0], [1, 1, 1], [0, 0, 0], [1, 1, 0]], dtype=bool)
+    groups = _complements(rows)
+    assert groups[0] == groups[1]
+    assert groups[2] == groups[3]
+    assert len(set(groups.tolist())) == 3
+
+
+def test_a_report_needs_rows():
+    with pytest.raises(InvalidInputError, match="must have samples, at least 16"):
+        make_explanation([1.0, 2.0], None).stability_report()
+
+
+def test_a_report_says_it_in_words():
+    report = StabilityReport(
+        sizes=(10, 20), correlations=(0.5, 0.6), overlaps=(0.3, 0.4), n_rows=40,
+        correlation=0.75, k=5,
+    )  # fmt: skip
+    assert str(report).splitlines() == [
+        "10 rows: rank correlation 0.50, overlap of the top 5 0.30",
+        "20 rows: rank correlation 0.60, overlap of the top 5 0.40",
+        "40 rows: rank correlation 0.75 expected",
+        "rank correlation 0.9 takes about 120 rows",
+    ]
+    never = StabilityReport(
+        sizes=(10,), correlations=(-0.1,), overlaps=(0.0,), n_rows=20, correlation=0.0, k=5
+    )
+    assert never.calls_for(0.5) == np.inf

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from limelens._typing import Fill, Floats, Image, Scores, Segments
+from limelens._typing import Fill, Floats, Image, Scores, Seed, Segments
 from limelens._validation import check_choice, check_int
 from limelens.pictures.display import MAX_SIDE
 from limelens.pictures.overlay import OPACITY
@@ -17,6 +17,12 @@ from limelens.results.derived import rows_of, show_only, summed_fields
 from limelens.results.ranking import SIGNS, strongest
 from limelens.results.record import check_per_segment, check_record, find_target
 from limelens.results.samples import Samples
+from limelens.results.stability import (
+    StabilityReport,
+    TopConfidence,
+    stability_report,
+    top_confidence,
+)
 from limelens.results.storage import read_record, write_record
 from limelens.results.upsampling import INTERPOLATIONS, upsample
 from limelens.results.views import (
@@ -166,6 +172,21 @@ class Explanation:
         first); None is the image's mean colour. Layout and dtype are the image's.
         """
         return show_only(self, self.top_mask(n, target, sign=sign), fill)
+
+    def top_confidence(
+        self, k: int, target: int | str | None = None, *, sign: str = "positive"
+    ) -> TopConfidence:
+        """Return which of the `k` strongest segments are certain, likely or open."""
+        return top_confidence(self, k, target, sign=sign)
+
+    def stability_report(
+        self, target: int | str | None = None, *, k: int = 5, n_splits: int = 20, rng: Seed = None
+    ) -> StabilityReport:
+        """Return how much maps from sub-samples of the rows already paid for agree.
+
+        No model call; `k` strongest segments are compared, over `n_splits` random divisions.
+        """
+        return stability_report(self, target, k=k, n_splits=n_splits, rng=rng)
 
     def for_target(self, target: int | str) -> "Explanation":
         """Return the same explanation with this one target only."""
