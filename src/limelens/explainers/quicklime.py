@@ -54,15 +54,20 @@ class QuickLime(SequentialExplainer):
     that 1.96 of them make a 95 % interval; `reliability` is the predicted correlation with the
     exact importances; `fidelity` is the leave-one-out R² of the surrogate.
 
-    `details`: "status" is "exact", "converged", "not converged", "unreliable" (the error bars
-    themselves cannot be trusted: saturated probabilities) or "constant", the worst of all targets,
-    and "message" says it in words; "statuses" and "messages" per target; "converged", whether no
-    target needs more calls; "n_calls"; "relative_error", predicted, per target; "links",
-    "link_limits" (how close to 0 and 1 probabilities are taken at their word) and "ratio" (squared
-    leave-one-out error of log-odds over the identity's); "additive_share", the part of the
-    surrogate's variance that importances can express; "inflation" and "saturation", what makes
-    error bars unreliable; "additive" and "noise" of the process; "covariance" (t, d, d), used by
-    `Explanation.top_confidence`; "looks", the error after each block.
+    `details` says, per target where nothing else is said:
+
+    * "status", of all targets the worst: "exact"; "converged"; "not converged"; "unreliable", the
+      error bars themselves cannot be trusted; "constant", the score never changed. "message" says
+      it in words; "statuses" and "messages" per target; "converged": no target needs more calls;
+    * "n_calls"; "relative_error", predicted; "looks", the same after each block;
+    * "links", "link_limits" (how close to 0 and 1 probabilities are taken at their word), "ratio"
+      (squared leave-one-out error of log-odds over the identity's);
+    * "additive_share", the part of the surrogate's variance that importances can express;
+    * "inflation" (over 2), "saturation" (over .1) and "carriers" (under 5) make error bars
+      unreliable: the surrogate's squared errors over the expected, the share of coalitions whose
+      probability is at 0 or 1, and how many coalitions carry the score's variation;
+    * "additive" and "noise", the process's hyper-parameters; "covariance" (t, d, d) of the
+      importances in the order of "targets", for `Explanation.top_confidence`.
 
     Below one block of calls a Hadamard design without complements is asked. Time beside the model
     is about 60 ms at 256 calls and 50 segments and grows as the cube of the calls. Memory is

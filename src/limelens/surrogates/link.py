@@ -41,7 +41,7 @@ def fit_linked(
         LIME's coefficients (cosine kernel of width .25) or Shapley values.
     link : {"auto", "identity", "log-odds", "softmax"}
         "auto" is, per target: the softmax link for floating-point probabilities of three or more
-        classes that sum to 1, else log-odds for scores in [0, 1], but the identity where the
+        classes that sum to 1; else log-odds for scores in [0, 1], but the identity where the
         leave-one-out error of log-odds is over 1.25 times its own; the identity for all others.
     scale : {"score", "link"}
         What is explained: the score, or the log-odds of scores in [0, 1]. On the link's scale
@@ -143,9 +143,14 @@ def _ratios(rows: Rows, candidates: list[_Candidate]) -> dict[int, float]:
 def _choose(
     candidates: list[_Candidate], ratios: dict[int, float], target: int
 ) -> _Candidate | None:
-    """Return the last candidate of a target, or the first where log-odds predict badly."""
+    """Return the last candidate of a target, or the identity where log-odds predict badly.
+
+    The softmax link is exempt: where it applies the ratio hangs on a few coalitions and was wrong
+    whenever it spoke against it.
+    """
     possible = [candidate for candidate in candidates if target in candidate.targets]
-    return possible[0 if ratios.get(target, 0.0) > _WORST_RATIO else -1]
+    badly = possible[-1].link.name == "log-odds" and ratios.get(target, 0.0) > _WORST_RATIO
+    return possible[0 if badly else -1]
 
 
 def _describe(
@@ -175,6 +180,8 @@ def _describe(
             additive_share=float(seen.additive_share[place]),
             inflation=float(inflation[place]),
             saturation=rows.saturation(target) if is_probability else 0.0,
+            carriers=rows.carriers(target),
+            n_rows=len(rows.values),
             additive=process.kernel.additive,
             noise=process.noise,
         )

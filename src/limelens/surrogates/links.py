@@ -1,6 +1,7 @@
 """Links: the scale on which a surrogate is fitted, and the way back to the score's own."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from limelens.surrogates.mask_process import MaskProcess
 _LOWEST, _HIGHEST, _WIDEST = 1e-10, 1e-7, 0.02
 _QUANTILES = 15
 _HERMITE = 15
-_DRAWS = 64
+_DRAWS = 128
 _MOST_VECTORS = 256
 _CLIP = 20.0
 _OVERFLOW = 60.0
@@ -156,10 +157,10 @@ class SoftmaxLink(Link):
         return raised[:, : self.n_explained] / raised.sum(axis=1, keepdims=True)
 
     def inflation(self, process: MaskProcess) -> Floats:
-        """Return the same on the probabilities' scale, by 64 draws of a fixed seed."""
-        normal = np.random.default_rng(0).standard_normal((_DRAWS // 2, len(process.scale)))
-        errors = normal @ _root(process.scale).T * np.sqrt(np.mean(1.0 / process.precisions))
-        factors = np.exp(np.clip(np.concatenate([errors, -errors]), -_CLIP, _CLIP))
+        """Return the same on the probabilities' scale, by 128 draws or more of a fixed seed."""
+        errors = _normal_draws(len(process.scale)) @ _root(process.scale).T
+        errors *= np.sqrt(np.mean(1.0 / process.precisions))
+        factors = np.exp(np.clip(errors, -_CLIP, _CLIP))
         centres = self.columns - process.residuals
         raised = np.exp(np.maximum(centres - centres.max(axis=1, keepdims=True), -_OVERFLOW))
         inverse = 1.0 / (raised @ factors.T)
@@ -169,6 +170,15 @@ class SoftmaxLink(Link):
             missed = np.square(self.explained[:, target] - p.mean(axis=1)).sum()
             ratios.append(_ratio(missed, p.var(axis=1).sum()))
         return np.concatenate(ratios)
+
+
+@lru_cache(maxsize=8)
+def _normal_draws(n_columns: int) -> Floats:
+    """Return normal draws, one a row, at least 128, with mean 0 and covariance 1 exactly."""
+    half = max(_DRAWS // 2, n_columns)
+    draws = np.random.default_rng(0).standard_normal((half, n_columns))
+    draws = np.linalg.qr(draws)[0] * np.sqrt(half)
+    return np.concatenate([draws, -draws])
 
 
 def _competing(

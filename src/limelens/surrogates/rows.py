@@ -82,6 +82,12 @@ class Rows:
         values = self.values[:, target]
         return float(np.mean((values < low) | (values > 1.0 - high)))
 
+    def carriers(self, target: int) -> float:
+        """Return the effective number of rows that carry a target's variation."""
+        squares = np.square(self.values[:, target] - self.values[:, target].mean())
+        squares /= squares.max()
+        return float(squares.sum() ** 2 / np.square(squares).sum())
+
     def compete(self) -> bool:
         """Tell whether the targets are probabilities whose rivals are really known.
 

@@ -64,7 +64,14 @@ class Answer:
 
     def details(self) -> dict[str, Any]:
         """Return everything but importances and their errors, ready to be stored."""
-        arrays = ("relative_error", "inflation", "saturation", "additive_share", "ratio")
+        arrays = (
+            "relative_error",
+            "inflation",
+            "saturation",
+            "carriers",
+            "additive_share",
+            "ratio",
+        )
         return {
             "n_calls": self.n_calls,
             "links": [fit.link for fit in self.fits],

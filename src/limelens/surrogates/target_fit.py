@@ -12,6 +12,7 @@ _WIDENING = {"identity": 1.0, "log-odds": 1.1, "softmax": 1.0}
 
 _MOST_INFLATION = 2.0
 _MOST_SATURATION = 0.1
+_FEWEST_CARRIERS, _FEWEST_CARRYING = 5.0, 0.1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,6 +41,11 @@ class TargetFit:
         How many times the surrogate's squared errors exceed what it expects of them.
     saturation : float
         Share of rows in which the probability is at 0 or 1.
+    carriers : float
+        Effective number of coalitions that carry the score's variation, (sum u²)² / sum u⁴ of the
+        deviations u from the mean: about a third of the rows for a score like a normal variable.
+    n_rows : int
+        Distinct coalitions of the fit.
     additive, noise : float
         Shares of the variance that the process gives to single segments and to noise.
     """
@@ -53,6 +59,8 @@ class TargetFit:
     additive_share: float = float("nan")
     inflation: float = float("nan")
     saturation: float = 0.0
+    carriers: float = float("inf")
+    n_rows: int = 0
     additive: float = float("nan")
     noise: float = float("nan")
 
@@ -86,11 +94,19 @@ class TargetFit:
         return float(np.sqrt(variance / (variance + noise))) if variance > 0 else float("nan")
 
     @property
-    def unreliable(self) -> bool:
-        """Whether the error bars themselves are not to be trusted."""
-        return self.curved and (
-            self.saturation > _MOST_SATURATION or self.inflation > _MOST_INFLATION
-        )
+    def doubt(self) -> str:
+        """Why the error bars themselves are not to be trusted; empty if they are.
+
+        "saturation", "inflation" or "carriers": what is beyond its bound.
+        """
+        if not self.curved:
+            return ""
+        if self.saturation > _MOST_SATURATION:
+            return "saturation"
+        if self.inflation > _MOST_INFLATION:
+            return "inflation"
+        few = self.carriers < min(_FEWEST_CARRIERS, _FEWEST_CARRYING * self.n_rows)
+        return "carriers" if few else ""
 
 
 def unknown_fit(n_segments: int) -> TargetFit:

@@ -45,8 +45,9 @@ def judge(fit: TargetFit, *, tolerance: float, n_calls: int) -> Verdict:
     -------
     Verdict
         "exact": every coalition was asked. "constant": the score never changed. "unreliable": the
-        probability is at 0 or 1 in over 10 % of the coalitions, or the surrogate's errors are over
-        twice what it expects, so its error bars cannot be trusted. "converged" and "not converged":
+        error bars themselves cannot be trusted, because the probability is at 0 or 1 in over 10 %
+        of the coalitions, the surrogate's squared errors are over twice what it expects, or fewer
+        than about five coalitions carry the score's variation. "converged" and "not converged":
         the predicted relative error is, or is not, within the tolerance.
     """
     if fit.link == "exact":
@@ -54,7 +55,7 @@ def judge(fit: TargetFit, *, tolerance: float, n_calls: int) -> Verdict:
     if fit.link == "none":
         message = f"constant: the score never changed over {n_calls} coalitions"
         return Verdict(status="constant", message=message)
-    if fit.unreliable:
+    if fit.doubt:
         return Verdict(status="unreliable", message=_unreliable(fit, n_calls))
     error = fit.relative_error
     percent = f"relative error about {error:.0%} after {n_calls} calls"
@@ -79,15 +80,14 @@ def _correlation(fit: TargetFit) -> str:
 
 
 def _unreliable(fit: TargetFit, n_calls: int) -> str:
-    if fit.saturation > 0:
-        reason = f"the probability is at 0 or 1 for {fit.saturation:.0%} of {n_calls} coalitions"
-    else:
-        reason = (
-            f"the surrogate errs {fit.inflation:.1f} times as much (squared) as it expects after "
-            f"{n_calls} calls"
-        )
+    reasons = {
+        "saturation": f"the probability is at 0 or 1 for {fit.saturation:.0%} of the coalitions",
+        "inflation": f"the surrogate's squared errors are {fit.inflation:.1f} times the expected",
+        "carriers": f"about {fit.carriers:.0f} coalitions carry all of the score's variation",
+    }
     return (
-        f"unreliable: {reason}; error bars on the score's scale cannot be trusted: use scale='link'"
+        f"unreliable: {reasons[fit.doubt]} after {n_calls} calls; error bars on the score's scale "
+        "cannot be trusted: use scale='link'"
     )
 
 
