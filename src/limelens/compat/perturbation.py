@@ -27,7 +27,9 @@ def segment_image(
         if strict or not isinstance(segmentation_fn, SegmentationAlgorithm) or image.ndim != 3:
             raise
         pixels = segmenting_view(image, None).pixels
-        labels = segmentation_fn(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
+        # one or two channels are filled up with their mean
+        third = pixels.mean(axis=2, keepdims=True).repeat(3 - pixels.shape[2], axis=2)
+        labels = segmentation_fn(np.concatenate([pixels, third], axis=2))
         warn(
             f"`image` with {image.shape[-1]} channel(s) is segmented by a view in three colours; "
             "lime raises a ValueError. Pass your own segmentation_fn to decide."

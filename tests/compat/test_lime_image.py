@@ -1,0 +1,344 @@
+"""lime's explainer: what the classifier is shown, what comes back, where it departs from lime."""
+
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Lasso, LinearRegression
+
+from limelens.compat import lime_image
+from limelens.errors import InvalidInputError, LimelensWarning, PredictionError
+from limelens.testing import AdditiveModel, Recorder
+
+SEGMENTS = np.array([[0, 0, 1, 1], [2, 2, 3, 3]])
+IMAGE = np.random.default_rng(0).integers(1, 256, (2, 4, 3), dtype=np.uint8)
+IMAGE.flags.writeable = False
+WEIGHTS = np.array([[0.5, -0.25, 0.0, 0.125], [0.1, 0.2, 0.3, 0.4]])
+
+
+def additive(segments=SEGMENTS, image=IMAGE, weights=WEIGHTS):
+    return Recorder(AdditiveModel(segments, weights, image=image, background=0), keep=True)
+
+
+def explain(model, *, segments=SEGMENTS, image=IMAGE, explainer=None, **settings):
+    settings = {
+        "hide_color": 0,
+        "num_samples": 40,
+        "progress_bar": False,
+        "segmentation_fn": lambda image: segments,
+        "model_regressor": LinearRegression(),
+    } | settings
+    construction = {"random_state": 0} | (explainer or {})
+    made = lime_image.LimeImageExplainer(**construction)
+    return made.explain_instance(image, model, **settings)
+
+
+def weights_of(explanation, label):
+    found = dict(explanation.local_exp[label])
+    return np.array([found[segment] for segment in sorted(found)])
+
+
+def test_an_additive_model_s_weights_are_found():
+    explanation = explain(additive())
+    for label in (0, 1):
+        np.testing.assert_allclose(weights_of(explanation, label), WEIGHTS[label], atol=1e-12)
+    assert [segment for segment, _ in explanation.local_exp[0]] == [0, 1, 3, 2]
+    np.testing.assert_allclose(explanation.score[1], 1)
+    np.testing.assert_allclose(explanation.local_pred[1], WEIGHTS[1].sum())
+
+
+def test_ridge_is_scikit_learn_s_on_the_same_rows():
+    from sklearn.linear_model import Ridge
+
+    settings = {"num_features": 7, "top_labels": None, "labels": (1, 0)}
+    model = additive()
+    noise = np.random.default_rng(3).normal(size=(40, 2))
+    position = iter(range(40))
+
+    def noisy(batch):
+        return model(batch) + np.stack([noise[next(position)] for _ in batch])
+
+    ours = explain(noisy, model_regressor=None, **settings)
+    position = iter(range(40))
+    theirs = explain(noisy, model_regressor=Ridge(alpha=1), **settings)
+    for label in (0, 1):
+        np.testing.assert_allclose(weights_of(ours, label), weights_of(theirs, label), atol=1e-12)
+        assert ours.score[label] == pytest.approx(theirs.score[label], abs=1e-12)
+        np.testing.assert_allclose(ours.local_pred[label], theirs.local_pred[label], atol=1e-12)
+        np.testing.assert_allclose(ours.intercept[label], theirs.intercept[label], atol=1e-12)
+
+
+# -- what the classifier is shown -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 40, 99])
+def test_the_intact_image_comes_first_in_batches_of_the_size_asked_for(batch_size):
+    model = additive()
+    explain(model, batch_size=batch_size)
+    assert model.n_images == 40
+    assert set(model.batch_sizes[:-1]) <= {batch_size}
+    assert model.batch_sizes[-1] <= batch_size
+    np.testing.assert_array_equal(model.batches[0][0], IMAGE, strict=True)
+
+
+def test_random_bits_are_those_of_a_random_state_after_one_draw():
+    shown = additive()
+    explain(shown)
+    state = np.random.RandomState(0)
+    state.randint(0, high=1000)
+    rows = state.randint(0, 2, 40 * 4).reshape(40, 4)
+    rows[0] = 1
+    expected = np.where(rows[:, SEGMENTS][..., np.newaxis], IMAGE, 0)
+    np.testing.assert_array_equal(np.concatenate(shown.batches), expected)
+
+
+def test_a_random_seed_leaves_the_first_draw_to_the_masks():
+    shown = additive()
+    explain(shown, random_seed=0)
+    rows = np.random.RandomState(0).randint(0, 2, 40 * 4).reshape(40, 4)
+    expected = np.where(rows[1:, SEGMENTS][..., np.newaxis], IMAGE, 0)
+    np.testing.assert_array_equal(np.concatenate(shown.batches)[1:], expected)
+
+
+def test_hidden_segments_are_their_mean_cut_to_integers():
+    image = np.array([[[1, 10, 0], [2, 11, 0], [7, 0, 4]]], dtype=np.uint8)
+    shown = Recorder(lambda batch: batch[:, :, 1:].mean(axis=(1, 2, 3))[:, np.newaxis], keep=True)
+    segments = np.array([[0, 0, 1]])
+    explain(shown, image=image, segments=segments, hide_color=None)
+    seen = {tuple(picture.ravel()) for batch in shown.batches for picture in batch}
+    assert seen == {(1, 10, 0, 2, 11, 0, 7, 0, 4), (1, 10, 0, 1, 10, 0, 7, 0, 4)}
+
+
+@pytest.mark.parametrize("hide_color", [9, (1, 2, 3)])
+def test_hide_color_is_one_value_or_one_a_channel(hide_color):
+    shown = Recorder(lambda batch: batch.mean(axis=(1, 2)), keep=True)
+    explain(shown, hide_color=hide_color)
+    pictures = np.concatenate(shown.batches)
+    hidden = pictures[(pictures != IMAGE).any(axis=3)]
+    np.testing.assert_array_equal(np.unique(hidden, axis=0), [np.broadcast_to(hide_color, 3)])
+
+
+def test_a_plane_reaches_the_classifier_in_three_channels():
+    shown = Recorder(lambda batch: batch.mean(axis=(1, 2)), keep=True)
+    explanation = explain(shown, image=IMAGE[..., 0])
+    np.testing.assert_array_equal(shown.batches[0][0], np.stack([IMAGE[..., 0]] * 3, axis=-1))
+    assert explanation.image.shape == (2, 4, 3)
+
+
+def test_custom_kernels_get_distances_and_width():
+    seen = []
+
+    def kernel(d, kernel_width):
+        seen.append((d, kernel_width))
+        return np.ones_like(d)
+
+    explain(additive(), explainer={"kernel": kernel, "kernel_width": 2})
+    ((distances, width),) = seen
+    assert width == 2.0
+    assert distances[0] == pytest.approx(0, abs=1e-15)
+    assert set(distances.round(6)) == {0.0, 0.133975, 0.292893, 0.5, 1.0}
+
+
+# -- labels -----------------------------------------------------------------------------------
+
+
+def test_top_labels_come_highest_first_and_are_fitted_highest_last():
+    explanation = explain(additive(), top_labels=2)
+    assert explanation.top_labels == [1, 0]  # scores 1.0 and 0.375
+    assert list(explanation.local_exp) == [0, 1]
+    assert float(explanation.local_pred) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("top_labels", [None, 0])
+def test_without_top_labels_the_labels_asked_for_are_explained(top_labels):
+    explanation = explain(additive(), top_labels=top_labels, labels=(0,))
+    assert list(explanation.local_exp) == [0]
+    assert not hasattr(explanation, "top_labels")
+
+
+def test_labels_that_do_not_exist_are_refused_after_one_batch():
+    model = additive()
+    with pytest.raises(InvalidInputError, match=r"must be columns of the 2 scores.*got 2"):
+        explain(model, top_labels=None, labels=(1, 2))
+    assert model.batch_sizes == [10]
+
+
+# -- where it departs from lime -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("ids", [[1, 2, 3, 4], [-3, 0, 1, 8], [0, 2, 4, 6]])
+def test_ids_are_made_consecutive(ids):
+    segments = np.array(ids, dtype=np.int16)[SEGMENTS]
+    with pytest.warns(LimelensWarning, match=f"4 ids from {ids[0]} to {ids[-1]}, renumbered"):
+        explanation = explain(additive(), segments=segments)
+    np.testing.assert_array_equal(explanation.segments, SEGMENTS)
+    assert explanation.segments.dtype == np.int16
+    np.testing.assert_allclose(weights_of(explanation, 0), WEIGHTS[0], atol=1e-12)
+
+
+def test_strict_lime_leaves_ids_alone_and_one_segment_in_view():
+    model = additive()
+    explanation = explain(model, segments=SEGMENTS + 1, explainer={"strict_lime": True})
+    np.testing.assert_array_equal(explanation.segments, SEGMENTS + 1)
+    shown = np.concatenate(model.batches)
+    np.testing.assert_array_equal(shown[:, SEGMENTS == 3][1:], shown[:, SEGMENTS == 3][:-1])
+    expected = [0, 0.5, -0.25, 0]  # the column of id 0 hides nothing, the last id has no column
+    np.testing.assert_allclose(weights_of(explanation, 0), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4, 6])
+def test_any_number_of_channels_is_segmented_and_hidden(channels):
+    image = np.zeros((12, 16, channels), dtype=np.uint8)
+    image[:, 8:] = 200
+    image[:, :, 0] += np.arange(16, dtype=np.uint8)
+    algorithm = lime_image.SegmentationAlgorithm("quickshift", kernel_size=1, max_dist=4)
+    shown = Recorder(lambda batch: batch[..., :1].mean(axis=(1, 2)), keep=True)
+    with pytest.warns(LimelensWarning, match=f"with {channels} channel"):
+        explanation = explain(shown, image=image, segmentation_fn=algorithm, hide_color=None)
+    np.testing.assert_array_equal(shown.batches[0][0], image, strict=True)
+    left, right = (set(np.unique(half)) for half in np.split(explanation.segments, 2, axis=1))
+    assert left.isdisjoint(right)
+    with pytest.raises(ValueError, match="Only RGB images"):
+        explain(shown, image=image, segmentation_fn=algorithm, explainer={"strict_lime": True})
+
+
+def test_the_default_segmenter_takes_any_channels_too():
+    image = np.random.default_rng(2).integers(0, 256, (30, 40, 4), dtype=np.uint8)
+    with pytest.warns(LimelensWarning, match="with 4 channel"):
+        explanation = explain(
+            lambda batch: batch.mean(axis=(1, 2)), image=image, segmentation_fn=None
+        )
+    assert explanation.segments.shape == (30, 40)
+
+
+def test_volumes_are_hidden_by_their_segments_means():
+    volume = np.arange(16.0).reshape(2, 2, 4)
+    segments = np.stack([SEGMENTS, SEGMENTS])
+    shown = Recorder(lambda batch: batch.mean(axis=(2, 3)), keep=True)
+    explanation = explain(shown, image=volume, segments=segments, hide_color=None)
+    hidden = explanation.as_limelens().details["background"]
+    np.testing.assert_array_equal(np.unique(hidden), [4.5, 6.5, 8.5, 10.5])
+
+
+def test_one_score_an_image_is_label_0():
+    model = additive(weights=WEIGHTS[:1])
+    with pytest.warns(LimelensWarning, match="one score an image, read as label 0"):
+        explanation = explain(lambda batch: model(batch).ravel())
+    assert explanation.top_labels == [0]
+    np.testing.assert_allclose(weights_of(explanation, 0), WEIGHTS[0], atol=1e-12)
+
+
+def test_a_score_that_never_changes_is_pointed_out():
+    def half_dead(batch):
+        return np.stack([batch.mean(axis=(1, 2, 3)), np.full(len(batch), 0.5)], axis=1)
+
+    with pytest.warns(LimelensWarning, match="never changed its score of label 1:"):
+        explanation = explain(half_dead, model_regressor=None)
+    assert explanation.score[1] == 1.0
+    assert not np.any(weights_of(explanation, 1))
+
+
+# -- the classifier's answers -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda batch: np.ones((1, 2)), r"`classifier_fn` was given 10 images and must return"),
+        (lambda batch: None, "got None"),
+        (lambda batch: np.full((len(batch), 2), np.nan), "all finite.*image 0 of this batch"),
+        (lambda batch: np.ones((len(batch), 2, 2)), "got shape"),
+    ],
+)
+def test_unusable_answers_are_refused_at_the_first_batch(answer, words):
+    model = Recorder(answer)
+    with pytest.raises(PredictionError, match=words):
+        explain(model)
+    assert len(model.batch_sizes) == 1
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.asarray])
+def test_rows_may_come_in_any_sequence(kind):
+    model = additive()
+    explanation = explain(lambda batch: kind(list(model(batch))))
+    np.testing.assert_allclose(weights_of(explanation, 0), WEIGHTS[0], atol=1e-12)
+
+
+def test_an_exception_of_the_classifier_says_what_it_was_given():
+    def broken(batch):
+        raise RuntimeError("no device")
+
+    with pytest.raises(RuntimeError, match="no device") as caught:
+        explain(broken)
+    assert any("uint8 batch of (10, 2, 4, 3)" in note for note in caught.value.__notes__)
+
+
+def test_a_classifier_may_write_into_its_batch_and_reuse_its_answer():
+    model, buffer = additive(), np.zeros((10, 2))
+
+    def rude(batch):
+        buffer[: len(batch)] = model(batch)
+        batch[:] = 7
+        return buffer[: len(batch)]
+
+    np.testing.assert_allclose(weights_of(explain(rude), 0), WEIGHTS[0], atol=1e-12)
+
+
+# -- running conditions ---------------------------------------------------------------------
+
+
+def test_the_bar_counts_images(capsys):
+    pytest.importorskip("tqdm")
+    explain(additive(), progress_bar=True)
+    assert "40/40" in capsys.readouterr().err
+    explain(additive(), progress_bar=False)
+    assert capsys.readouterr().err == ""
+
+
+def test_without_tqdm_there_is_no_bar(monkeypatch, capsys):
+    monkeypatch.setattr(lime_image.importlib.util, "find_spec", lambda name: None)
+    explain(additive(), progress_bar=True)
+    assert capsys.readouterr().err == ""
+
+
+def test_verbose_prints_three_lines_a_label(capsys):
+    explain(additive(), explainer={"verbose": True}, top_labels=1)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["Intercept", "Prediction_local", "Right:"]
+    assert float(lines[2].split()[1]) == pytest.approx(1.0)
+
+
+def test_the_regressor_given_is_left_fitted_to_the_last_label():
+    regressor = LinearRegression()
+    explain(additive(), model_regressor=regressor)
+    np.testing.assert_allclose(np.sort(regressor.coef_), np.sort(WEIGHTS[1]), atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["num_samples", "batch_size"])
+def test_counts_must_be_positive(name):
+    with pytest.raises(InvalidInputError, match=f"`{name}` must be an integer >= 1; got 0"):
+        explain(additive(), **{name: 0})
+
+
+def test_unknown_feature_selections_are_refused():
+    with pytest.raises(InvalidInputError, match="`feature_selection` must be one of 'auto', "):
+        explain(additive(), explainer={"feature_selection": "best"})
+
+
+def test_num_features_bounds_the_list():
+    for selection in ("forward_selection", "highest_weights", "lasso_path"):
+        explanation = explain(
+            additive(), num_features=2, explainer={"feature_selection": selection}
+        )
+        assert [segment for segment, _ in explanation.local_exp[0]] == [0, 1]
+
+
+def test_sparse_regressors_leave_zeros_in_the_list():
+    explanation = explain(additive(), model_regressor=Lasso(alpha=10))
+    assert [weight for _, weight in explanation.local_exp[0]] == [0, 0, 0, 0]
+
+
+def test_explanations_can_be_pickled():
+    explanation = pickle.loads(pickle.dumps(explain(additive())))
+    np.testing.assert_allclose(weights_of(explanation, 1), WEIGHTS[1], atol=1e-12)
+    assert explanation.as_limelens().n_predictions == 40
