@@ -136,12 +136,20 @@ def test_a_constant_background_shares_one_row():
     assert table.table.tolist() == [[0, 0], [0, 1], [4, 5], [2, 0], [0, 3], [2, 3]]
 
 
+def test_a_color_everywhere_shares_one_row_too():
+    image = np.arange(12).reshape(1, 4, 3)
+    background = np.array([7, 8, 9]) + np.zeros_like(image)
+    segments = np.array([[0, 0, 1, 1]])
+    table = pattern_table(image, background, segments, 2, width=2)
+    assert table.table.tolist() == [[7, 8, 9, 7, 8, 9], [0, 1, 2, 3, 4, 5], [6, 7, 8, 9, 10, 11]]
+
+
 def test_negative_zeros_of_the_background_are_kept():
-    image, background = np.ones((1, 4)), np.array([[0.0, -0.0, 0.0, -0.0]])
+    image, background = np.ones((1, 4)), np.array([[0.0, 0.0, -0.0, -0.0]])
     segments = np.array([[0, 0, 1, 1]])
     table = pattern_table(image, background, segments, None, width=2)
     batch = table(np.array([[False, False]]))
-    assert np.signbit(batch).tolist() == [[[False, True, False, True]]]
+    assert np.signbit(batch).tolist() == [[[False, False, True, True]]]
 
 
 def test_a_constant_color_per_channel_is_shared_within_each_channel():
@@ -172,6 +180,16 @@ def test_the_width_is_the_widest_whose_table_stays_small(owners, width):
     assert choose_width(owners, border_positions(owners)) == width
     blocks = cut(owners, owners.max() + 1, width)
     assert blocks.n_rows * width <= MAX_IMAGES * len(owners)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 6), st.integers(1, 9))
+def test_the_table_never_outgrows_its_bound(seed, n_labels, run):
+    rng = np.random.default_rng(seed)
+    owners = np.repeat(rng.integers(0, n_labels, 40), rng.integers(1, run + 1, 40))
+    width = choose_width(owners, border_positions(owners))
+    n_blocks = -(-len(owners) // width)
+    assert cut(owners, n_labels, width).n_rows <= MAX_IMAGES * n_blocks
 
 
 def test_many_segments_in_many_blocks_are_told_apart():

@@ -56,10 +56,14 @@ def test_out_is_written_and_returned():
     np.testing.assert_array_equal(out, [np.full((2, 3), 7), IMAGE])
 
 
-def test_out_may_hold_the_image_itself():
+def test_out_may_hold_the_image_or_the_background():
+    expected = [[[11, 12, 3], [14, 5, 6]], [[1, 2, 13], [4, 15, 16]]]
     out = np.stack([IMAGE, IMAGE])
-    perturb(out[1], SEGMENTS, [[0, 1], [1, 0]], out[0] + 10, out=out)
-    np.testing.assert_array_equal(out, [[[11, 12, 3], [14, 5, 6]], [[1, 2, 13], [4, 15, 16]]])
+    perturb(out[0], SEGMENTS, [[0, 1], [1, 0]], IMAGE + 10, out=out)
+    np.testing.assert_array_equal(out, expected)
+    out = np.stack([IMAGE + 10, IMAGE])
+    perturb(IMAGE, SEGMENTS, [[0, 1], [1, 0]], out[0], out=out)
+    np.testing.assert_array_equal(out, expected)
 
 
 def test_a_fractional_background_is_rounded_for_integers():

@@ -87,3 +87,11 @@ def test_a_full_mask_leaves_the_image_and_an_empty_one_the_background():
     grids = np.stack([np.ones((7, 7)), np.zeros((7, 7))])
     batch = soft_composer(image, background, factors, 2)(grids, np.array([[3, 1], [0, 4]]))
     np.testing.assert_array_equal(batch, [image, background])
+
+
+@pytest.mark.parametrize("dtype", ["int32", "float64"])
+def test_values_that_float32_cannot_hold_are_kept(dtype):
+    image = np.full((4, 4), 1_000_000_001).astype(dtype)
+    factors = [enlarging_factor(2, 4)] * 2
+    batch = soft_composer(image, image * 0, factors, None)(np.ones((1, 2, 2)), np.array([[0, 0]]))
+    np.testing.assert_array_equal(batch[0], image)
