@@ -117,6 +117,9 @@ def check_rng(rng: Seed) -> np.random.Generator:
 
 def check_numeric(name: str, value: object) -> NDArray[Any]:
     """Return `value` as an array of booleans, integers or real numbers, all finite."""
+    if np.ma.is_masked(value):
+        msg = f"`{name}` must not be masked. Give those values a number: {name}.filled(0)."
+        raise InvalidInputError(msg)
     try:
         array = np.asarray(value)
     except (ValueError, TypeError) as error:
@@ -176,10 +179,12 @@ def check_text(name: str, value: object) -> str:
     return value
 
 
-def check_image(image: object, channel_axis: object = -1) -> tuple[Image, int | None]:
+def check_image(
+    image: object, channel_axis: object = -1, *, ask: bool = True
+) -> tuple[Image, int | None]:
     """Return the image as an array and its channel axis counted from the front.
 
-    A 2-D image has no channel axis whatever `channel_axis` says.
+    A 2-D image has none, whatever `channel_axis` says. `ask` warns of what looks channels first.
     """
     array = check_numeric("image", image)
     if array.ndim < 2 or 0 in array.shape:
@@ -198,7 +203,7 @@ def check_image(image: object, channel_axis: object = -1) -> tuple[Image, int | 
         msg = f"`image` must have two or three spatial axes and channels; got {describe(array)}."
         raise InvalidInputError(msg)
     axis %= array.ndim
-    if array.ndim == 3 and axis == 2 and array.shape[0] <= 4 and array.shape[2] > 16:
+    if ask and array.ndim == 3 and axis == 2 and array.shape[0] <= 4 and array.shape[2] > 16:
         warn(
             f"`image` of shape {array.shape} is read as {array.shape[0]} pixels high with "
             f"{array.shape[2]} channels. If its channels come first pass channel_axis=0; "
@@ -376,17 +381,17 @@ def to_dtype(name: str, values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[A
     """Convert to an image's dtype: rounded for integers, refused where it does not fit."""
     if values.dtype == dtype:
         return values
-    if dtype.kind == "f":
-        return values.astype(dtype)
-    low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
-    least, most = (values.min(), values.max()) if values.size else (low, low)
-    if np.rint(least) < low or np.rint(most) > high:
+    info: Any = np.finfo if dtype.kind == "f" else np.iinfo
+    low, high = (0, 1) if dtype.kind == "b" else (info(dtype).min, info(dtype).max)
+    ends = [values.min(), values.max()] if values.size else []
+    exact = float if values.dtype.kind == "f" else int  # Python compares exactly
+    if not all(int(low) <= round(exact(end)) <= int(high) for end in ends):
         msg = (
-            f"`{name}` must fit the image's dtype {dtype}, from {low} to {high}; got values "
-            f"from {least:g} to {most:g}. Convert the image to float first if it needs them."
+            f"`{name}` must fit the image's dtype {dtype}, from {low} to {high}; got values from "
+            f"{ends[0]:g} to {ends[1]:g}. Convert the image to a wider float if it needs them."
         )
         raise InvalidInputError(msg)
-    if values.dtype.kind != "f":
+    if dtype.kind == "f" or values.dtype.kind != "f":
         return values.astype(dtype)
     converted = np.empty(values.shape, dtype)
     np.rint(values, out=converted, casting="unsafe")  # without a second float array

@@ -96,6 +96,13 @@ def test_means_are_taken_in_float64():
     np.testing.assert_allclose(SegmentMean()(image, segments)[0, 0], wanted, rtol=1e-12)
 
 
+@pytest.mark.parametrize("fill", [ImageMean(), SegmentMean(), Blur(1)])
+def test_extended_precision_is_averaged_too(fill):
+    image = np.array([[1, 3, 5, 7]])
+    background = fill(image.astype(np.longdouble), halves(1, 4))
+    np.testing.assert_allclose(background, fill(image, halves(1, 4)))
+
+
 def test_segment_mean_by_hand():
     image = np.array([[[0, 9], [1, 3], [7, 7]], [[5, 0], [0, 0], [8, 6]]], dtype=np.uint8)
     segments = np.array([[0, 0, 1], [0, 2, 1]])

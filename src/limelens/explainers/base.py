@@ -24,6 +24,7 @@ from limelens._validation import (
     check_background,
     check_callable,
     check_image,
+    check_numeric,
     check_rng,
     check_segments,
 )
@@ -177,7 +178,7 @@ class Explainer:
         self, query: Query, attribution: Attribution, details: dict[str, Any]
     ) -> Explanation:
         return Explanation(
-            image=query.image,
+            image=query.image.copy(),  # the caller's array may change, the explanation may not
             importances=attribution.importances,
             standard_errors=attribution.standard_errors,
             segments=query.segments,
@@ -259,15 +260,16 @@ def hide_behind(
         If the background has another shape, does not fit the dtype, or equals the image; it
         calls the argument `name`.
     """
-    filled = np.asarray(fill(channels_last(read_only(image), channel_axis), segments))
+    filled = check_numeric(name, fill(channels_last(read_only(image), channel_axis), segments))
     last = channels_last(image, channel_axis)
     if filled.shape[-last.ndim :] == last.shape:
         filled = channels_back(filled, image.ndim, channel_axis)
     backgrounds = check_background(filled, image, name=name)
     if not (backgrounds != image).any():
+        other = 0 if image.any() else 1
         msg = (
             f"`{name}` returned the image itself ({fill!r}): nothing changes. Use another, for "
-            f"example {name}=Constant(0)."
+            f"example {name}=Constant({other})."
         )
         raise InvalidInputError(msg)
     return backgrounds

@@ -69,7 +69,8 @@ class SegmentMean:
         flat = segments.ravel()
         sizes = np.bincount(flat)
         table = image.reshape(flat.size, -1)
-        sums = [np.bincount(flat, weights=table[:, c]) for c in range(table.shape[1])]
+        columns = (table[:, c].astype(np.float64) for c in range(table.shape[1]))
+        sums = [np.bincount(flat, weights=column) for column in columns]
         means = np.stack(sums, axis=-1) / sizes[:, np.newaxis]
         return np.take(means, flat, axis=0).reshape(image.shape)
 

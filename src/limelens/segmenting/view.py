@@ -93,7 +93,7 @@ def segmenting_view(image: Image, max_side: int | None = 512) -> View:
     array([[0. , 0.5],
            [0.5, 1. ]])
     """
-    image, _ = check_image(image)
+    image, _ = check_image(image, ask=False)  # explain has asked, where the layout is known
     pixels = image[..., np.newaxis] if image.ndim == 2 else image
     spatial = pixels.shape[:-1]
     bands = _varying(pixels) if pixels.shape[-1] > 3 else pixels
