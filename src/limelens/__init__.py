@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from limelens.surrogates.interactions import interaction_index
     from limelens.surrogates.lasso import Lasso
     from limelens.surrogates.linear import Ridge
+    from limelens.surrogates.pair_contrasts import PairContrasts
     from limelens.surrogates.regressor import Regressor
     from limelens.surrogates.tree import Tree
     from limelens.targets import Top, log_odds, margin
@@ -91,6 +92,7 @@ _HOMES = {
     "Noise": "masking.fills",
     "Occlusion": "explainers.occlusion",
     "Owen": "explainers.owen",
+    "PairContrasts": "surrogates.pair_contrasts",
     "PermutationShapley": "explainers.permutation",
     "PredictionError": "errors",
     "QuickLime": "explainers.quicklime",
@@ -149,6 +151,7 @@ __all__ = [
     "Noise",
     "Occlusion",
     "Owen",
+    "PairContrasts",
     "PermutationShapley",
     "PredictionError",
     "QuickLime",
