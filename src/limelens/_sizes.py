@@ -51,7 +51,7 @@ def size_in_pixels(name: str, size: object, sides: tuple[int, ...]) -> tuple[int
         raise InvalidInputError(msg)
     sizes = sizes * len(sides) if len(sizes) == 1 else sizes
     pixels = (
-        round(each * side) if isinstance(each, float) else int(each)
+        int(each) if isinstance(each, Integral) else round(float(each) * side)
         for each, side in zip(sizes, sides, strict=True)
     )
     return tuple(max(1, each) for each in pixels)

@@ -1,10 +1,12 @@
 """Occlusion: maps by hand, every pixel hidden, edges, shapes, regions."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
 import limelens as ll
-from limelens.errors import InvalidInputError
+from limelens.errors import InvalidInputError, LimelensWarning
 from limelens.masking.window_grid import WindowGrid
 from limelens.testing import Recorder
 
@@ -95,8 +97,20 @@ def test_a_disc_hides_the_ellipse():
 
 
 def test_a_disc_that_leaves_corners_unseen_is_refused():
+    model = Recorder(total)
     with pytest.raises(InvalidInputError, match=r'never hides 4 pixels\. Use edges="center"'):
-        occlude(np.ones((4, 4)), window=4, stride=4, shape="disc")
+        occlude(np.ones((4, 4)), model, window=4, stride=4, shape="disc")
+    assert model.n_images == 0
+
+
+@pytest.mark.parametrize("size", [4, 5, 8])
+@pytest.mark.parametrize("shape", [(20, 20), (17, 30), (9, 9, 9)])
+def test_discs_can_be_refined_too(size, shape):
+    image = np.random.default_rng(0).random(shape)
+    axis = None if len(shape) == 3 else -1
+    disc = ll.Occlusion(window=size, stride=1, shape="disc", edges="center", refine=0.1)
+    details = disc.explain(image, total, channel_axis=axis).details
+    assert details["n_windows"] < details["n_windows_full"]
 
 
 def test_a_gaussian_blends_with_the_documented_weights():
@@ -145,6 +159,21 @@ def test_refining_spends_calls_where_the_map_is_strong():
     assert coarse_to_fine.details["n_windows_full"] == full.details["n_windows"]
 
 
+def test_refining_where_nothing_is_left_to_refine_is_the_coarse_map():
+    image = np.random.default_rng(0).random((12, 9))
+    full = occlude(image, window=3, stride=3)
+    found = occlude(image, window=3, stride=3, refine=0.3)
+    np.testing.assert_array_equal(found.importances, full.importances)
+    with pytest.warns(LimelensWarning, match="never changed"):
+        still = occlude(image, lambda batch: np.ones(len(batch)), window=3, stride=1, refine=0.3)
+    assert not still.importances.any()
+
+
+@pytest.mark.parametrize("share", [np.float32(0.5), np.float64(0.5), Fraction(1, 2)])
+def test_a_share_may_be_any_real_number(share):
+    assert occlude(np.ones((4, 8)), window=share, stride=share).details["window"] == [2, 4]
+
+
 def test_refining_everywhere_is_the_full_map():
     image = np.random.default_rng(0).random((12, 9))
     full = occlude(image, window=4, stride=1)
@@ -176,8 +205,10 @@ def test_refining_everywhere_is_the_full_map():
     ],
 )
 def test_sizes_that_cannot_be_are_named(settings, words):
+    model = Recorder(total)
     with pytest.raises(InvalidInputError, match=words):
-        occlude(np.ones((4, 4)), **settings)
+        occlude(np.ones((4, 4)), model, **settings)
+    assert model.n_images == 0
 
 
 def test_fills_that_need_segments_say_so():

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from limelens._arrays import spatial_shape
 from limelens._sizes import Region, Sizes, check_size
-from limelens._typing import Batch, Floats
+from limelens._typing import Batch, Floats, Image, Segments
 from limelens._validation import check_choice, check_number
 from limelens.engine import Query
 from limelens.errors import InvalidInputError
@@ -90,26 +90,23 @@ class Occlusion(FillExplainer):
     def _mask_kind(self) -> str:
         return f"windows {self.shape}"
 
+    def _segment(
+        self, image: Image, channel_axis: int | None
+    ) -> tuple[Segments | None, dict[str, Any]]:
+        # Windows that do not fit this image are refused before the model is asked.
+        self._place(spatial_shape(image.shape, channel_axis))
+        return None, {}
+
     def _attribute(self, query: Query, rng: np.random.Generator) -> Attribution:
-        sides = spatial_shape(query.image.shape, query.channel_axis)
-        grid = WindowGrid.place(sides, self.window, self.stride, edges=self.edges, roi=self.roi)
-        hiding = self._hiding(grid.window)
+        grid, hiding, asked = self._place(spatial_shape(query.image.shape, query.channel_axis))
         intact, _ = query.ends()
         average = _Average(len(intact), grid, hiding)
-        asked = grid.coarse() if self.refine else np.ones(len(grid.starts), dtype=bool)
         average.add(np.flatnonzero(asked), intact - _ask(query, grid, hiding, asked))
         if self.refine:
             more = grid.centred_on(_strongest(average.map(), self.refine)) & ~asked
-            average.add(np.flatnonzero(more), intact - _ask(query, grid, hiding, more))
+            if more.any():
+                average.add(np.flatnonzero(more), intact - _ask(query, grid, hiding, more))
             asked |= more
-        covered = average.weights > 0
-        if not covered[grid.region()].all():
-            missed = int(covered[grid.region()].size - np.count_nonzero(covered[grid.region()]))
-            msg = (
-                f"`shape`={self.shape!r} with this stride never hides {missed} pixels. Use "
-                'edges="center" and a stride of at most two thirds of the window.'
-            )
-            raise InvalidInputError(msg)
         details: dict[str, Any] = {
             "n_windows": int(np.count_nonzero(asked)),
             "n_windows_full": len(asked),
@@ -117,6 +114,22 @@ class Occlusion(FillExplainer):
             "stride": list(grid.stride),
         }
         return Attribution(importances=average.map(), details=details)
+
+    def _place(self, sides: tuple[int, ...]) -> tuple[WindowGrid, NDArray[Any], NDArray[np.bool_]]:
+        """Return the windows, what each hides, and which of them are asked for at first."""
+        grid = WindowGrid.place(sides, self.window, self.stride, edges=self.edges, roi=self.roi)
+        hiding = self._hiding(grid.window)
+        asked = np.ones(len(grid.starts), dtype=bool)
+        if self.refine:
+            asked = grid.coarse(round_windows=self.shape == "disc")
+        missed = 0 if self.shape != "disc" else grid.count_missed(hiding, asked)
+        if missed:
+            msg = (
+                f"`shape`={self.shape!r} with this stride never hides {missed} pixels. Use "
+                'edges="center" and a stride of at most half of the window.'
+            )
+            raise InvalidInputError(msg)
+        return grid, hiding, asked
 
     def _hiding(self, window: tuple[int, ...]) -> NDArray[Any]:
         """Return how much each pixel of the window is hidden, bool or in [0, 1]."""

@@ -94,16 +94,28 @@ class WindowGrid:
             part.append(slice(low - int(start), high - int(start)))
         return tuple(box), tuple(part)
 
-    def coarse(self) -> NDArray[np.bool_]:
-        """Return, shape (n,), a thin choice of windows that still covers every pixel of a box."""
+    def coarse(self, *, round_windows: bool = False) -> NDArray[np.bool_]:
+        """Return, shape (n,), a thin choice of windows that still covers every pixel.
+
+        Round windows have to overlap: of n axes, a disc holds a cube of 1 / sqrt(n) of its side.
+        """
+        share = len(self.sides) ** -0.5 if round_windows else 1.0
         chosen = []
         for starts, size, step in zip(self.axis_starts, self.window, self.stride, strict=True):
             along = np.zeros(len(starts), dtype=bool)
-            along[:: max(1, size // step)] = True
+            along[:: max(1, int(share * size) // step)] = True
             along[-1] = True
             chosen.append(along)
         mesh = np.meshgrid(*chosen, indexing="ij")
         return np.asarray(np.logical_and.reduce(mesh)).ravel()
+
+    def count_missed(self, hiding: NDArray[np.bool_], chosen: NDArray[np.bool_]) -> int:
+        """Return how many pixels of the region none of the chosen windows hides."""
+        hidden = np.zeros(self.sides, dtype=bool)
+        for number in np.flatnonzero(chosen):
+            box, part = self.overlap(number)
+            hidden[box] |= hiding[part]
+        return int(np.count_nonzero(~hidden[self.region()]))
 
     def centred_on(self, pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return, shape (n,), which windows have their central pixel among the given ones."""
