@@ -44,7 +44,7 @@ def test_covariance_in_a_group_is_that_of_dense_matrices(d, definition, additive
     spread = np.random.default_rng(0).random(len(virtual))
     found = delta_covariance(process, virtual, kernel, spread)
     expected = dense_covariance(process, virtual, spread)
-    np.testing.assert_allclose(found, expected, atol=2e-5 * np.abs(expected).max())
+    np.testing.assert_allclose(found, expected, atol=1e-11 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("additive", [0.0, 0.6, 1.0])

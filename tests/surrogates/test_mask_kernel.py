@@ -46,9 +46,9 @@ def test_cross_kernel_is_the_same_kernel(additive, folded):
     dense = kernel.matrix(left, right)
     cross = cross_kernel(kernel, left, right)
     vectors = rng.normal(size=(len(right), 3))
-    functionals = rng.normal(size=(5, 40)).astype(np.float32)
+    functionals = rng.normal(size=(5, 40))
     np.testing.assert_allclose(cross @ vectors, dense @ vectors, atol=1e-12)
-    np.testing.assert_allclose(cross.images(functionals), functionals @ dense, atol=2e-5)
+    np.testing.assert_allclose(cross.images(functionals), functionals @ dense, atol=1e-12)
 
 
 def test_parts_are_those_of_many_rows_at_once():

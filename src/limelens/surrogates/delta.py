@@ -47,9 +47,7 @@ def delta_covariance(
         prior = _prior_by_interactions(virtual, weighted, process.kernel)
     else:
         prior = _prior_in_group(virtual, virtual.codes, weighted, process.kernel)
-    functionals = np.empty((len(fitting.centre) + 1, len(virtual)), dtype=np.float32)
-    np.multiply(virtual.spins, weighted, out=functionals[:-1], casting="same_kind")
-    functionals[-1] = weighted
+    functionals = np.concatenate([virtual.spins * weighted, weighted[np.newaxis]])
     images = kernel.images(functionals)
     # Z - centre = S / 2 + (1/2 - centre): the second part is one row for all.
     images = 0.5 * images[:-1] + np.multiply.outer(0.5 - fitting.centre, images[-1])

@@ -118,14 +118,12 @@ class CrossKernel:
         even, odd = 0.5 * (self.even @ plus), 0.5 * (self.odd @ minus)
         return np.concatenate([even + odd, even - odd])
 
-    def images(self, functionals: NDArray[np.float32]) -> Floats:
-        """Return functionals @ K, in single precision, for functionals (r, v); shape (r, n)."""
+    def images(self, functionals: Floats) -> Floats:
+        """Return functionals @ K for functionals of shape (r, v); shape (r, n)."""
         half = len(self.even)
         first, second = functionals[:, :half], functionals[:, half:]
-        even = (first + second) @ self.even.astype(np.float32)
-        odd = (first - second) @ self.odd.astype(np.float32)
-        parts = [even + odd, even - odd] if self.folded else [even + odd]
-        return 0.5 * np.concatenate(parts, axis=1, dtype=np.float64)
+        even, odd = 0.5 * ((first + second) @ self.even), 0.5 * ((first - second) @ self.odd)
+        return np.concatenate([even + odd, even - odd], axis=1) if self.folded else even + odd
 
 
 def cross_kernel(kernel: MaskKernel, left: Coalitions, right: Coalitions) -> CrossKernel:
