@@ -1,5 +1,7 @@
 """Integrated and expected gradients: exact on polynomials, complete, by definition."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -138,6 +140,27 @@ def test_the_model_sees_the_images_dtype_in_bounded_batches():
     model = ll.with_gradient(lambda batch: batch.sum(axis=(1, 2)), gradient)
     ll.IntegratedGradients(n_steps=10).explain(IMAGE.astype(np.float32), model, batch_size=4)
     assert seen == [(np.float32, 4), (np.float32, 4), (np.float32, 2)]
+
+
+@pytest.mark.parametrize(
+    "explainer",
+    [
+        ll.IntegratedGradients(n_steps=400),
+        ll.IntegratedGradients(n_steps=4, smooth=0.1, n_smooth=100),
+        ll.ExpectedGradients(samples=ll.Constant(0), n_steps=400),
+    ],
+    ids=["integrated", "smoothed", "expected"],
+)
+def test_memory_does_not_grow_with_the_number_of_points(explainer):
+    model = ll.with_gradient(
+        lambda batch: batch.sum(axis=(1, 2)), lambda batch, target: np.ones_like(batch)
+    )
+    image = np.random.default_rng(0).random((100, 100))
+    tracemalloc.start()
+    explainer.explain(image, model, batch_size=4, rng=0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 60 * image.nbytes  # 400 points or 100 copies at once are more
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,13 @@
 """RISE: its masks, both estimates by hand, its errors."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 import limelens as ll
 from limelens.errors import InvalidInputError
+from limelens.explainers import rise
 from limelens.testing import Recorder
 
 IMAGE = np.ones((4, 8))
@@ -18,8 +21,8 @@ def right_half(batch):
 def masks_and_scores(**settings):
     """What the model was shown is the mask itself: image 1 over background 0."""
     model = Recorder(right_half, keep=True)
-    rise = ll.Rise(fill=ll.Constant(0), **settings)
-    found = rise.explain(LARGE, model, rng=0)
+    explainer = ll.Rise(fill=ll.Constant(0), **settings)
+    found = explainer.explain(LARGE, model, rng=0)
     shown = np.concatenate(model.batches)[2:]
     assert len(shown) == settings["n_masks"]
     return found, shown, right_half(shown)
@@ -39,10 +42,24 @@ def test_the_published_map_is_the_mean_score_over_p():
     )
 
 
+def test_masks_of_large_images_are_summed_few_at_a_time(monkeypatch):
+    explainer = ll.Rise(n_masks=64, grid=4, fill=ll.Constant(0))
+    together = explainer.explain(LARGE, right_half, rng=0).importances
+    monkeypatch.setattr(rise, "CHUNK_BYTES", 5 * 8 * LARGE.size)
+    few = explainer.explain(LARGE, right_half, rng=0).importances
+    np.testing.assert_allclose(few, together, atol=1e-12)
+    image = np.random.default_rng(0).random((128, 128))
+    tracemalloc.start()
+    explainer.explain(image, right_half, batch_size=4, rng=0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 64 * image.nbytes  # as much as all the masks at once
+
+
 @pytest.mark.parametrize("debiased", [True, False])
 def test_standard_errors_are_the_spread_over_seeds(debiased):
-    rise = ll.Rise(n_masks=100, grid=(2, 3), fill=ll.Constant(0), debiased=debiased)
-    runs = [rise.explain(IMAGE, right_half, rng=seed) for seed in range(80)]
+    explainer = ll.Rise(n_masks=100, grid=(2, 3), fill=ll.Constant(0), debiased=debiased)
+    runs = [explainer.explain(IMAGE, right_half, rng=seed) for seed in range(80)]
     spread = np.std([run.importances[0] for run in runs], axis=0)
     claimed = np.sqrt(np.mean([run.standard_errors[0] ** 2 for run in runs], axis=0))
     np.testing.assert_allclose(claimed, spread, rtol=0.35)
@@ -62,8 +79,8 @@ def test_every_pixel_is_shown_and_hidden():
 
 
 def test_more_masks_cost_only_what_is_new():
-    rise = ll.Rise(n_masks=20, grid=2, fill=ll.Constant(0))
-    first = rise.explain(IMAGE, right_half, rng=3)
+    explainer = ll.Rise(n_masks=20, grid=2, fill=ll.Constant(0))
+    first = explainer.explain(IMAGE, right_half, rng=3)
     more = ll.Rise(n_masks=50, grid=2, fill=ll.Constant(0))
     found = more.explain(IMAGE, right_half, rng=3, reuse=first)
     fresh = more.explain(IMAGE, right_half, rng=3)
@@ -75,11 +92,10 @@ def test_p_may_be_chosen_on_a_small_budget():
     def needs_nearly_everything(batch):
         return (batch.mean(axis=(1, 2)) > 0.65).astype(float)
 
-    rise = ll.Rise(n_masks=200, grid=3, p=None, fill=ll.Constant(0))
-    assert rise.explain(IMAGE, needs_nearly_everything, rng=0).details["p"] == 0.75
-    assert (
-        rise.explain(IMAGE, lambda b: (b.mean(axis=(1, 2)) > 0.1) * 1.0, rng=0).details["p"] < 0.3
-    )
+    explainer = ll.Rise(n_masks=200, grid=3, p=None, fill=ll.Constant(0))
+    assert explainer.explain(IMAGE, needs_nearly_everything, rng=0).details["p"] == 0.75
+    needs_little = explainer.explain(IMAGE, lambda b: (b.mean(axis=(1, 2)) > 0.1) * 1.0, rng=0)
+    assert needs_little.details["p"] < 0.3
 
 
 def test_evidence_is_positive_and_counter_evidence_negative():
@@ -112,5 +128,7 @@ def test_random_maps_are_within_four_standard_errors_of_a_long_run():
     ],
 )
 def test_settings_that_cannot_be_are_named(settings, words):
+    model = Recorder(right_half)
     with pytest.raises(InvalidInputError, match=words):
-        ll.Rise(fill=ll.Constant(0), **settings).explain(IMAGE, right_half)
+        ll.Rise(fill=ll.Constant(0), **settings).explain(IMAGE, model)
+    assert model.n_images == 0

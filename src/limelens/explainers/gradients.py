@@ -1,6 +1,6 @@
 """Integrated and expected gradients: slopes gathered on the way from a baseline to the image."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -99,25 +99,22 @@ class IntegratedGradients(Explainer):
 
     def _attribute(self, query: Query, rng: np.random.Generator) -> Attribution:
         columns = score_columns(query)
-        image = query.image.astype(np.float64)
-        noises = np.zeros((1, *image.shape))
-        if self.smooth:
-            scale = self.smooth * float(np.ptp(image))
-            noises = scale * rng.standard_normal((self.n_smooth, *image.shape))
         nodes, weights = quadrature(self.method, self.n_steps)
-        paths = [(image + noise, start) for noise in noises for start in query.backgrounds]
-        maps = np.zeros((len(columns), *image.shape))
-        ask = _Asker(query, len(columns) * len(paths) * self.n_steps)
-        for row, column in enumerate(columns):
-            for end, start in paths:
-                way = end - start
-                slope = np.zeros(image.shape)
+        backgrounds = query.backgrounds
+        n_paths = len(backgrounds) * (self.n_smooth if self.smooth else 1)
+        maps = np.zeros((len(columns), *query.image.shape))
+        ask = _Asker(query, len(columns) * n_paths * self.n_steps)
+        for end in self._ends(query.image, rng):
+            for number, start in enumerate(backgrounds):
+                path = _Path(end, backgrounds, np.full(self.n_steps, number), nodes)
+                for row, column in enumerate(columns):
+                    slope = np.zeros(end.shape)
 
-                def add(step: int, gradient: Floats, slope: Floats = slope) -> None:
-                    slope += weights[step] * gradient
+                    def add(step: int, gradient: Floats, slope: Floats = slope) -> None:
+                        slope += weights[step] * gradient
 
-                ask.each(start + nodes.reshape((-1,) + (1,) * image.ndim) * way, column, add)
-                maps[row] += way * slope / len(paths)
+                    ask.each(path, column, add)
+                    maps[row] += (end - start) * slope / n_paths
         gap = np.full(len(columns), np.nan)
         if not self.smooth:
             intact, hidden = query.ends()
@@ -130,6 +127,16 @@ class IntegratedGradients(Explainer):
                 "n_gradients": ask.n_images,
             },
         )
+
+    def _ends(self, image: Image, rng: np.random.Generator) -> Iterator[Floats]:
+        """Yield where the paths end: at the image, or at one noisy copy after the other."""
+        end = image.astype(np.float64)
+        if not self.smooth:
+            yield end
+            return
+        scale = self.smooth * float(np.ptp(end))
+        for _ in range(self.n_smooth):
+            yield end + scale * rng.standard_normal(end.shape)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -243,7 +250,7 @@ def quadrature(method: str, n_steps: int) -> tuple[Floats, Floats]:
 
 @dataclass(frozen=True, eq=False)
 class _Path:
-    """Points between random samples and the image, made only when sliced."""
+    """Points between baselines and the image, made only when sliced."""
 
     image: Floats
     backgrounds: Background
@@ -271,7 +278,7 @@ class _Asker:
         self._n_total = n_total
         self.n_images = 0
 
-    def each(self, points: Floats | _Path, column: int, add: Callable[[int, Floats], None]) -> None:
+    def each(self, points: _Path, column: int, add: Callable[[int, Floats], None]) -> None:
         query = self._query
         for start in range(0, len(points), query.batch_size):
             batch = points[start : start + query.batch_size].astype(query.image.dtype)

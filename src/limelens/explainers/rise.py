@@ -1,12 +1,13 @@
 """RISE: the scores of many softly masked images, averaged by what each of them showed."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from limelens._arrays import spatial_shape
-from limelens._typing import Batch, Floats
+from limelens._typing import Batch, Floats, Image, Segments
 from limelens._validation import check_flag, check_int, check_number, describe
 from limelens.engine import Query
 from limelens.errors import InvalidInputError
@@ -14,8 +15,8 @@ from limelens.explainers.base import Attribution, FillExplainer
 from limelens.masking.soft import enlarging_factor, soft_composer, soft_masks
 from limelens.results.stability import predicted_correlation
 
-CHUNK = 64
-"""Masks summed at once; fixed, so that the batch size never changes a sum."""
+CHUNK, CHUNK_BYTES = 64, 64 * 2**20
+"""Most masks summed at once, and most bytes; whatever the batch size, so that it changes no sum."""
 
 PILOT_MASKS = 64
 PILOT_PS = (0.1, 0.25, 0.5, 0.75)
@@ -86,6 +87,13 @@ class Rise(FillExplainer):
         if self.p is not None:
             check_number("p", self.p, minimum=0, maximum=1, open_minimum=True, open_maximum=True)
         check_flag("debiased", self.debiased)
+
+    def _segment(
+        self, image: Image, channel_axis: int | None
+    ) -> tuple[Segments | None, dict[str, Any]]:
+        # A grid that does not fit this image is refused before the model is asked.
+        _cells(self.grid, spatial_shape(image.shape, channel_axis))
+        return None, {}
 
     def _mask_kind(self) -> str:
         return f"soft {self.grid}"
@@ -175,9 +183,11 @@ class _Sums:
     def of(cls, masks: _Masks, uniform: Floats, p: float, values: Floats) -> "_Sums":
         n, t = values.shape
         left = np.concatenate([np.ones((n, 1)), values, values**2], axis=1)
-        sums = np.zeros((2, 1 + 2 * t, int(np.prod(masks.spatial))))
-        for start in range(0, n, CHUNK):
-            rows = slice(start, start + CHUNK)
+        n_pixels = int(np.prod(masks.spatial))
+        sums = np.zeros((2, 1 + 2 * t, n_pixels))
+        chunk = max(1, min(CHUNK, CHUNK_BYTES // (8 * n_pixels)))
+        for start in range(0, n, chunk):
+            rows = slice(start, start + chunk)
             m = masks.masks(uniform[rows], p)
             sums[0] += left[rows].T @ m
             sums[1] += left[rows].T @ (m * m)
