@@ -347,6 +347,15 @@ def test_a_tensor_on_a_device_is_named_with_the_cure():
         query(lambda batch: Tensor())
 
 
+def test_a_list_of_tensors_is_not_said_to_be_ragged():
+    class Tensor:
+        def __array__(self, dtype=None, copy=None):
+            raise TypeError("can't convert cuda:0 device type tensor to numpy")
+
+    with pytest.raises(PredictionError, match=r"a builtins\.list, which NumPy cannot read \(can't"):
+        query(lambda batch: [Tensor(), Tensor()])
+
+
 def test_a_model_that_changes_its_number_of_scores_is_refused_with_the_rows_paid_for():
     calls = []
 

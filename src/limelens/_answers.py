@@ -1,6 +1,6 @@
 """Checks of what the caller's functions answer: scores, coalitions, earlier answers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -87,7 +87,7 @@ def _as_array(raw: object, want: str) -> NDArray[Any]:
                 f"{want} as a NumPy array; got a {kind} on {device} that NumPy cannot read. "
                 "Return scores.detach().cpu().numpy()."
             )
-        elif isinstance(raw, (list, tuple)):
+        elif isinstance(raw, (list, tuple)) and isinstance(error, ValueError):
             msg = f"{want}; got a list of rows of different lengths ({error})."
         else:
             msg = f"{want} as a NumPy array; got a {kind}, which NumPy cannot read ({error})."
@@ -118,10 +118,11 @@ def check_class_names(class_names: ClassNames, n_columns: int) -> dict[int, str]
             msg = f"`class_names` names column {unknown[0]!r}; the model has {n_columns} columns."
             raise InvalidInputError(msg)
         return names | {int(column): str(name) for column, name in class_names.items()}
-    if isinstance(class_names, str) or len(class_names) != n_columns:
+    listed = isinstance(class_names, (Sequence, np.ndarray)) and not isinstance(class_names, str)
+    if not listed or len(class_names) != n_columns:
         msg = (
-            f"`class_names` must name all {n_columns} score columns, or be a mapping from column "
-            f"to name; got {describe(class_names)}."
+            f"`class_names` must be a sequence that names all {n_columns} score columns, or a "
+            f"mapping from column to name; got {describe(class_names)}."
         )
         raise InvalidInputError(msg)
     return {column: str(name) for column, name in enumerate(class_names)}
