@@ -259,8 +259,9 @@ def peak_bytes(explainer, n_classes, side=64):
         (ll.ExactShapley(segmenter=ll.Grid(9)), 512),
         (ll.KernelShap(segmenter=ll.Grid(49), n_samples=500), 500),
         (ll.PermutationShapley(segmenter=ll.Grid(49), n_permutations=5), 482),
+        (ll.Owen(segmenter=ll.Grid(49), max_samples=500), 500),
     ],
-    ids=["exact", "kernel", "permutation"],
+    ids=["exact", "kernel", "permutation", "owen"],
 )
 def test_memory_holds_neither_all_images_nor_copies_of_a_thousand_scores(explainer, n_rows):
     image_bytes = 64 * 64 * 3 * 4
