@@ -57,6 +57,12 @@ def test_the_rest_is_black_and_of_float64(settings):
     np.testing.assert_array_equal(picture[0, 1, [0, 2]], IMAGE[0, 1, [0, 2]])
 
 
+def test_paint_on_black_is_as_bright_as_on_the_image():
+    settings = {"positive_only": False, "hide_rest": True, "num_features": 1}
+    picture, _ = made().get_image_and_mask(7, **settings)
+    np.testing.assert_array_equal(picture[0, 3], [52, 41, 42])
+
+
 def test_the_image_itself_is_never_painted():
     explanation = made(image=IMAGE.copy())
     explanation.get_image_and_mask(7, positive_only=False, num_features=4)

@@ -139,6 +139,21 @@ def test_custom_kernels_get_distances_and_width():
     assert set(distances.round(6)) == {0.0, 0.133975, 0.292893, 0.5, 1.0}
 
 
+def test_weights_fall_with_the_distance_as_lime_s_do():
+    distances = np.array([0.0, 0.25, 0.5, 1.0])
+    expected = np.exp([0.0, -0.5, -2.0, -8.0])
+    np.testing.assert_allclose(lime_image.exponential(distances, 0.25), expected, rtol=1e-14)
+
+
+def test_a_hidden_image_of_another_dtype_is_cast_to_the_image_s():
+    shown = additive()
+    explainer = lime_image.LimeImageExplainer(random_state=0)
+    data, labels = explainer.data_labels(IMAGE, np.full(IMAGE.shape, 0.75), SEGMENTS, shown, 12)
+    assert data.shape == (12, 4)
+    np.testing.assert_allclose(labels, data @ WEIGHTS.T)
+    assert {batch.dtype for batch in shown.batches} == {np.dtype(np.uint8)}
+
+
 # -- labels -----------------------------------------------------------------------------------
 
 
@@ -166,7 +181,7 @@ def test_labels_that_do_not_exist_are_refused_after_one_batch():
 # -- where it departs from lime -----------------------------------------------------------
 
 
-@pytest.mark.parametrize("ids", [[1, 2, 3, 4], [-3, 0, 1, 8], [0, 2, 4, 6]])
+@pytest.mark.parametrize("ids", [[1, 2, 3, 4], [-3, 0, 1, 5], [0, 2, 4, 9000]])
 def test_ids_are_made_consecutive(ids):
     segments = np.array(ids, dtype=np.int16)[SEGMENTS]
     with pytest.warns(LimelensWarning, match=f"4 ids from {ids[0]} to {ids[-1]}, renumbered"):

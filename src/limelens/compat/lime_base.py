@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from limelens._typing import Floats
-from limelens.compat.selection import Problem, lars_path, problems, select
+from limelens.compat.selection import Problem, lars_path, problems, ridge, select
 from limelens.surrogates.moments import Moments, r2_of_residuals
 
 __all__ = ["LimeBase"]
@@ -186,7 +186,7 @@ _Parts: TypeAlias = tuple[float, Floats, float, Floats]
 def _closed_form(problem: Problem, moments: Moments, used: NDArray[np.intp]) -> _Parts:
     """Fit ridge regression to the moments."""
     target = problem.target
-    coefs = problem.ridge(used, _ALPHA)
+    coefs = ridge(moments, target, used, _ALPHA)
     intercept = moments.value_means[target] - moments.design_means[used] @ coefs
     residuals = moments.values[:, target] - moments.design[:, used] @ coefs
     score = float(r2_of_residuals(moments, residuals[:, np.newaxis], [target])[0])

@@ -17,6 +17,7 @@ _TIED = 1e-9
 # Relative to the column's own square: what is left of it depends on the chosen columns.
 _DEPENDENT = 1e-10
 _FEW = 6
+_HARDLY = 0.01  # the penalty of lime's fit to all columns
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -42,10 +43,13 @@ class Problem:
     moments: Moments | None
     target: int = 0
 
-    def refit(self, regressor: Any, columns: NDArray[np.intp]) -> Any:
-        """Fit a scikit-learn regressor on some columns, and return it."""
-        regressor.fit(self.data[:, columns], self.values, sample_weight=self.weights)
-        return regressor
+    def refit(self, regressor: Any, columns: NDArray[np.intp] | None = None) -> Any:
+        """Fit a scikit-learn regressor on some columns or on the rows as they are, return it.
+
+        A copy of all columns has another layout in memory, hence another rounding.
+        """
+        data = self.data if columns is None else self.data[:, columns]
+        return regressor.fit(data, self.values, sample_weight=self.weights)
 
     def refitted_r2(self, columns: NDArray[np.intp]) -> float:
         """Return the R² of scikit-learn's weighted least squares on some columns."""
@@ -55,15 +59,11 @@ class Problem:
         score: float = fitted.score(self.data[:, columns], self.values, sample_weight=self.weights)
         return score
 
-    def ridge(self, columns: NDArray[np.intp], alpha: float) -> Floats:
-        """Return the coefficients of weighted ridge regression on some columns."""
-        if self.moments is None:
-            from sklearn.linear_model import Ridge  # noqa: PLC0415
 
-            coefs: Floats = self.refit(Ridge(alpha=alpha, fit_intercept=True), columns).coef_
-            return coefs
-        penalised = self.moments.gram[np.ix_(columns, columns)] + alpha * np.eye(len(columns))
-        return np.linalg.solve(penalised, self.moments.cross[columns, self.target])
+def ridge(moments: Moments, target: int, columns: NDArray[np.intp], alpha: float) -> Floats:
+    """Return the coefficients of weighted ridge regression of one target on some columns."""
+    penalised = moments.gram[np.ix_(columns, columns)] + alpha * np.eye(len(columns))
+    return np.linalg.solve(penalised, moments.cross[columns, target])
 
 
 def problems(
@@ -114,14 +114,22 @@ def _all(problem: Problem, num_features: int) -> NDArray[np.intp]:
 
 def _highest_weights(problem: Problem, num_features: int) -> NDArray[np.intp]:
     """Take the largest products of ridge coefficient and intact row."""
-    every = np.arange(problem.data.shape[1])
-    sizes = np.abs(problem.ridge(every, 0.01) * problem.data[0])
-    if problem.moments is not None and (np.diff(np.sort(sizes)) <= _TIED * sizes.max()).any():
-        from sklearn.linear_model import Ridge  # noqa: PLC0415
-
-        # lime's order of what is equal but for rounding is that of scikit-learn's rounding
-        sizes = np.abs(problem.refit(Ridge(alpha=0.01), every).coef_ * problem.data[0])
+    sizes = np.abs(_coefs_on_all(problem) * problem.data[0])
     return np.argsort(-sizes, kind="stable")[:num_features]
+
+
+def _coefs_on_all(problem: Problem) -> Floats:
+    """Return hardly penalised coefficients; of equal size, they are rounded as lime's are."""
+    if problem.moments is not None:
+        every = np.arange(problem.data.shape[1])
+        coefs = ridge(problem.moments, problem.target, every, _HARDLY)
+        sizes = np.sort(np.abs(coefs * problem.data[0]))
+        if (np.diff(sizes) > _TIED * sizes[-1]).all():
+            return coefs
+    from sklearn.linear_model import Ridge  # noqa: PLC0415
+
+    refitted: Floats = problem.refit(Ridge(alpha=_HARDLY, fit_intercept=True)).coef_
+    return refitted
 
 
 def _forward_selection(problem: Problem, num_features: int) -> NDArray[np.intp]:
