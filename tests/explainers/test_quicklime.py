@@ -1,0 +1,299 @@
+import warnings
+
+import numpy as np
+import pytest
+
+from limelens import Constant, Explanation, Foldover, Grid, Lime, QuickLime, Top, log_odds, margin
+from limelens.errors import ConvergenceWarning, InvalidInputError, LimelensWarning
+from limelens.testing import Recorder, exact_values
+
+CELLS = Grid(cell=(1, 1))
+
+
+def picture(d=20):
+    return np.ones((4, d // 4))
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+class Network:
+    """Class probabilities of pictures with one segment a pixel: additive logits plus pairs."""
+
+    def __init__(self, d=20, k=4, sd=2.0, pairs=0.6, seed=0):
+        rng = np.random.default_rng(seed)
+        self.slopes = sd * rng.normal(size=(d, k)) / np.sqrt(d)
+        self.gains = pairs * sd * rng.normal(size=(d, k)) / np.sqrt(d)
+        self.order = rng.permutation(d)
+
+    def logits(self, batch):
+        spins = 2.0 * batch.reshape(len(batch), -1) - 1
+        return spins @ self.slopes + (spins * spins[:, self.order]) @ self.gains
+
+    def __call__(self, batch):
+        raised = np.exp(self.logits(batch))
+        return raised / raised.sum(axis=1, keepdims=True)
+
+    def table(self, d):
+        """Scores of all coalitions of the first d segments, the others kept."""
+        rows = (np.arange(2**d)[:, np.newaxis] >> np.arange(d) & 1).astype(float)
+        return self(rows)
+
+
+def make(**settings):
+    return QuickLime(segmenter=CELLS, fill=Constant(0), **settings)
+
+
+def explain(model=None, d=20, explain_settings=None, **settings):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return make(**settings).explain(
+            picture(d), model or Network(d), **({"rng": 0} | (explain_settings or {}))
+        )
+
+
+def truth(model, target, d=20, n=40_000):
+    rng = np.random.default_rng(99)
+    rows = rng.random((n // 2, d)) < 0.5
+    rows = np.concatenate([rows, ~rows])
+    weights = np.exp(-np.square((1 - np.sqrt(rows.mean(axis=1))) / 0.25) / 2)
+    design = np.column_stack([np.ones(n), rows])
+    weighted = (design * weights[:, np.newaxis]).T
+    return np.linalg.solve(weighted @ design, weighted @ model(rows.astype(float))[:, target])[1:]
+
+
+# -- the answer ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scale", ["score", "link"])
+def test_few_segments_are_enumerated_and_the_answer_is_exact(scale):
+    model = Network(8)
+    found = explain(Recorder(model), 8, {"target": [0, 1, 2, 3]}, scale=scale)
+    table = model.table(8)
+    shown = table if scale == "score" else np.log(table) - np.log1p(-table)
+    np.testing.assert_allclose(found.importances, exact_values(shown, "lime"), atol=1e-9)
+    assert found.n_predictions == 256
+    assert found.details["status"] == "exact"
+    assert not found.standard_errors.any()
+
+
+def test_it_finds_what_lime_tends_to_with_fewer_calls():
+    model = Network()
+    found = explain(model, explain_settings={"target": 0}, max_samples=200, tolerance=0)
+    plain = Lime(segmenter=CELLS, fill=Constant(0), n_samples=198, include_original=False).explain(
+        picture(), model, target=0, rng=0
+    )
+    limit = truth(model, 0)
+    errors = [
+        np.linalg.norm(e.importances[0] - limit) / np.linalg.norm(limit) for e in (found, plain)
+    ]
+    assert errors[0] < 0.6 * errors[1]
+    inside = np.abs(found.importances[0] - limit) < 1.96 * found.standard_errors[0]
+    assert inside.mean() > 0.85
+    assert found.reliability[0] == pytest.approx(
+        np.corrcoef(found.importances[0], limit)[0, 1], abs=0.05
+    )
+
+
+def test_on_the_links_scale_it_explains_log_odds():
+    model = Network()
+    found = explain(
+        model, explain_settings={"target": 0}, scale="link", max_samples=200, tolerance=0
+    )
+
+    def logit(rows):
+        p = model(rows)
+        return np.log(p) - np.log1p(-p)
+
+    limit = truth(logit, 0)
+    assert np.linalg.norm(found.importances[0] - limit) < 0.3 * np.linalg.norm(limit)
+    assert found.details["links"] == ["log-odds"]
+
+
+def test_regressions_are_explained_as_they_are():
+    weights = np.linspace(-3, 5, 20)
+    found = explain(lambda batch: 100 + batch.reshape(len(batch), -1) @ weights)
+    np.testing.assert_allclose(found.importances[0], weights, atol=0.02)
+    assert found.details["links"] == ["identity"]
+    assert found.details["status"] == "converged"
+
+
+@pytest.mark.parametrize(("target", "link"), [(margin(0), "identity"), (log_odds(0), "identity")])
+def test_functions_of_the_scores_can_be_targets(target, link):
+    model = Network(pairs=0.0)
+    found = explain(model, explain_settings={"target": target})
+    assert found.details["links"] == [link]
+    assert np.isfinite(found.importances).all()
+
+
+def test_many_targets_share_every_call():
+    model = Recorder(Network())
+    found = explain(model, explain_settings={"target": Top(3)}, max_samples=100)
+    assert found.importances.shape == (3, 20)
+    assert found.n_predictions == model.n_images <= 100
+    assert len(found.details["statuses"]) == len(found.details["messages"]) == 3
+    for message, name in zip(found.details["messages"], found.target_names, strict=True):
+        assert f"{name}: {message}" in found.details["message"]
+
+
+# -- calls ----------------------------------------------------------------------------------------
+
+
+def test_the_first_block_has_both_ends_and_a_complete_foldover_block():
+    model = Recorder(Network(), keep=True)
+    explain(model, max_samples=51, tolerance=0)
+    kept = np.concatenate(model.batches).reshape(-1, 20) > 0
+    assert len(kept) == 50 == 2 + Foldover.block_size(20)
+    assert kept[:2].all(axis=1).tolist() == [True, False]
+    inner = 2.0 * kept[2:] - 1
+    assert np.array_equal(inner.T @ inner, 48 * np.eye(20))
+
+
+@pytest.mark.parametrize(
+    ("max_samples", "expected"), [(20, 20), (49, 49), (50, 50), (97, 50), (98, 98), (514, 482)]
+)
+def test_without_a_tolerance_all_complete_blocks_that_fit_are_asked(max_samples, expected):
+    found = explain(max_samples=max_samples, tolerance=0)
+    assert found.n_predictions == found.details["n_calls"] == expected
+    assert len(found.details["looks"]["n_calls"]) == 1
+
+
+def test_it_stops_as_soon_as_it_is_good_enough():
+    weights = np.linspace(-3, 5, 20)
+    easy = explain(lambda batch: batch.reshape(len(batch), -1) @ weights)
+    assert easy.n_predictions == 50
+    assert easy.details["converged"]
+    harder = explain(Network(seed=3), explain_settings={"target": 0}, tolerance=0.15)
+    assert harder.n_predictions > 50
+    errors = harder.details["looks"]["relative_error"][:, 0]
+    assert harder.details["looks"]["n_calls"][-1] == harder.details["n_calls"]
+    assert harder.details["relative_error"][0] == errors[-1]
+    assert not (errors[:-1] <= 0.15).any()
+
+
+def test_a_longer_run_of_the_same_seed_pays_only_for_what_is_new():
+    model = Recorder(Network())
+    short = explain(model, max_samples=60, tolerance=0)
+    whole = explain(Network(), max_samples=110, tolerance=0)
+    longer = explain(model, explain_settings={"reuse": short}, max_samples=110, tolerance=0)
+    assert longer.n_predictions == whole.n_predictions - short.n_predictions
+    np.testing.assert_array_equal(longer.importances, whole.importances)
+
+
+def test_another_seed_asks_other_coalitions():
+    first, second = (explain(explain_settings={"rng": seed}, tolerance=0) for seed in (0, 1))
+    assert not np.array_equal(first.importances, second.importances)
+    assert np.corrcoef(first.importances[0], second.importances[0])[0, 1] > 0.9
+
+
+# -- what it says ---------------------------------------------------------------------------------
+
+
+def test_not_converged_warns_and_still_answers():
+    def predict(batch):  # a parity: nothing additive to find
+        return np.abs(batch.reshape(len(batch), -1)[:, :6].sum(axis=1) % 2 - 0.3)
+
+    with pytest.warns(
+        ConvergenceWarning, match=r"^not converged: relative error about .*raise max"
+    ):
+        found = make(max_samples=60).explain(picture(), predict, rng=0)
+    assert not found.details["converged"]
+    assert found.details["status"] == "not converged"
+    assert np.isfinite(found.importances).all()
+
+
+def test_saturated_probabilities_are_called_unreliable():
+    def predict(batch):
+        p = sigmoid(60 * (batch.reshape(len(batch), -1)[:, :5].sum(axis=1) - 2.6))
+        return np.clip(p, 1e-9, 1 - 1e-9) > 0.5
+
+    with pytest.warns(ConvergenceWarning, match=r"^unreliable: the probability is at 0 or 1 for"):
+        found = make(max_samples=60).explain(picture(), predict, rng=0)
+    assert found.details["status"] == "unreliable"
+    assert not found.details["converged"]
+
+
+def test_one_answer_in_a_thousand_carries_no_error_bar_to_believe():
+    def predict(batch):
+        return 1e-4 + 0.9 * batch.reshape(len(batch), -1)[:, :12].all(axis=1)
+
+    with pytest.warns(ConvergenceWarning, match="unreliable"):
+        found = make(max_samples=110).explain(picture(), predict, rng=0)
+    assert found.details["status"] == "unreliable"
+
+
+def test_a_constant_score_is_a_zero_map_with_a_warning_and_no_error_bars():
+    with pytest.warns(LimelensWarning, match="never changed"):
+        found = make().explain(picture(), lambda batch: np.full(len(batch), 0.3), rng=0)
+    assert not found.importances.any()
+    assert np.isnan(found.standard_errors).all()
+    assert found.details["status"] == "constant"
+    assert found.details["converged"]
+    assert found.n_predictions == 50
+
+
+def test_a_score_that_moves_by_rounding_only_is_warned_of_too():
+    def predict(batch):
+        return 0.3 + 1e-10 * batch.mean(axis=(1, 2))
+
+    with pytest.warns(LimelensWarning, match="constant: the score never changed"):
+        found = make().explain(picture(), predict, rng=0)
+    assert not found.importances.any()
+
+
+def test_the_strongest_segments_are_certain_where_they_stand_out():
+    weights = np.array([9.0, 8.0, *np.linspace(-0.1, 0.1, 18)])
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(20, 3))
+
+    def predict(batch):
+        flat = batch.reshape(len(batch), -1)
+        return flat @ weights + 0.3 * np.cos(9 * flat @ noise).sum(axis=1)
+
+    found = explain(predict).top_confidence(3)
+    assert found.segments[:2].tolist() == [0, 1]
+    assert found.words[:2] == ("certain", "certain")
+    assert found.words[2] == "open"
+
+
+def test_everything_it_says_can_be_saved(tmp_path):
+    found = explain(explain_settings={"target": [0, 1]}, max_samples=60)
+    found.save(tmp_path / "why.npz")
+    loaded = Explanation.load(tmp_path / "why.npz")
+    assert loaded.details["message"] == found.details["message"]
+    np.testing.assert_array_equal(loaded.details["covariance"], found.details["covariance"])
+    assert loaded.top_confidence(3, 1).words == found.top_confidence(3, 1).words
+
+
+# -- settings -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"max_samples": 3}, "`max_samples` must be an integer >= 4; got 3"),
+        ({"tolerance": -0.1}, "`tolerance` must be a finite number"),
+        ({"tolerance": 1}, "`tolerance` must be a finite number"),
+        ({"scale": "logit"}, "`scale` must be one of 'score', 'link'; got 'logit'"),
+        ({"link": "probit"}, "`link` must be one of 'auto', 'identity', 'log-odds', 'softmax'"),
+        ({"link": "softmax", "scale": "link"}, "`link` must be .* with scale='link'"),
+    ],
+)
+def test_settings_are_checked_at_once(settings, words):
+    with pytest.raises(InvalidInputError, match=words):
+        QuickLime(**settings)
+
+
+def test_a_link_that_does_not_fit_the_scores_leaves_the_rows_on_the_error():
+    with pytest.raises(InvalidInputError, match="'log-odds' needs probabilities") as caught:
+        make(link="log-odds").explain(picture(), lambda batch: 5 + batch.sum(axis=(1, 2)), rng=0)
+    assert len(caught.value.samples) == 50
+
+
+def test_ten_thousand_times_the_score_is_ten_thousand_times_the_importance():
+    model = Network()
+    one = explain(lambda batch: model.logits(batch)[:, 0], tolerance=0, max_samples=60)
+    other = explain(lambda batch: 1e4 * model.logits(batch)[:, 0], tolerance=0, max_samples=60)
+    np.testing.assert_allclose(other.importances, 1e4 * one.importances, rtol=1e-8)
+    np.testing.assert_allclose(other.standard_errors, 1e4 * one.standard_errors, rtol=1e-6)

@@ -1,0 +1,119 @@
+import warnings
+
+import numpy as np
+import pytest
+
+from limelens import Constant, Foldover, Grid, KernelShap, QuickShap
+from limelens.errors import ConvergenceWarning
+from limelens.testing import Recorder, exact_values
+
+CELLS = Grid(cell=(1, 1))
+
+
+def picture(d):
+    return np.ones((2, d // 2))
+
+
+def make_game(d, seed=0, sd=2.0):
+    """Return a probability with pair interactions of a picture with one segment a pixel."""
+    rng = np.random.default_rng(seed)
+    slopes, gains = sd * rng.normal(size=(2, d)) / np.sqrt(d)
+    order = rng.permutation(d)
+
+    def predict(batch):
+        spins = 2.0 * batch.reshape(len(batch), -1) - 1
+        return 1 / (1 + np.exp(-(spins @ slopes + 0.6 * (spins * spins[:, order]) @ gains)))
+
+    return predict
+
+
+def table_of(predict, d):
+    rows = (np.arange(2**d)[:, np.newaxis] >> np.arange(d) & 1).astype(float)
+    return predict(rows)
+
+
+def explain(predict, d, max_samples=514, tolerance=0.0, **settings):
+    explainer = QuickShap(
+        segmenter=CELLS, fill=Constant(0), max_samples=max_samples, tolerance=tolerance, **settings
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return explainer.explain(picture(d), predict, rng=0)
+
+
+@pytest.mark.parametrize("scale", ["score", "link"])
+def test_few_segments_are_enumerated_and_the_answer_is_exact(scale):
+    predict = make_game(8)
+    found = explain(predict, 8, scale=scale)
+    table = table_of(predict, 8)
+    shown = table if scale == "score" else np.log(table / (1 - table))
+    np.testing.assert_allclose(found.importances, exact_values(shown, "shapley"), atol=1e-9)
+    assert found.details["status"] == "exact"
+
+
+@pytest.mark.parametrize(("scale", "worst"), [("score", 0.12), ("link", 0.12)])
+def test_sampled_values_are_near_the_exact_and_within_their_intervals(scale, worst):
+    predict = make_game(12)
+    table = table_of(predict, 12)
+    shown = table if scale == "score" else np.log(table / (1 - table))
+    exact = exact_values(shown, "shapley")[0]
+    found = explain(predict, 12, max_samples=200, scale=scale)
+    missed = found.importances[0] - exact
+    assert np.linalg.norm(missed) < worst * np.linalg.norm(exact)
+    assert np.mean(np.abs(missed) < 1.96 * found.standard_errors[0]) > 0.8
+
+
+def test_it_errs_less_than_kernel_shap_at_the_same_calls():
+    errors = {"quick": [], "kernel": []}
+    for seed in range(3):
+        predict = make_game(12, seed)
+        exact = exact_values(table_of(predict, 12), "shapley")[0]
+        kernel = KernelShap(segmenter=CELLS, fill=Constant(0), n_samples=128)
+        for name, found in (
+            ("quick", explain(predict, 12, max_samples=128)),
+            ("kernel", kernel.explain(picture(12), predict, rng=seed)),
+        ):
+            errors[name].append(np.linalg.norm(found.importances[0] - exact))
+    assert np.mean(errors["quick"]) < 0.6 * np.mean(errors["kernel"])
+
+
+@pytest.mark.parametrize("scale", ["score", "link"])
+@pytest.mark.parametrize("d", [12, 40])
+def test_importances_sum_to_the_difference_of_the_ends(scale, d):
+    found = explain(make_game(d), d, scale=scale, max_samples=300)
+    ends = np.array([found.scores[0], found.hidden_scores[0]])
+    ends = ends if scale == "score" else np.log(ends / (1 - ends))
+    assert found.importances.sum() == pytest.approx(ends[0] - ends[1], abs=1e-9)
+
+
+def test_half_of_the_calls_are_a_foldover_block_half_pairs_of_all_sizes():
+    d = 20
+    model = Recorder(make_game(d), keep=True)
+    explain(model, d, max_samples=100)
+    kept = np.concatenate(model.batches).reshape(-1, d) > 0
+    block = Foldover.block_size(d)
+    assert kept[:2].all(axis=1).tolist() == [True, False]
+    spins = 2.0 * kept[2 : 2 + block] - 1
+    assert np.array_equal(spins.T @ spins, block * np.eye(d))
+    pairs = kept[2 + block :]
+    assert np.array_equal(pairs[0::2], ~pairs[1::2])
+    assert pairs.sum(axis=1).min() < 4
+    assert len(kept) <= 100
+
+
+@pytest.mark.parametrize(
+    ("max_samples", "expected"), [(40, 40), (50, 50), (80, 80), (110, 100), (514, 484)]
+)
+def test_blocks_that_fit_are_asked(max_samples, expected):
+    # d = 20: blocks of 48, the first look after 5 d = 100 calls or more; equal pairs count once.
+    found = explain(make_game(20), 20, max_samples=max_samples)
+    assert found.details["n_calls"] == expected
+    assert found.n_predictions <= expected
+
+
+def test_the_first_look_comes_after_five_calls_a_segment():
+    weights = np.arange(20.0)
+    found = explain(lambda b: b.reshape(len(b), -1) @ weights, 20, tolerance=0.3)
+    assert found.details["looks"]["n_calls"] == [100]
+    assert found.details["status"] == "converged"
+    np.testing.assert_allclose(found.importances[0], weights, atol=0.02)
