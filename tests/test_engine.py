@@ -374,6 +374,31 @@ def test_progress_counts_the_images():
     assert told == [(4, 4)]
 
 
+def test_progress_counts_every_background():
+    told = []
+    backgrounds = np.stack([BACKGROUND[0], BACKGROUND[0] + 9])
+    asked = query(
+        additive(), backgrounds=backgrounds, batch_size=1, report=lambda *x: told.append(x)
+    )
+    asked.ask(ROWS[:2])
+    assert told == [(5, 7), (7, 7)]  # three ends, then two rows before two backgrounds
+
+
+def test_means_over_backgrounds_are_taken_in_float64():
+    third = lambda batch: np.full(len(batch), 1, dtype=np.float16) * batch[:, 0, 0]  # noqa: E731
+    backgrounds = np.stack([BACKGROUND[0] + b for b in (0, 1, 0)]).astype(np.uint8)
+    asked = query(lambda batch: third(batch).astype(np.float16), backgrounds=backgrounds)
+    assert asked.hidden_scores.dtype == np.float64
+    np.testing.assert_array_equal(asked.hidden_scores, [1 / 3])
+
+
+def test_rows_of_the_same_bytes_in_another_shape_are_not_used_again():
+    samples = query(additive()).samples()
+    turned = [part.reshape(4, 2) for part in (IMAGE, BACKGROUND[0], SEGMENTS)]
+    with pytest.raises(InvalidInputError, match="another image"):
+        Query(turned[0], None, additive(), turned[1][np.newaxis], turned[2], reuse=samples)
+
+
 def test_streams_of_other_masks_have_keys_of_their_own():
     model = Recorder(lambda batch: batch.sum(axis=(1, 2)).astype(float))
     asked = Query(IMAGE, None, model, BACKGROUND, None, mask_kind="rows")

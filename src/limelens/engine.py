@@ -143,6 +143,36 @@ class Query:
         """
         return self._answer(keys, compose, self.predict_fn)
 
+    def in_batches(
+        self, n: int, score: Callable[[slice], Scores]
+    ) -> Iterator[tuple[slice, Scores]]:
+        """Score n rows batch by batch, in smaller ones once memory has run out.
+
+        Parameters
+        ----------
+        n : int
+            How many rows.
+        score : callable
+            What to do with a slice of them, at most `batch_size` rows.
+
+        Yields
+        ------
+        part, scores
+            The slices in order, and what came back for each.
+        """
+        done = 0
+        while done < n:
+            part = slice(done, min(done + self.batch_size, n))
+            try:
+                scores = score(part)
+            except Exception as error:
+                if part.stop - done == 1 or not _is_out_of_memory(error):
+                    raise
+                self._halve(part.stop - done, error)
+                continue
+            yield part, scores
+            done = part.stop
+
     def values(self, scores: Scores) -> Floats:
         """Return the target values, shape (n, t), of scores (n, k)."""
         return self.columns.values(scores)
@@ -222,7 +252,7 @@ class Query:
             def score(rows: slice) -> Scores:
                 return self._predict(images[rows].copy(), self.predict_fn)
 
-            scores = np.concatenate([part for _, part in self._in_batches(len(images), score)])
+            scores = np.concatenate([part for _, part in self.in_batches(len(images), score)])
             n_intact = int(missing[0] == 0)
             rows = [*scores[:n_intact]]
             if n_intact < len(images):
@@ -239,27 +269,10 @@ class Query:
         score: Callable[[NDArray[np.intp]], Scores],
     ) -> None:
         total = self.n_predictions + len(missing) * len(self.backgrounds)
-        for part, scores in self._in_batches(len(missing), lambda part: score(missing[part])):
+        for part, scores in self.in_batches(len(missing), lambda part: score(missing[part])):
             self._ledger.extend(keys[missing[part]], scores)
             if self.report is not None:
                 self.report(self.n_predictions, total)
-
-    def _in_batches(
-        self, n: int, score: Callable[[slice], Scores]
-    ) -> Iterator[tuple[slice, Scores]]:
-        """Score n rows batch by batch, in smaller ones once memory has run out."""
-        done = 0
-        while done < n:
-            part = slice(done, min(done + self.batch_size, n))
-            try:
-                scores = score(part)
-            except Exception as error:
-                if part.stop - done == 1 or not _is_out_of_memory(error):
-                    raise
-                self._halve(part.stop - done, error)
-                continue
-            yield part, scores
-            done = part.stop
 
     def _predict(self, batch: Batch, predict_fn: PredictFn) -> Scores:
         n_images = batch.shape[0]

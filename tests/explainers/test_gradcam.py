@@ -52,6 +52,7 @@ def test_volumes_have_three_dimensional_cells():
         (lambda b: b.sum(axis=(1, 2)), InvalidInputError, r"features_fn=features_fn"),
         (offering(ACTIVATIONS[np.newaxis], GRADIENTS[:1]), PredictionError, "of shape"),
         (offering(ACTIVATIONS, GRADIENTS), PredictionError, "given 1 images and must return"),
+        (offering(*np.ones((2, 1, 1, 9, 9))), InvalidInputError, "`features` must give cells"),
     ],
 )
 def test_models_without_proper_features_are_named(model, error, words):
@@ -63,8 +64,10 @@ def test_models_without_proper_features_are_named(model, error, words):
     ("activations", "gradients", "shape", "words"),
     [
         (ACTIVATIONS, GRADIENTS[:1], (4, 4), "must both be"),
-        (ACTIVATIONS, GRADIENTS, (1, 4), "no fewer pixels"),
-        (ACTIVATIONS, GRADIENTS, (4, 4, 4), "an axis for each"),
+        (ACTIVATIONS, GRADIENTS, (1, 4), "`shape` must .* no more cells than pixels"),
+        (ACTIVATIONS, GRADIENTS, (4, 4, 4), "`shape` must give cells and pixels as many axes"),
+        (ACTIVATIONS, GRADIENTS, 4, "`shape` must be a tuple of side lengths; got 4"),
+        (ACTIVATIONS, GRADIENTS, (4.5, 4), "`shape` must be an integer >= 1; got 4.5"),
         (ACTIVATIONS * np.nan, GRADIENTS, (4, 4), "`activations` must be finite"),
     ],
 )

@@ -1,12 +1,14 @@
 """Integrated and expected gradients: exact on polynomials, complete, by definition."""
 
+import copy
+import pickle
 import tracemalloc
 
 import numpy as np
 import pytest
 
 import limelens as ll
-from limelens.errors import InvalidInputError, PredictionError
+from limelens.errors import InvalidInputError, LimelensWarning, PredictionError
 from limelens.explainers.gradients import RULES, quadrature
 
 IMAGE = np.array([[1.0, -2.0], [0.5, 3.0]])
@@ -142,6 +144,20 @@ def test_the_model_sees_the_images_dtype_in_bounded_batches():
     assert seen == [(np.float32, 4), (np.float32, 4), (np.float32, 2)]
 
 
+def test_gradients_that_run_out_of_memory_are_asked_in_smaller_batches():
+    def gradient(batch, target):
+        if len(batch) > 3:
+            raise MemoryError("no room")
+        return 2 * batch
+
+    model = ll.with_gradient(lambda batch: (batch**2).sum(axis=(1, 2)), gradient)
+    with pytest.warns(LimelensWarning, match="with 8 images a call .* going on with 4") as caught:
+        found = ll.IntegratedGradients(n_steps=8).explain(IMAGE, model)
+    assert len(caught) == 2  # 8, 4, 2
+    np.testing.assert_allclose(found.importances[0], IMAGE**2)
+    assert found.details["n_gradients"] == 8
+
+
 @pytest.mark.parametrize(
     "explainer",
     [
@@ -218,6 +234,13 @@ def test_callable_targets_have_no_gradient(dense):
 def test_integers_are_refused_with_the_cure():
     with pytest.raises(InvalidInputError, match=r"image\.astype\(np\.float32\)"):
         ll.IntegratedGradients().explain(IMAGE.astype(int), power(2))
+
+
+def test_models_with_gradients_can_be_copied_and_sent_to_other_processes():
+    model = ll.with_gradient(np.sum, np.cos)
+    for twin in (copy.copy(model), copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert twin.gradient is np.cos
+        assert not hasattr(twin, "features")
 
 
 def test_with_gradient_offers_only_what_it_was_given():

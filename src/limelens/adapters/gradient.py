@@ -22,7 +22,10 @@ class WithGradient:
         return self.predict_fn(batch)
 
     def __getattr__(self, name: str) -> Any:
-        given = {"gradient": self.gradient_fn, "features": self.features_fn}.get(name)
+        # By name only: a copy being made asks for other attributes before it has any fields.
+        given = None
+        if name in ("gradient", "features"):
+            given = self.gradient_fn if name == "gradient" else self.features_fn
         if given is None:
             msg = f"{type(self).__name__!r} object has no attribute {name!r}"
             raise AttributeError(msg)

@@ -1,5 +1,6 @@
 """Grad-CAM: a layer's activation maps, weighted by what they mean to the score."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from limelens._arrays import spatial_shape
 from limelens._typing import Background, Floats, Image, Segments
-from limelens._validation import check_flag, check_numeric, describe
+from limelens._validation import check_flag, check_int, check_numeric, describe
 from limelens.differentiable import ask_features, score_columns
 from limelens.engine import Query
 from limelens.errors import InvalidInputError
@@ -71,7 +72,7 @@ class GradCam(Explainer):
         for number, column in enumerate(columns, 1):
             activations, gradients = ask_features(query, query.image[np.newaxis].copy(), column)
             cells.append(_combine(activations[0], gradients[0], relu=self.relu))
-            maps.append(_enlarge(cells[-1], sides, relu=self.relu))
+            maps.append(_enlarge(cells[-1], sides, relu=self.relu, name="features"))
             if query.report is not None:
                 query.report(number, len(columns))
         return Attribution(importances=np.stack(maps), details={"cells": np.stack(cells)})
@@ -118,7 +119,11 @@ def grad_cam(
             f"{describe(a)} and {describe(g)}."
         )
         raise InvalidInputError(msg)
-    return _enlarge(_combine(a, g, relu=relu), tuple(shape), relu=relu)
+    if not isinstance(shape, Sequence) or isinstance(shape, str):
+        msg = f"`shape` must be a tuple of side lengths; got {describe(shape)}."
+        raise InvalidInputError(msg)
+    sides = tuple(check_int("shape", side, minimum=1) for side in shape)
+    return _enlarge(_combine(a, g, relu=relu), sides, relu=relu, name="shape")
 
 
 def _combine(activations: Floats, gradients: Floats, *, relu: bool) -> Floats:
@@ -127,11 +132,11 @@ def _combine(activations: Floats, gradients: Floats, *, relu: bool) -> Floats:
     return np.maximum(combined, 0) if relu else combined
 
 
-def _enlarge(cells: Floats, sides: tuple[int, ...], *, relu: bool) -> Floats:
+def _enlarge(cells: Floats, sides: tuple[int, ...], *, relu: bool, name: str) -> Floats:
     if cells.ndim != len(sides) or any(n > m for n, m in zip(cells.shape, sides, strict=True)):
         msg = (
-            f"`shape` must have an axis for each of the cells' {cells.shape} and no fewer pixels; "
-            f"got {sides}."
+            f"`{name}` must give cells and pixels as many axes, and no more cells than pixels "
+            f"along any; got {cells.shape} cells for {sides} pixels."
         )
         raise InvalidInputError(msg)
     if cells.size == 1:

@@ -280,11 +280,14 @@ class _Asker:
 
     def each(self, points: _Path, column: int, add: Callable[[int, Floats], None]) -> None:
         query = self._query
-        for start in range(0, len(points), query.batch_size):
-            batch = points[start : start + query.batch_size].astype(query.image.dtype)
-            for step, gradient in enumerate(ask_gradient(query, batch, column), start):
+
+        def ask(part: slice) -> Floats:
+            return ask_gradient(query, points[part].astype(query.image.dtype), column)
+
+        for part, gradients in query.in_batches(len(points), ask):
+            for step, gradient in enumerate(gradients, part.start):
                 add(step, gradient)
-            self.n_images += len(batch)
+            self.n_images += len(gradients)
             if query.report is not None:
                 query.report(self.n_images, self._n_total)
 
