@@ -164,6 +164,15 @@ def test_the_rows_ride_on_exceptions_that_refuse_attributes():
     assert len(caught.value.samples) == 2
 
 
+def test_what_the_models_own_exceptions_call_samples_is_left_alone():
+    error = RuntimeError("the third of my samples")
+    error.samples = "mine"
+    model = Recorder(lambda batch: batch.mean(axis=(1, 2)), fail_at_call=2, error=error)
+    with pytest.raises(RuntimeError, match="third"):
+        query(model).ask(ROWS)
+    assert error.samples == "mine"
+
+
 def test_an_exception_raised_again_carries_the_rows_of_the_last_run():
     error = RuntimeError("the same one every time")
 
@@ -217,6 +226,19 @@ def test_out_of_memory_in_the_first_call_is_halved_too():
         asked = query(model)
     np.testing.assert_array_equal([asked.intact_scores, asked.hidden_scores], [[2.5], [0.0]])
     np.testing.assert_allclose(asked.ask(ROWS)[:, 0], ROWS @ WEIGHTS)
+
+
+def test_a_batch_spoiled_before_memory_ran_out_is_made_anew():
+    def predict(batch):
+        scores = batch.sum(axis=(1, 2)).astype(float)
+        batch[:] = 0
+        if len(batch) > 1:
+            raise MemoryError("no room")
+        return scores
+
+    with pytest.warns(LimelensWarning, match="going on with 1"):
+        asked = query(predict)
+    np.testing.assert_array_equal([asked.intact_scores, asked.hidden_scores], [[36], [0]])
 
 
 @pytest.mark.parametrize("kind", ["cuda", "xla"])
