@@ -58,6 +58,12 @@ def test_interactions_are_second_differences_by_hand(keep):
             assert found[i, j] == pytest.approx(expected, abs=1e-12)
 
 
+def test_pairs_of_sixty_segments_are_the_most():
+    model = Recorder(lambda batch: batch.sum(axis=(1, 2)))
+    pairs = ll.Ablation(segmenter=ll.Grid(cell=1), fill=ll.Constant(0), interactions=True)
+    assert pairs.explain(np.ones((6, 10)), model).n_predictions == 2 + 60 + 60 * 59 // 2
+
+
 def test_too_many_pairs_are_refused_before_the_model_is_called():
     model = Recorder(lambda batch: batch.mean(axis=(1, 2)))
     explainer = ll.Ablation(segmenter=ll.Grid(cell=(1, 1)), interactions=True)

@@ -53,6 +53,24 @@ def test_a_ragged_background_is_named():
         ablation(fill=lambda image, segments: [[1], [1, 2]]).explain(IMAGE, total)
 
 
+@pytest.mark.parametrize("name", ["segmenter", "fill"])
+def test_the_image_is_protected_from_segmenters_and_fills(name):
+    def writes(image, segments=None):
+        image[:] = 0
+        return image
+
+    image = IMAGE.copy()
+    with pytest.raises(ValueError, match="read-only"):
+        ll.Ablation(**{"segmenter": ll.Grid(4), name: writes}).explain(image, total)
+    np.testing.assert_array_equal(image, IMAGE)
+
+
+def test_the_settings_are_written_down():
+    explainer = ablation()
+    assert explainer.explain(IMAGE, total).explainer == repr(explainer)
+    assert "Constant(value=0.0)" in repr(explainer)
+
+
 @pytest.mark.parametrize("segmenter", [ll.Slic(4), ll.Watershed(4), ll.Felzenszwalb(min_size=4)])
 def test_layouts_that_were_said_are_not_asked_about(segmenter):
     image = np.random.default_rng(0).random((20, 4, 8))

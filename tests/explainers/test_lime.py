@@ -107,6 +107,16 @@ def test_another_surrogate_on_the_same_rows_costs_nothing():
     assert again.n_predictions == 0
 
 
+def test_as_many_samples_as_segments_are_enough_to_try():
+    assert lime(n_samples=6).explain(IMAGE, additive(), rng=0).importances.shape == (1, 6)
+
+
+def test_the_training_fidelity_is_that_of_the_rows_of_the_fit():
+    noisy = lambda batch: np.sin(999 * additive()(batch))  # noqa: E731
+    found = lime(n_samples=30, surrogate=ll.Ridge(0)).explain(IMAGE, noisy, rng=0)
+    assert found.details["training_fidelity"][0] > found.fidelity[0]
+
+
 def test_fewer_samples_than_segments_are_refused_before_the_model_is_called():
     model = Recorder(additive())
     with pytest.raises(InvalidInputError, match=r"at least the number of segments, 6; got 5"):

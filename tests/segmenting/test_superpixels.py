@@ -232,3 +232,9 @@ def test_only_the_obvious_setting_goes_by_position():
         Slic(50, 10)
     with pytest.raises(TypeError, match="positional"):
         Quickshift(4)
+
+
+def test_compactness_keeps_slic_from_giving_up_on_fine_texture():
+    noise = np.random.default_rng(0).random((128, 128, 3))
+    assert len(np.unique(Slic(50)(noise))) < 10
+    assert len(np.unique(Slic(50, compactness=50)(noise))) > 40
