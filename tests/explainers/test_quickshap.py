@@ -86,7 +86,7 @@ def test_importances_sum_to_the_difference_of_the_ends(scale, d):
     assert found.importances.sum() == pytest.approx(ends[0] - ends[1], abs=1e-9)
 
 
-def test_half_of_the_calls_are_a_foldover_block_half_pairs_of_all_sizes():
+def test_first_comes_a_foldover_block_then_as_many_pairs_of_all_sizes():
     d = 20
     model = Recorder(make_game(d), keep=True)
     explain(model, d, max_samples=100)
@@ -105,10 +105,19 @@ def test_half_of_the_calls_are_a_foldover_block_half_pairs_of_all_sizes():
     ("max_samples", "expected"), [(40, 40), (50, 50), (80, 80), (110, 100), (514, 484)]
 )
 def test_blocks_that_fit_are_asked(max_samples, expected):
-    # d = 20: blocks of 48, the first look after 5 d = 100 calls or more; equal pairs count once.
+    # d = 20: blocks of 48, the first look after 5 d = 100 calls or more.
     found = explain(make_game(20), 20, max_samples=max_samples)
     assert found.details["n_calls"] == expected
-    assert found.n_predictions <= expected
+    assert found.n_predictions == expected
+
+
+def test_no_coalition_is_paid_for_twice_however_many_are_asked():
+    model = Recorder(make_game(10), keep=True)
+    found = explain(model, 10, max_samples=600)
+    kept = np.concatenate(model.batches).reshape(-1, 10) > 0
+    assert len(np.unique(kept, axis=0)) == len(kept) == found.n_predictions
+    # Only the Hadamard block may hold one of the two ends again.
+    assert len(kept) >= found.details["n_calls"] - 2
 
 
 def test_the_first_look_comes_after_five_calls_a_segment():

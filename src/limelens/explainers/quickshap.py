@@ -15,10 +15,11 @@ from limelens.sampling.designs import Foldover, Leverage
 class QuickShap(SequentialExplainer):
     r"""Shapley values from about a quarter of the model calls of paired KernelSHAP.
 
-    Half of the coalitions come from an orthogonal foldover design, half are complementary pairs of
-    all sizes; a Gaussian process is fitted to the log-odds of their scores, and what it expects of
+    A block of an orthogonal foldover design comes first, then complementary pairs of all sizes, no
+    pair twice; a Gaussian process is fitted to the log-odds of their scores, and what it expects of
     all other coalitions is projected on Shapley's definition. It looks at its error after at least
-    5 d calls and then after every further block, and stops when that is small enough.
+    5 d calls, about half of them of either kind, and then after every further block of pairs, and
+    stops when that is small enough.
 
     Parameters
     ----------
@@ -70,13 +71,25 @@ class QuickShap(SequentialExplainer):
     _definition: ClassVar[str] = "shapley"
 
     def _blocks(self, d: int, rng: np.random.Generator) -> Iterator[Coalitions]:
-        hadamard, pairs, size = Foldover(), Leverage(), Foldover.block_size(d)
-        left = self.max_samples - 2
+        size, left = Foldover.block_size(d), self.max_samples - 2
         if left < size + 2:
-            yield np.concatenate([both_ends(d), pairs(left - left % 2, d, rng)])
+            yield np.concatenate([both_ends(d), _new_pairs(left - left % 2, d, rng, set())])
             return
+        block = Foldover()(size, d, rng)
+        seen = {row.tobytes() for row in block}
         wanted = max(size, 5 * d - 2 - size)
         n_pairs = min(wanted + wanted % 2, (left - size) // 2 * 2)
-        yield np.concatenate([both_ends(d), hadamard(size, d, rng), pairs(n_pairs, d, rng)])
-        for number in range((left - size - n_pairs) // size):
-            yield (pairs if number % 2 else hadamard)(size, d, rng)
+        yield np.concatenate([both_ends(d), block, _new_pairs(n_pairs, d, rng, seen)])
+        for _ in range((left - size - n_pairs) // size):
+            yield _new_pairs(size, d, rng, seen)
+
+
+def _new_pairs(n: int, d: int, rng: np.random.Generator, seen: set[bytes]) -> Coalitions:
+    """Draw n coalitions in complementary pairs of all sizes, none of them `seen`; add them."""
+    found: list[Coalitions] = []
+    while len(found) < n:
+        for pair in Leverage()(max(n, 64), d, rng).reshape(-1, 2, d):
+            if pair[0].tobytes() not in seen and len(found) < n:
+                seen |= {pair[0].tobytes(), pair[1].tobytes()}
+                found += list(pair)
+    return np.array(found, dtype=np.bool_).reshape(n, d)
