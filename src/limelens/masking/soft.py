@@ -87,7 +87,8 @@ def soft_masks(
     grids = grids.astype(factors[0].dtype, copy=False)
     masks = np.empty((len(grids), *spatial), factors[0].dtype)
     for grid, shift, mask in zip(grids, shifts.tolist(), masks, strict=True):
-        mask[...] = _enlarge(grid, _cut(factors, shift, spatial))
+        first, *others = _cut(factors, shift, spatial)
+        _enlarge(_along_first(first, grid), others, mask)
     return masks
 
 
@@ -168,13 +169,18 @@ def _cut(factors: Factors, shift: list[int], spatial: tuple[int, ...]) -> Factor
     return [factor[start : start + size] for factor, start, size in pairs]
 
 
-def _enlarge(grid: NDArray[Any], factors: Factors) -> NDArray[Any]:
-    """Multiply every axis of the grid by its factor."""
-    first, *between, last = factors
-    mask = (first @ grid.reshape(len(grid), -1)).reshape(len(first), *grid.shape[1:])
+def _along_first(first: NDArray[Any], grid: NDArray[Any]) -> NDArray[Any]:
+    """Multiply the grid's first axis by its factor: rows of the mask, still narrow."""
+    rows = first @ grid.reshape(len(grid), -1)
+    return np.asarray(rows.reshape(len(first), *grid.shape[1:]))
+
+
+def _enlarge(rows: NDArray[Any], factors: Factors, out: NDArray[Any]) -> NDArray[Any]:
+    """Multiply the other axes by their factors."""
+    *between, last = factors
     for factor in between:
-        mask = factor @ mask
-    return np.asarray(mask @ last.T)
+        rows = factor @ rows
+    return np.asarray(np.matmul(rows, last.T, out=out))
 
 
 def _blend(
@@ -189,15 +195,17 @@ def _blend(
     Few enough that all the steps work in the cache.
     """
     first, *others = factors
-    n_rows = targets.shape[1]
+    rows = _along_first(first, grid)
     step = max(1, CHUNK_VALUES // targets[0, 0].size)
-    signed = targets.dtype.kind in "ib"
-    for start in range(0, n_rows, step):
-        rows = slice(start, start + step)
-        mask = _enlarge(grid, [first[rows], *others])
+    masks = np.empty((min(step, len(rows)), *targets.shape[2:]), rows.dtype)
+    blends = masks if len(targets) == 1 else np.empty_like(masks)
+    for start in range(0, len(rows), step):
+        part = slice(start, start + step)
+        n = len(rows[part])
+        mask, blend = _enlarge(rows[part], others, masks[:n]), blends[:n]
         for contrast, hidden, target in zip(contrasts, hiddens, targets, strict=True):
-            values = mask * contrast[rows]
-            values += hidden[rows]
-            if signed:
-                np.rint(values, out=values)
-            np.copyto(target[rows], values, casting="unsafe")
+            np.multiply(mask, contrast[part], out=blend)
+            blend += hidden[part]
+            if targets.dtype.kind in "ib":
+                np.rint(blend, out=blend)
+            np.copyto(target[part], blend, casting="unsafe")
