@@ -5,6 +5,7 @@ import pytest
 
 import limelens as ll
 from limelens.errors import InvalidInputError
+from limelens.sampling.kl_lucb import confidence_bounds
 from limelens.testing import Recorder, TableGame
 
 SHAPE = (2, 5)
@@ -63,6 +64,56 @@ def test_values_of_dense_outputs_are_compared_with_the_score_threshold_too():
     assert [np.flatnonzero(row).tolist() for row in found.importances] == [[1, 9], [2]]
 
 
+def test_bounds_pay_for_every_look_at_every_judged_candidate():
+    path = (
+        anchors(n_pull=10, delta=0.2).explain(IMAGE, conjunction(0, 7), rng=0).details["paths"][0]
+    )
+    for number, step in enumerate(path, 1):
+        looks = step["n"] // 10
+        level = np.log(number * (number + 1) * looks * (looks + 1) / 0.2)
+        mean, count = np.array([step["precision"]]), np.array([step["n"]])
+        low, high = confidence_bounds(mean, count, level)
+        assert (step["low"], step["high"]) == (low[0], high[0])
+
+
+@pytest.mark.parametrize("p_keep", [0.2, 0.9])
+def test_other_segments_are_kept_with_chance_p_keep(p_keep):
+    found = anchors(p_keep=p_keep, n_pull=100).explain(IMAGE, conjunction(3), rng=0)
+    empty = found.details["paths"][0][0]
+    assert abs(empty["precision"] - p_keep) < 4 * np.sqrt(p_keep * (1 - p_keep) / empty["n"])
+    assert found.details["coverage"][0] == p_keep
+
+
+def test_candidates_start_with_the_draws_that_fit_them():
+    """Ten candidates of which none needs a first pull of its own."""
+    found = anchors(n_pull=100).explain(IMAGE, conjunction(3), rng=0)
+    judged = sum(step["n"] for step in found.details["paths"][0])
+    assert found.details["n_draws"][0] - judged < 10 * 100
+
+
+def test_a_precision_at_the_threshold_does_not_take_the_whole_budget():
+    """Three of four coalitions hold: exactly the threshold, which no bound can decide."""
+    labels = np.array([[0, 1]])
+    game = TableGame(labels, [1.0, 0.0, 1.0, 1.0], image=np.ones((1, 2)), background=0)
+    explainer = ll.Anchors(
+        segmenter=ll.LabelImage(labels), fill=ll.Constant(0), threshold=0.75, tolerance=0.3
+    )
+    path = explainer.explain(np.ones((1, 2)), game, rng=0).details["paths"][0]
+    assert path[0]["high"] - path[0]["low"] < 0.1
+    assert path[0]["low"] < 0.75 < path[0]["high"]
+    assert path[0]["n"] < 4000
+
+
+def test_without_success_the_best_proven_candidate_is_returned():
+    for max_samples in range(60, 260, 20):
+        found = anchors(max_samples=max_samples, n_pull=7).explain(
+            IMAGE, conjunction(0, 2, 4, 6), rng=1
+        )
+        assert not found.details["success"][0]
+        lows = [step["low"] for step in found.details["paths"][0]]
+        assert found.details["precision_low"][0] == max(lows)
+
+
 def test_a_prediction_that_always_holds_has_the_empty_anchor():
     found = anchors().explain(IMAGE, lambda batch: 0.9 + 0.01 * batch.mean(axis=(1, 2)), rng=0)
     assert not found.importances.any()
@@ -109,6 +160,35 @@ def test_the_search_asks_less_than_sampling_every_candidate():
     one = found.details["paths"][0][-1]["n"]
     assert found.details["n_draws"][0] < 19 * one
     assert model.n_images < found.details["n_draws"][0]  # equal coalitions are sent once
+
+
+def test_of_several_proven_anchors_the_surest_is_returned():
+    def either(batch):  # 0 suffices always, 5 and 7 nearly always
+        seen = batch.reshape(len(batch), -1)
+        nearly = np.maximum(seen[:, 5], seen[:, 7]) * (1 - seen[:, 1:5].prod(axis=1))
+        return np.maximum(seen[:, 0], nearly)
+
+    for seed in range(5):
+        found = anchors(beam_size=3, threshold=0.8).explain(IMAGE, either, rng=seed)
+        path = found.details["paths"][0]
+        proven = [step["low"] for step in path if step["low"] >= 0.8]
+        assert found.details["precision_low"][0] == max(proven)
+
+
+def test_examples_are_few_and_what_they_are_said_to_be():
+    found = anchors(max_samples=150).explain(IMAGE, conjunction(0, 2, 4, 6), rng=0)
+    holding, failing = found.details["holding"][0], found.details["failing"][0]
+    assert len(holding) <= 8
+    assert 0 < len(failing) <= 8
+    members = np.flatnonzero(found.importances[0])
+    for rows, answer in ((holding, True), (failing, False)):
+        assert rows[:, members].all()
+        np.testing.assert_array_equal(rows[:, [0, 2, 4, 6]].all(axis=1), answer)
+
+
+def test_a_score_at_the_threshold_is_not_above_it():
+    model = lambda batch: batch[:, 0, 0] / 2  # noqa: E731
+    assert not anchors().explain(IMAGE, model, rng=0).importances.any()
 
 
 def test_the_path_is_kept_in_order():

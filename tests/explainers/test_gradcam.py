@@ -36,6 +36,17 @@ def test_cells_are_enlarged_to_the_image_without_going_below_zero():
     assert found.n_predictions == 1
 
 
+def test_a_model_that_writes_into_its_batch_does_no_harm():
+    def features(batch, target):
+        batch[:] = 0
+        return ACTIVATIONS[np.newaxis], GRADIENTS[np.newaxis]
+
+    image = np.ones((8, 8))
+    model = ll.with_gradient(lambda batch: batch.sum(axis=(1, 2)), features_fn=features)
+    assert ll.GradCam().explain(image, model).image.all()
+    assert image.all()
+
+
 def test_a_layer_of_one_cell_is_a_constant_map():
     found = ll.grad_cam(np.full((1, 1, 1), 3.0), np.full((1, 1, 1), 0.5), (2, 3))
     np.testing.assert_array_equal(found, np.full((2, 3), 1.5))

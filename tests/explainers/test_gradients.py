@@ -144,6 +144,57 @@ def test_the_model_sees_the_images_dtype_in_bounded_batches():
     assert seen == [(np.float32, 4), (np.float32, 4), (np.float32, 2)]
 
 
+def test_noise_is_a_share_of_the_images_range():
+    seen = []
+
+    def gradient(batch, target):
+        seen.append(batch.copy())
+        return np.zeros_like(batch)
+
+    model = ll.with_gradient(lambda batch: batch.sum(axis=(1, 2)), gradient)
+    smooth = {"method": "riemann_right", "n_steps": 1, "smooth": 0.1, "n_smooth": 400}
+    ll.IntegratedGradients(**smooth).explain(IMAGE, model, rng=0)
+    noise = np.concatenate(seen) - IMAGE  # the range is 5
+    assert len(noise) == 400
+    assert noise.std() == pytest.approx(0.5, rel=0.1)
+
+
+def test_expected_gradients_errors_are_those_of_a_mean():
+    points = []
+
+    def gradient(batch, target):
+        points.append(batch.copy())
+        return np.ones_like(batch)
+
+    model = ll.with_gradient(lambda batch: batch.sum(axis=(1, 2)), gradient)
+    samples = ll.Backgrounds([[[0.0, 0.0]], [[20.0, 40.0]]])
+    found = ll.ExpectedGradients(samples=samples, n_steps=5).explain(
+        np.array([[10.0, 20.0]]), model, rng=0
+    )
+    below = np.concatenate(points) < [[10.0, 20.0]]
+    draws = np.where(below, [[10.0, 20.0]], [[-10.0, -20.0]])
+    np.testing.assert_allclose(found.importances[0], draws.mean(axis=0))
+    np.testing.assert_allclose(found.standard_errors[0], draws.std(axis=0, ddof=1) / np.sqrt(5))
+
+
+@pytest.mark.parametrize(
+    "explainer",
+    [ll.IntegratedGradients(n_steps=3), ll.ExpectedGradients(samples=ll.Noise(n=2), n_steps=3)],
+    ids=["integrated", "expected"],
+)
+def test_channels_add_up_to_the_map_for_every_target(explainer):
+    image = np.random.default_rng(0).random((2, 3, 4))
+    model = ll.with_gradient(
+        lambda batch: np.stack([batch.sum(axis=(1, 2, 3)), (batch**2).sum(axis=(1, 2, 3))], axis=1),
+        lambda batch, target: 2 * batch if target else np.ones_like(batch),
+    )
+    found = explainer.explain(image, model, target=[0, 1], rng=0)
+    parts = found.details["per_channel"]
+    assert parts.shape == (2, 2, 3, 4)
+    np.testing.assert_allclose(parts.sum(axis=-1), found.importances)
+    assert np.abs(found.importances).min() > 0
+
+
 def test_gradients_that_run_out_of_memory_are_asked_in_smaller_batches():
     def gradient(batch, target):
         if len(batch) > 4:

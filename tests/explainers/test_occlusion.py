@@ -137,6 +137,22 @@ def test_a_region_is_explained_and_the_rest_is_zero():
     np.testing.assert_array_equal(found.importances[0][:, 4:], 4)
     np.testing.assert_array_equal(found.importances[0][:, :4], 0)
     assert model.n_images == 2 + 4
+    np.testing.assert_array_equal(found.details["covered"], found.importances[0] == 4)
+
+
+def test_windows_that_reach_beyond_the_region_do_not_show_there():
+    found = occlude(np.ones((4, 8)), window=4, stride=2, edges="center", roi=((0, 4), (4, 8)))
+    assert not found.importances[0][:, :4].any()
+    assert found.importances[0][:, 4:].all()
+
+
+def test_rows_of_another_shape_are_not_used_again():
+    image = np.random.default_rng(0).random((6, 6))
+    boxes = occlude(image, window=3, stride=3)
+    with pytest.raises(InvalidInputError, match="another segmentation or kind of masks"):
+        ll.Occlusion(window=3, stride=3, shape="gaussian", fill=ll.Constant(0)).explain(
+            image, total, reuse=boxes
+        )
 
 
 def test_volumes_are_hidden_in_three_dimensions():
@@ -159,6 +175,22 @@ def test_refining_spends_calls_where_the_map_is_strong():
     assert coarse_to_fine.details["n_windows_full"] == full.details["n_windows"]
 
 
+def test_refining_follows_every_target_and_either_sign():
+    image = np.ones((24, 24))
+
+    def two_corners(batch):  # evidence in one corner, counter-evidence in the other
+        return np.stack([batch[:, 0, 0], -batch[:, 23, 23]], axis=1)
+
+    occlusion = ll.Occlusion(window=6, stride=2, refine=0.1, fill=ll.Constant(0))
+    model = Recorder(two_corners, keep=True)
+    details = occlusion.explain(image, model, target=[0, 1]).details
+    assert details["n_windows"] == model.n_images - 2 > 16
+    hidden = (1 - np.concatenate(model.batches)[2:]).sum(axis=0)
+    assert hidden[3, 3] > 1
+    assert hidden[20, 20] > 1
+    assert hidden[3, 20] == hidden[20, 3] == 1
+
+
 def test_refining_where_nothing_is_left_to_refine_is_the_coarse_map():
     image = np.random.default_rng(0).random((12, 9))
     full = occlude(image, window=3, stride=3)
@@ -167,6 +199,7 @@ def test_refining_where_nothing_is_left_to_refine_is_the_coarse_map():
     with pytest.warns(LimelensWarning, match="never changed"):
         still = occlude(image, lambda batch: np.ones(len(batch)), window=3, stride=1, refine=0.3)
     assert not still.importances.any()
+    assert still.details["n_windows"] == 4 * 3  # of 10 x 7: a map of zeros has no strong part
 
 
 @pytest.mark.parametrize("share", [np.float32(0.5), np.float64(0.5), Fraction(1, 2)])

@@ -78,6 +78,22 @@ def test_every_pixel_is_shown_and_hidden():
     assert (masks.min(axis=0) < 0.1).all()
 
 
+def test_what_was_never_hidden_is_not_known():
+    found = ll.Rise(n_masks=2, grid=2, p=0.999, fill=ll.Constant(0)).explain(
+        IMAGE, right_half, rng=0
+    )
+    assert not found.importances.any()
+    assert np.isnan(found.standard_errors).all()
+
+
+def test_masks_of_another_grid_are_not_used_again():
+    wide = ll.Rise(n_masks=9, grid=(1, 4), fill=ll.Constant(0)).explain(IMAGE, right_half, rng=0)
+    with pytest.raises(InvalidInputError, match="kind of masks"):
+        ll.Rise(n_masks=9, grid=(4, 1), fill=ll.Constant(0)).explain(
+            IMAGE, right_half, rng=0, reuse=wide
+        )
+
+
 def test_more_masks_cost_only_what_is_new():
     explainer = ll.Rise(n_masks=20, grid=2, fill=ll.Constant(0))
     first = explainer.explain(IMAGE, right_half, rng=3)

@@ -113,6 +113,9 @@ class Occlusion(FillExplainer):
             "window": list(grid.window),
             "stride": list(grid.stride),
         }
+        if self.roi is not None:
+            details["covered"] = np.zeros(grid.sides, dtype=bool)
+            details["covered"][grid.region()] = True
         return Attribution(importances=average.map(), details=details)
 
     def _place(self, sides: tuple[int, ...]) -> tuple[WindowGrid, NDArray[Any], NDArray[np.bool_]]:
