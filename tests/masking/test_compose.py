@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from limelens.masking import compose
 from limelens.masking.blocks import MAX_IMAGES, border_positions, choose_width, cut
 from limelens.masking.boxes import segment_boxes
 from limelens.masking.compose import SegmentComposer, coalition_composer
@@ -77,20 +78,39 @@ def test_boxes_equal_where(case):
 @given(cases(), st.sampled_from([1, 100, 100_000]))
 def test_the_composer_equals_where_for_any_number_of_rows(case, n_rows):
     image, background, segments, channel_axis, coalitions = case
-    compose = coalition_composer(image, background, segments, channel_axis, n_rows)
+    composer = coalition_composer(image, background, segments, channel_axis, n_rows)
     expected = where(image, background, segments, coalitions, channel_axis)
     for _ in range(2):
-        assert_same(compose(coalitions), expected, image.dtype)
+        assert_same(composer(coalitions), expected, image.dtype)
 
 
 def test_every_batch_is_fresh():
     segments = np.repeat(np.arange(4), 16).reshape(8, 8)
-    compose = coalition_composer(np.ones((8, 8)), np.zeros((8, 8)), segments, None, 10_000)
+    composer = coalition_composer(np.ones((8, 8)), np.zeros((8, 8)), segments, None, 10_000)
     coalitions = np.eye(4, dtype=bool)
-    first = compose(coalitions)
+    first = composer(coalitions)
     first[:] = 7
-    assert compose(coalitions).max() == 1
+    assert composer(coalitions).max() == 1
     assert first.min() == 7
+
+
+def test_a_large_batch_is_used_again_only_when_nobody_holds_it(monkeypatch):
+    monkeypatch.setattr(compose, "LARGE_BATCH", 0)
+    segments = np.repeat(np.arange(4), 16).reshape(8, 8)
+    composer = coalition_composer(np.ones((8, 8)), np.zeros((8, 8)), segments, None, 10_000)
+    kept, hidden = np.ones((1, 4), bool), np.zeros((1, 4), bool)
+    address = composer(kept).ctypes.data
+    first = composer(kept)
+    assert first.ctypes.data == address
+    part = first[0, :2]
+    del first
+    second = composer(hidden)
+    assert part.min() == 1
+    assert second.ctypes.data != address
+    assert second.max() == 0
+    third = composer(kept)
+    assert second.max() == 0
+    assert third.min() == 1
 
 
 def test_few_rows_use_boxes_and_many_the_table():
@@ -107,11 +127,11 @@ def test_few_rows_use_boxes_and_many_the_table():
 
 def test_the_table_comes_in_time_where_more_rows_than_announced_come():
     segments = np.arange(64 * 64).reshape(64, 64) // 256
-    compose = SegmentComposer(np.ones((64, 64)), np.zeros((64, 64)), segments, None, 8)
+    composer = SegmentComposer(np.ones((64, 64)), np.zeros((64, 64)), segments, None, 8)
     coalitions = np.tile([True, False], (8, 8))
     for _ in range(50):
-        compose(coalitions)
-    assert isinstance(compose._table, PatternTable)
+        composer(coalitions)
+    assert isinstance(composer._table, PatternTable)
 
 
 def test_a_block_of_one_segment_has_two_rows_and_of_two_segments_four():
