@@ -192,13 +192,15 @@ def test_a_target_refused_after_the_first_call_carries_what_that_call_paid_for()
     assert len(caught.value.samples) == 2
 
 
-def test_interrupting_a_run_keeps_the_rows_too():
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, StopIteration, SystemExit])
+def test_interrupting_a_run_keeps_the_rows_too(kind):
     model = Recorder(lambda batch: batch.mean(axis=(1, 2)))
-    model.error = KeyboardInterrupt()
+    model.error = kind()
     model.fail_at_call = 2
-    with pytest.raises(KeyboardInterrupt) as caught:
+    with pytest.raises(kind) as caught:
         query(model).ask(ROWS)
     assert len(caught.value.samples) == 2
+    assert "raised by `predict_fn` on a uint8 batch" in caught.value.__notes__[0]
 
 
 def test_out_of_memory_halves_the_batch_with_one_warning():

@@ -2,7 +2,7 @@
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import NoneType
 from typing import Any, TypeAlias
 
@@ -144,8 +144,8 @@ class Query:
         return self._answer(keys, compose, self.predict_fn)
 
     def in_batches(
-        self, n: int, score: Callable[[slice], Scores]
-    ) -> Iterator[tuple[slice, Scores]]:
+        self, n: int, score: Callable[[slice], Scores], keep: Callable[[slice, Scores], None]
+    ) -> None:
         """Score n rows batch by batch, in smaller ones once memory has run out.
 
         Parameters
@@ -154,11 +154,8 @@ class Query:
             How many rows.
         score : callable
             What to do with a slice of them, at most `batch_size` rows.
-
-        Yields
-        ------
-        part, scores
-            The slices in order, and what came back for each.
+        keep : callable
+            What to do with each slice and what came back for it, in order.
         """
         done = 0
         while done < n:
@@ -170,7 +167,7 @@ class Query:
                     raise
                 self._halve(part.stop - done, error)
                 continue
-            yield part, scores
+            keep(part, scores)
             done = part.stop
 
     def values(self, scores: Scores) -> Floats:
@@ -252,7 +249,9 @@ class Query:
             def score(rows: slice) -> Scores:
                 return self._predict(images[rows].copy(), self.predict_fn)
 
-            scores = np.concatenate([part for _, part in self.in_batches(len(images), score)])
+            parts: list[Scores] = []
+            self.in_batches(len(images), score, lambda _, scores: parts.append(scores))
+            scores = np.concatenate(parts)
             n_intact = int(missing[0] == 0)
             rows = [*scores[:n_intact]]
             if n_intact < len(images):
@@ -269,10 +268,13 @@ class Query:
         score: Callable[[NDArray[np.intp]], Scores],
     ) -> None:
         total = self.n_predictions + len(missing) * len(self.backgrounds)
-        for part, scores in self.in_batches(len(missing), lambda part: score(missing[part])):
+
+        def keep(part: slice, scores: Scores) -> None:
             self._ledger.extend(keys[missing[part]], scores)
             if self.report is not None:
                 self.report(self.n_predictions, total)
+
+        self.in_batches(len(missing), lambda part: score(missing[part]), keep)
 
     def _predict(self, batch: Batch, predict_fn: PredictFn) -> Scores:
         n_images = batch.shape[0]

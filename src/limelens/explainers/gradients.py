@@ -284,12 +284,14 @@ class _Asker:
         def ask(part: slice) -> Floats:
             return ask_gradient(query, points[part].astype(query.image.dtype), column)
 
-        for part, gradients in query.in_batches(len(points), ask):
+        def keep(part: slice, gradients: Floats) -> None:
             for step, gradient in enumerate(gradients, part.start):
                 add(step, gradient)
             self.n_images += len(gradients)
             if query.report is not None:
                 query.report(self.n_images, self._n_total)
+
+        query.in_batches(len(points), ask, keep)
 
 
 def _sum_channels(maps: Floats, query: Query) -> Floats:
