@@ -54,6 +54,15 @@ def test_candidates_equal_but_for_rounding_are_those_of_refitting(seed):
         np.testing.assert_array_equal(found, greedy(rows, scores, weights, 4))
 
 
+@pytest.mark.filterwarnings("ignore:.*ill-conditioned")
+@pytest.mark.parametrize("seed", range(3))
+def test_columns_that_depend_on_others_come_last_as_in_refitting(seed):
+    rows, scores, weights = problem(seed, d=6)
+    rows[:, 4], rows[:, 5], rows[:, 2] = rows[:, 0], rows[:, 1], 1
+    found = base().forward_selection(rows, scores[:, 0], weights, 6)
+    np.testing.assert_array_equal(found, greedy(rows, scores[:, 0], weights, 6))
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_highest_weights_are_those_of_a_hardly_penalised_ridge(seed):
     rows, scores, weights = problem(seed, n=12)

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from limelens.errors import InvalidInputError
 
+__all__ = ["PerLabel"]
+
 
 class PerLabel(NDArrayOperatorsMixin, dict[Any, Any]):
     """Mapping from label to value; wherever a number is needed, the last label's value.
