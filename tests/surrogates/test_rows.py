@@ -128,6 +128,13 @@ def test_one_exact_zero_among_the_rivals_is_enough_to_stop_it():
     assert not merge(coalitions, scores).compete()
 
 
+def test_shares_of_fifty_votes_are_a_coarse_lattice():
+    coalitions = make_rows()
+    rng = np.random.default_rng(0)
+    votes = 1 + np.stack([rng.multinomial(45, p) for p in make_softmax(len(coalitions))])
+    assert not merge(coalitions, votes / 50).compete()
+
+
 def test_functions_of_scores_do_not_compete():
     coalitions = make_rows()
     scores = make_softmax(len(coalitions))
