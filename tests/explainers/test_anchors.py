@@ -104,14 +104,22 @@ def test_a_precision_at_the_threshold_does_not_take_the_whole_budget():
     assert path[0]["n"] < 4000
 
 
-def test_without_success_the_best_proven_candidate_is_returned():
-    for max_samples in range(60, 260, 20):
-        found = anchors(max_samples=max_samples, n_pull=7).explain(
-            IMAGE, conjunction(0, 2, 4, 6), rng=1
-        )
+def test_without_success_the_highest_lower_bound_wins_not_a_lucky_few():
+    """Nine of ten coalitions hold whatever is kept; the last candidate gets few draws."""
+
+    def nine_of_ten(batch):
+        codes = batch.reshape(len(batch), -1) @ 3 ** np.arange(10.0)
+        return ((codes - (3**10 - 1) / 2) % 11 != 5).astype(float)
+
+    lucky = 0
+    for max_samples in (340, 500, 680):
+        found = anchors(max_samples=max_samples).explain(IMAGE, nine_of_ten, rng=1)
         assert not found.details["success"][0]
-        lows = [step["low"] for step in found.details["paths"][0]]
-        assert found.details["precision_low"][0] == max(lows)
+        path = found.details["paths"][0]
+        best = max(path, key=lambda step: step["low"])
+        assert found.details["precision_low"][0] == best["low"]
+        lucky += max(step["precision"] for step in path) > best["precision"]
+    assert lucky > 0
 
 
 def test_a_prediction_that_always_holds_has_the_empty_anchor():
@@ -168,18 +176,21 @@ def test_of_several_proven_anchors_the_surest_is_returned():
         nearly = np.maximum(seen[:, 5], seen[:, 7]) * (1 - seen[:, 1:5].prod(axis=1))
         return np.maximum(seen[:, 0], nearly)
 
-    for seed in range(5):
-        found = anchors(beam_size=3, threshold=0.8).explain(IMAGE, either, rng=seed)
+    for seed in range(2):
+        found = anchors(beam_size=3, threshold=0.9).explain(IMAGE, either, rng=seed)
         path = found.details["paths"][0]
-        proven = [step["low"] for step in path if step["low"] >= 0.8]
+        proven = [step["low"] for step in path if step["low"] >= 0.9]
+        assert len(proven) > 1
         assert found.details["precision_low"][0] == max(proven)
 
 
 def test_examples_are_few_and_what_they_are_said_to_be():
     found = anchors(max_samples=150).explain(IMAGE, conjunction(0, 2, 4, 6), rng=0)
     holding, failing = found.details["holding"][0], found.details["failing"][0]
-    assert len(holding) <= 8
+    assert 0 < len(holding) <= 8
     assert 0 < len(failing) <= 8
+    surely = anchors().explain(IMAGE, conjunction(3), rng=0).details
+    assert (len(surely["holding"][0]), len(surely["failing"][0])) == (8, 0)
     members = np.flatnonzero(found.importances[0])
     for rows, answer in ((holding, True), (failing, False)):
         assert rows[:, members].all()
