@@ -117,8 +117,9 @@ class Explainer:
         InvalidInputError
             An argument cannot be used; the message says what would work.
         PredictionError
-            The model's answer cannot be used. Rows already paid for ride on this and on any
-            exception of the model itself as `error.samples`; pass them to `reuse`.
+            The model's answer cannot be used. Rows already paid for (of several backgrounds:
+            before each of them) ride on this and on any exception of the model itself as
+            `error.samples`; pass them to `reuse`.
         """
         picture, axis = check_image(image, channel_axis)
         check_callable("predict_fn", predict_fn, "(batch) -> scores")
