@@ -201,6 +201,19 @@ def test_strict_lime_leaves_ids_alone_and_one_segment_in_view():
     np.testing.assert_allclose(weights_of(explanation, 0), expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("shape", [(1, 2), (4, 2), (2, 4, 1), (0, 4)])
+def test_segments_of_another_shape_are_refused(shape):
+    words = r"`segments` must have the image's spatial shape \(2, 4\); got int64 array of shape"
+    with pytest.raises(InvalidInputError, match=words):
+        explain(additive(), segments=np.zeros(shape, dtype=np.int64))
+
+
+def test_a_segmenter_s_own_error_is_passed_on():
+    algorithm = lime_image.SegmentationAlgorithm("quickshift", kernel_size=0)
+    with pytest.raises(ValueError, match="kernel_size"):
+        explain(additive(), segmentation_fn=algorithm)
+
+
 @pytest.mark.parametrize("channels", [1, 2, 4, 6])
 def test_any_number_of_channels_is_segmented_and_hidden(channels):
     image = np.zeros((12, 16, channels), dtype=np.uint8)

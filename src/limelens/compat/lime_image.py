@@ -201,7 +201,7 @@ class LimeImageExplainer:
             Scores.
         """
         image = np.asarray(image)
-        segments = consecutive(np.asarray(segments), strict=self.strict_lime)
+        segments = consecutive(np.asarray(segments), image, strict=self.strict_lime)
         num_samples = check_int("num_samples", num_samples, minimum=1)
         batch_size = check_int("batch_size", batch_size, minimum=1)
         ids = label_ids(segments)
@@ -235,7 +235,7 @@ class LimeImageExplainer:
                 "quickshift", kernel_size=4, max_dist=200, ratio=0.2
             )
         labels = segment_image(image, segmentation_fn, strict=self.strict_lime)
-        return consecutive(labels, strict=self.strict_lime)
+        return consecutive(labels, image, strict=self.strict_lime)
 
     def _run(
         self, hidden: Image, segments: NDArray[Any], data: NDArray[Any], scores: Scores

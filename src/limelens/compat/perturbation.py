@@ -24,7 +24,8 @@ def segment_image(
     try:
         labels = segmentation_fn(image)
     except ValueError:
-        if strict or not isinstance(segmentation_fn, SegmentationAlgorithm) or image.ndim != 3:
+        can_convert = isinstance(segmentation_fn, SegmentationAlgorithm) and image.ndim == 3
+        if strict or not can_convert or image.shape[2] == 3:
             raise
         pixels = segmenting_view(image, None).pixels
         # one or two channels are filled up with their mean
@@ -56,8 +57,14 @@ def numbered(segments: NDArray[Any]) -> Segments:
     return places.astype(np.intp, copy=False)
 
 
-def consecutive(segments: NDArray[Any], *, strict: bool) -> NDArray[Any]:
+def consecutive(segments: NDArray[Any], image: Image, *, strict: bool) -> NDArray[Any]:
     """Return labels as `0..d-1` in the order of their ids, in their own dtype."""
+    if segments.shape not in (image.shape[:-1], image.shape) or segments.size == 0:
+        msg = (
+            f"`segments` must have the image's spatial shape {image.shape[:-1]}; "
+            f"got {describe(segments)}."
+        )
+        raise InvalidInputError(msg)
     ids = label_ids(segments)
     if strict or are_consecutive(ids):
         return segments
