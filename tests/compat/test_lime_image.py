@@ -348,9 +348,9 @@ def test_counts_must_be_positive(name):
         explain(additive(), **{name: 0})
 
 
-def test_unknown_feature_selections_are_refused():
+def test_unknown_feature_selections_are_refused_at_once():
     with pytest.raises(InvalidInputError, match="`feature_selection` must be one of 'auto', "):
-        explain(additive(), explainer={"feature_selection": "best"})
+        lime_image.LimeImageExplainer(feature_selection="best")
 
 
 def test_num_features_bounds_the_list():

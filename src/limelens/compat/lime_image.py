@@ -24,6 +24,7 @@ from limelens.compat.perturbation import (
     segment_image,
 )
 from limelens.compat.scikit_image import SegmentationAlgorithm
+from limelens.compat.selection import check_method
 
 __all__ = ["ImageExplanation", "LimeImageExplainer"]
 
@@ -55,6 +56,11 @@ class LimeImageExplainer:
     strict_lime : bool
         Whether to be silently wrong and to fail exactly where lime does.
 
+    Raises
+    ------
+    InvalidInputError
+        If there is no such feature selection.
+
     Examples
     --------
     The score is the mean of the right half, so only that half matters; the ridge shrinks it:
@@ -81,7 +87,7 @@ class LimeImageExplainer:
     ) -> None:
         self.kernel_width = float(kernel_width)
         self.kernel = kernel
-        self.feature_selection = feature_selection
+        self.feature_selection = check_method(feature_selection)
         self.strict_lime = strict_lime
         kernel_fn = partial(kernel or exponential, kernel_width=self.kernel_width)
         self.base = lime_base.LimeBase(kernel_fn, verbose, random_state)

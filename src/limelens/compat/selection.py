@@ -86,6 +86,11 @@ def problems(
     ]
 
 
+def check_method(method: object) -> Any:
+    """Return the name of a feature selection, if it is one."""
+    return check_choice("feature_selection", method, ("auto", *_METHODS))
+
+
 def select(problem: Problem, num_features: int, method: str) -> NDArray[np.intp]:
     """Return the columns that take part in the fit, in the order of lime's choice.
 
@@ -103,7 +108,7 @@ def select(problem: Problem, num_features: int, method: str) -> NDArray[np.intp]
     InvalidInputError
         If there is no such method.
     """
-    if check_choice("feature_selection", method, ("auto", *_METHODS)) == "auto":
+    if check_method(method) == "auto":
         method = "forward_selection" if num_features <= _FEW else "highest_weights"
     return _METHODS[method](problem, num_features)
 
