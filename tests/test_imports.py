@@ -20,7 +20,7 @@ def loaded_after(statement: str) -> set[str]:
     return set(result.stdout.split())
 
 
-@pytest.mark.parametrize("module", ["limelens", "limelens.testing"])
+@pytest.mark.parametrize("module", ["limelens", "limelens.testing", "limelens.compat.lime_image"])
 def test_importing_loads_no_heavy_package(module):
     assert loaded_after(f"import {module}").isdisjoint(HEAVY)
 
