@@ -121,6 +121,23 @@ def test_standard_errors_are_those_of_the_refit_and_of_segments_added_to_it():
     np.testing.assert_allclose(fit.standard_errors[0], expected)
 
 
+def test_without_debiasing_fidelity_leaves_each_row_out_with_segments_and_signs_held():
+    rows, scores, weights = make_rows(t=1)
+    fit = Lasso(0.05, debias=False)(rows, scores, weights)
+    chosen = np.flatnonzero(fit.importances[0])
+    design = np.column_stack([np.ones(len(rows)), rows[:, chosen]])
+    penalty = 0.05 * weights.sum() * np.append(0, np.sign(fit.importances[0, chosen]))
+    left_out = np.empty(len(rows))
+    for i in range(len(rows)):
+        rest = np.arange(len(rows)) != i
+        weighted = design[rest].T * weights[rest]
+        coefs = np.linalg.solve(weighted @ design[rest], weighted @ scores[rest, 0] - penalty)
+        left_out[i] = design[i] @ coefs
+    expected = r2_score(scores[:, 0], left_out, sample_weight=weights)
+    assert fit.fidelity[0] == pytest.approx(expected, abs=1e-10)
+    assert fit.fidelity[0] < fit.training_fidelity[0]
+
+
 def test_without_debiasing_there_are_no_standard_errors():
     assert Lasso(debias=False)(*make_rows()).standard_errors is None
 
