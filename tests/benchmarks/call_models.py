@@ -110,8 +110,8 @@ def texture_logits(batch: NDArray) -> NDArray:
 
 
 def texture_games(n: int) -> Iterator[Game]:
-    images, labels = patches(2, held_out=True, seed=1)
-    order = np.random.default_rng(2).permutation(len(images))
+    images, labels = patches(2, held_out=True, seed=11)
+    order = np.random.default_rng(12).permutation(len(images))
     kinds = {
         "textures": lambda batch: softmax(texture_logits(batch)).astype(np.float32),
         "textures, logits": texture_logits,
@@ -155,7 +155,7 @@ def digit_games(n: int) -> Iterator[Game]:
         return digit_network().predict_proba(batch.reshape(len(batch), -1)).astype(np.float32)
 
     images = enlarge(load_digits().images[1500:] / 16)
-    for number in np.random.default_rng(3).permutation(len(images))[:n]:
+    for number in np.random.default_rng(13).permutation(len(images))[:n]:
         yield image_game(f"digit {number}", "digits", images[number], Grid(49), Constant(0), model)
 
 
@@ -193,12 +193,12 @@ def face_games(n: int) -> Iterator[Game]:
 
 def small_games(n: int) -> Iterator[Game]:
     """Yield the same images in about ten segments: all coalitions can be asked."""
-    images, labels = patches(2, held_out=True, seed=1)
+    images, labels = patches(2, held_out=True, seed=11)
 
     def textures(batch: NDArray) -> NDArray:
         return softmax(texture_logits(batch)).astype(np.float32)
 
-    for number in np.random.default_rng(2).permutation(len(images))[:n]:
+    for number in np.random.default_rng(12).permutation(len(images))[:n]:
         name = f"{TEXTURES[labels[number]]}, few"
         yield image_game(name, "few", images[number], Grid(9), Constant(0.5), textures)
     network, _, faces = face_models()
