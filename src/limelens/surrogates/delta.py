@@ -26,7 +26,7 @@ def delta_covariance(
         Between the virtual coalitions and the rows.
     spread : ndarray, shape (v,)
         Standard deviation that the score would have at each virtual coalition if the kernel's
-        variance there were 1; see `Link.spread`.
+        variance there were 1; see `Link.curve`.
 
     Notes
     -----
