@@ -256,3 +256,13 @@ def test_loaded_fields_are_checked_like_new_ones(make, file):
 def test_the_name_of_the_file_is_the_name_given(make, tmp_path):
     make().save(str(tmp_path / "why"))
     assert [path.name for path in tmp_path.iterdir()] == ["why"]
+
+
+def test_an_entry_that_claims_to_be_encrypted_is_refused(make, file):
+    make().save(file)
+    data = bytearray(file.read_bytes())
+    entry = data.index(b"PK\x01\x02")  # the central directory: flags are bytes 8 and 9
+    data[entry + 8] |= 1
+    file.write_bytes(data)
+    with pytest.raises(InvalidInputError, match="damaged or cut short"):
+        Explanation.load(file)

@@ -100,6 +100,7 @@ _DAMAGES = (
     OSError,
     EOFError,
     ValueError,
+    RuntimeError,  # zipfile's for an entry that claims to be encrypted
     KeyError,
     TypeError,
     AttributeError,
