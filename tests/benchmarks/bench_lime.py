@@ -1,6 +1,6 @@
 """Whole explanations: `Lime` against the lime package, at equal segments, samples and fill.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/bench_lime.py [--quick]
+    OMP_NUM_THREADS=1 python tests/benchmarks/bench_lime.py [--size 224] [--full]
 
 The model is nearly free, so that what is timed is the library. Needs the extra `reference`.
 """
@@ -45,7 +45,7 @@ class Case:
     def __init__(self, name: str, size: int, dtype: str) -> None:
         self.image = photograph(name, size).astype(dtype)
         self.segments = superpixels(name, size, 50)
-        self.few = {224: 200, 512: 50}.get(size, 20)
+        self.few = {224: 200, 512: 40}.get(size, 10)
         self.settings = {
             "segmenter": LabelImage(self.segments),
             "fill": SegmentMean(),
@@ -92,24 +92,24 @@ class Case:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="two pictures, smaller sizes")
-    quick = parser.parse_args().quick
-    pictures = PICTURES[:2] if quick else PICTURES
-    sizes = (224,) if quick else (224, 512, 1024)
+    parser.add_argument("--size", type=int, help="this size only, in pixels")
+    parser.add_argument("--full", action="store_true", help="eight photographs instead of three")
+    arguments = parser.parse_args()
+    pictures = PICTURES if arguments.full else PICTURES[:3]
+    sizes = (arguments.size,) if arguments.size else (224, 512, 1024)
     to_lime, overhead = Ratios(), Ratios()
     for size, dtype, name in itertools.product(sizes, ("uint8", "float32"), pictures):
         case = Case(name, size, dtype)
         ours = {"Ridge": case.ridge, "Lasso": case.lasso}
         theirs = {"lime": case.lime, "start": case.lime_start}
-        seconds = interleaved(ours | theirs, 3, calls=1)
+        seconds = interleaved(ours | theirs | {"memcpy": case.memcpy}, 3, calls=1)
         per_sample = (seconds["lime"] - seconds["start"]) / case.few
         scaled = seconds["start"] + per_sample * N_SAMPLES
-        quick_ones = interleaved(ours | {"memcpy": case.memcpy}, 5)
         for surrogate in ours:
             label = (str(size), dtype, surrogate)
             to_lime.add(label, scaled, seconds[surrogate])
-            one = quick_ones["memcpy"] / len(case.batch)
-            overhead.add(label, quick_ones[surrogate] / N_SAMPLES, one)
+            one = seconds["memcpy"] / len(case.batch)
+            overhead.add(label, seconds[surrogate] / N_SAMPLES, one)
     print_conditions(f"Whole explanations, {N_SAMPLES} samples, ~ 50 segments", pictures)
     columns = ("px", "image", "surrogate", *RATIO_COLUMNS)
     print(
