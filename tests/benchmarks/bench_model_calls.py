@@ -91,10 +91,11 @@ def judged(
     truth = known.truth if scale == "score" else known.link_truth
     errors = known.truth_errors if scale == "score" else known.link_truth_errors
     for number, (cell, fit) in enumerate(zip(known.cells, fits, strict=True)):
-        if fit.link == "none" or np.ptp(truth[number]) == 0:
+        if np.ptp(truth[number]) == 0:
             continue  # a constant score has no explanation
         phi, exact = fit.importances, truth[number]
         spread = np.hypot(fit.standard_errors, errors[number])  # the truth has an error as well
+        inside = np.abs(phi - exact) <= 1.96 * spread
         yield Run(
             cell=cell,
             game=known.game.name,
@@ -106,7 +107,7 @@ def judged(
             fit=fit,
             spearman=spearman(phi, exact),
             error=relative_error(phi, exact),
-            coverage=float(np.mean(np.abs(phi - exact) <= 1.96 * spread)),
+            coverage=float("nan") if fit.link == "none" else float(inside.mean()),
             correlation=float(np.corrcoef(phi, exact)[0, 1]),
             status=judge(fit, tolerance=TOLERANCE, n_calls=calls).status,
         )
@@ -326,10 +327,10 @@ def figure_5(measured: list[Measured]) -> None:
                 trusted = [run for run in runs if not run.fit.doubt]
                 if not runs:
                     break
-                cover = f"{np.mean([r.coverage for r in runs]):.3f}"
-                inside = f"{np.mean([r.coverage for r in trusted]):.3f}" if trusted else "-"
-                predicted = np.mean([r.fit.reliability for r in runs])
-                actual = np.mean([r.correlation for r in runs])
+                cover = f"{np.nanmean([r.coverage for r in runs]):.3f}"
+                inside = f"{np.nanmean([r.coverage for r in trusted]):.3f}" if trusted else "-"
+                predicted = np.nanmean([r.fit.reliability for r in runs])
+                actual = np.nanmean([r.correlation for r in runs])
                 found += [
                     cover,
                     f"{inside} ({len(trusted)}/{len(runs)})",
@@ -353,7 +354,7 @@ def figure_5(measured: list[Measured]) -> None:
                 r for r in everything if (r.scale, r.blocks) == (scale, blocks) and not r.fit.doubt
             ]
             print(f"\nMean coverage where trusted, {scale}, {blocks} block(s): "
-                  f"{np.mean([r.coverage for r in runs]):.3f} of {len(runs)} runs.")  # fmt: skip
+                  f"{np.nanmean([r.coverage for r in runs]):.3f} of {len(runs)} runs.")  # fmt: skip
     for blocks in (1, 2, 4):
         right, said = certain_members(everything, measured, blocks)
         print(f"\nCertain members of the top five, {blocks} block(s): {right} of {said} right.")
@@ -363,7 +364,8 @@ def certain_members(runs: list[Run], measured: list[Measured], blocks: int) -> t
     truths = {one.known.game.name: one.known.truth for one in measured}
     right = said = 0
     for run in runs:
-        if run.blocks != blocks or run.scale != "score" or run.fit.doubt:
+        asked = run.blocks == blocks and run.scale == "score" and run.fit.link != "none"
+        if not asked or run.fit.doubt:
             continue
         values, vectors = np.linalg.eigh(run.fit.spread)
         normal = np.random.default_rng(0).standard_normal((2000, len(values)))
