@@ -63,7 +63,7 @@ def test_no_batch_exceeds_the_batch_size(batch_size):
 
 
 def test_batches_are_bounded_in_bytes(monkeypatch):
-    monkeypatch.setattr(engine, "BATCH_BYTES", 3 * IMAGE.nbytes)
+    monkeypatch.setattr("limelens.masking.prepared.BATCH_BYTES", 3 * IMAGE.nbytes)
     model = additive()
     every = (np.arange(16)[:, np.newaxis] >> np.arange(4) & 1).astype(bool)
     query(model).ask(every)
@@ -71,7 +71,7 @@ def test_batches_are_bounded_in_bytes(monkeypatch):
 
 
 def test_an_image_larger_than_the_bytes_still_goes_alone(monkeypatch):
-    monkeypatch.setattr(engine, "BATCH_BYTES", 1)
+    monkeypatch.setattr("limelens.masking.prepared.BATCH_BYTES", 1)
     model = additive()
     query(model).ask(ROWS)
     assert set(model.batch_sizes) == {1}

@@ -160,6 +160,21 @@ def test_batches_are_bounded_by_the_bytes_of_the_prepared_image():
     assert asked.batch_size == 2**24 // (200 * 200 * 3 * 8)
 
 
+def test_batches_on_a_device_are_bounded_by_its_memory_only(xp, monkeypatch):
+    image, model = np.tile(IMAGE, (20, 20, 1)), DeviceModel(xp)
+    model.predict_prepared = lambda prepared: xp.sum(prepared, axis=(2, 3))
+    segments, settings = np.kron(SEGMENTS, np.ones((20, 20), np.intp)), {"batch_size": 500}
+    on_host = changed(Model(), "predict_prepared", lambda prepared: prepared.sum(axis=(2, 3)))
+    image_bytes = on_host.prepare(image[np.newaxis]).nbytes
+    background = image[np.newaxis] // 2
+    most = Query(image, 2, on_host, background, segments, **settings).batch_size
+    assert most == 2**24 // image_bytes < 500
+    assert Query(image, 2, model, background, segments, **settings).batch_size == 500
+    n_bytes = to_numpy(model.prepare(image[np.newaxis])).nbytes  # JAX works in float32
+    monkeypatch.setattr("limelens.masking.prepared.DEVICE_BATCH_BYTES", 7 * n_bytes)
+    assert Query(image, 2, model, background, segments, **settings).batch_size == 7
+
+
 @pytest.mark.parametrize(("shape", "axis"), [
     ((12, 10, 3), 2), ((3, 12, 10), 0), ((12, 3, 10), 1), ((12, 10), None), ((2, 6, 10), None),
     ((7, 13, 2), 2), ((2, 7, 13), 0),

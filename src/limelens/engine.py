@@ -26,12 +26,9 @@ from limelens._warnings import warn
 from limelens.errors import InvalidInputError
 from limelens.ledger import Ledger
 from limelens.masking.compose import coalition_composer
-from limelens.masking.prepared import prepare_once
+from limelens.masking.prepared import most_images, prepare_once
 from limelens.results.samples import Samples
 from limelens.targets import Target, TargetColumns, find_target, reduce_scores, value_names
-
-BATCH_BYTES = 16 * 2**20
-"""A batch larger than this is page-faulted anew at every call, 2-5 times slower."""
 
 Compose: TypeAlias = Callable[[NDArray[np.intp], int], Batch]
 """Row numbers `(b,)` and a background's number -> a fresh masked batch."""
@@ -104,8 +101,7 @@ class Query:
         self._prepared = None
         if segments is not None:
             self._prepared = prepare_once(predict_fn, image, backgrounds, segments, channel_axis)
-        image_bytes = max(image.nbytes, 0 if self._prepared is None else self._prepared.host_bytes)
-        self.batch_size = max(1, min(batch_size, BATCH_BYTES // max(1, image_bytes)))
+        self.batch_size = min(batch_size, most_images(image, self._prepared))
         self._composers: dict[int, Callable[[Coalitions], Batch]] = {}
         self._fingerprint = fingerprint(image, segments, backgrounds, mask_kind)
         self._width = max(1, -(-self.n_segments // 8))

@@ -277,7 +277,7 @@ def figure_4(options: argparse.Namespace, large: list[Game]) -> None:
     rows = []
     for small in [*few, *large]:
         exact = small.d <= 12
-        known = exact_shapley(small) if exact else answer(small, 4 * options.truth, "shapley")
+        known = exact_shapley(small) if exact else answer(small, options.truth, "shapley")
         for calls in (128, 256) if exact else (258, 514):
             ours, kernel = [], defaultdict(list)
             for seed in range(options.seeds):
@@ -470,7 +470,7 @@ def main() -> None:
     parser.add_argument("--games", default="../shared/games")
     parser.add_argument("--images", type=int, default=7)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--truth", type=int, default=20_000)
+    parser.add_argument("--truth", type=int, default=60_000)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     start, measured = time.time(), []

@@ -118,7 +118,7 @@ def texture_games(n: int) -> Iterator[Game]:
         "textures, 8 bit": lambda batch: np.rint(256 * softmax(texture_logits(batch))) / 256,
     }
     for cell, model in kinds.items():
-        for number in order[: n if cell == "textures" else max(1, n // 2)]:
+        for number in order[: n if cell == "textures" else max(1, n // 3)]:
             name = f"{TEXTURES[labels[number]]} ({cell})"
             yield image_game(
                 name, cell, images[number], Slic(50, compactness=5), Constant(0.5), model

@@ -18,6 +18,12 @@ from limelens.errors import InvalidInputError
 from limelens.masking.compose import coalition_composer
 from limelens.masking.device_table import device_table, to_numpy
 
+BATCH_BYTES = 16 * 2**20
+"""A batch larger than this is page-faulted anew at every call, 2-5 times slower."""
+
+DEVICE_BATCH_BYTES = 2**30
+"""A batch on a device need only fit there; small ones leave a GPU idle between calls."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PreparedImage:
@@ -33,6 +39,8 @@ class PreparedImage:
         Where the prepared image has its channels.
     predict_prepared : callable
         The model's.
+    image_bytes : int
+        What one prepared image takes, wherever it lies.
     """
 
     image: Any
@@ -40,16 +48,17 @@ class PreparedImage:
     segments: Segments
     channel_axis: int | None
     predict_prepared: PredictFn
+    image_bytes: int
 
     @property
-    def host_bytes(self) -> int:
-        """Bytes of host memory one prepared image takes."""
-        return self.image.nbytes if isinstance(self.image, np.ndarray) else 0
+    def on_host(self) -> bool:
+        """Whether batches are composed by NumPy, in the host's memory."""
+        return isinstance(self.image, np.ndarray)
 
     def composer(self, background: int, n_rows: int) -> Callable[[Coalitions], Any]:
         """Return the function from coalitions `(b, d)` to a fresh prepared batch."""
         arrays = (self.image, self.backgrounds[background, ...], self.segments, self.channel_axis)
-        if isinstance(self.image, np.ndarray):
+        if self.on_host:
             return coalition_composer(*arrays, n_rows)
         return device_table(*arrays)
 
@@ -108,6 +117,7 @@ def prepare_once(
             segments=segments,
             channel_axis=axis,
             predict_prepared=predict_prepared,
+            image_bytes=wanted.nbytes // len(wanted),
         )
         if _equal(to_numpy(candidate.composer(0, len(rows))(rows)), wanted):
             return candidate
@@ -117,6 +127,16 @@ def prepare_once(
         "at other pixels (resizing, blurring, scaling by the image's own range)."
     )
     raise InvalidInputError(msg)
+
+
+def most_images(image: Image, prepared: PreparedImage | None) -> int:
+    """Return how many images a batch may hold for their bytes, at least one."""
+    n_bytes, most = image.nbytes, BATCH_BYTES
+    if prepared is not None and prepared.on_host:
+        n_bytes = max(n_bytes, prepared.image_bytes)
+    elif prepared is not None:
+        n_bytes, most = prepared.image_bytes, DEVICE_BATCH_BYTES
+    return max(1, most // max(1, n_bytes))
 
 
 def _prepare(prepare: Callable[[Any], Any], batch: Any) -> Any:
