@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from limelens import engine
 from limelens.engine import Query
 from limelens.errors import InvalidInputError, LimelensWarning, PredictionError
 from limelens.results.samples import Samples
