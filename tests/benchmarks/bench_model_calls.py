@@ -1,10 +1,12 @@
 """How many model calls QuickLime and QuickShap save: the eight figures, as Markdown tables.
 
     python tests/benchmarks/bench_model_calls.py [--games FOLDER] [--images 7] [--seeds 3]
+        [--recorded FOLDER [--alone]]
 
 Runs on games distilled from a real network (where their folder is), on synthetic games with the
 variance shares of real networks, and on small networks trained on the spot on bundled pictures;
-with `efficientnet_lite_pytorch` installed also on EfficientNet-lite0. Set OMP_NUM_THREADS=1.
+with the extra `imagenet` also on EfficientNet-lite0. `--recorded` adds what `record_networks.py`
+kept of real networks on a GPU, `--alone` leaves out all else. Set OMP_NUM_THREADS=1.
 """
 
 import argparse
@@ -33,7 +35,10 @@ from call_methods import (
     spearman,
     top,
 )
-from call_models import digit_games, face_games, network_games, small_games, texture_games
+from call_models import digit_games, face_games, small_games, texture_games
+from call_networks import network_games
+from call_recorded import KERNEL_FACTORS, SHAPLEY_CALLS, recorded
+from numpy.typing import NDArray
 from timing import print_table
 
 from limelens.surrogates.link import fit_linked
@@ -62,7 +67,10 @@ class Run:
     status: str
 
 
-def games(options: argparse.Namespace) -> Iterator[Game]:
+def games(options: argparse.Namespace) -> Iterator[Game | Answered]:
+    yield from recorded(options.recorded, "lime")
+    if options.alone:
+        return
     yield from shared_games(Path(options.games))
     yield from synthetic_games(options.images)
     yield from texture_games(options.images)
@@ -123,8 +131,8 @@ class Measured:
     maps: dict[tuple[str, int], list]
 
 
-def measure(game: Game, options: argparse.Namespace) -> Measured:
-    known = answer(game, options.truth)
+def measure(game: Game | Answered, options: argparse.Namespace) -> Measured:
+    known = game if isinstance(game, Answered) else answer(game, options.truth)
     runs = list(our_runs(known, options.seeds))
     lime, maps = defaultdict(list), defaultdict(list)
     for seed in range(options.seeds):
@@ -207,8 +215,13 @@ def figure_2_at_514(measured: list[Measured]) -> None:
             for one, n in members:
                 last = max(run.blocks for run in one.runs)
                 maps = one.maps[f"ours {last}" if name == "ours" else "lime 1000", n]
-                column = one.known.columns[n]
-                drops += [insertion_minus_deletion(one.known.game, column, phi) for phi in maps[:2]]
+                column, kept = one.known.columns[n], one.known.drops
+                if kept is not None:
+                    drops += kept[n, int(name == "ours")].tolist()
+                else:
+                    drops += [
+                        insertion_minus_deletion(one.known.game, column, phi) for phi in maps[:2]
+                    ]
                 right += [spearman(phi, one.known.truth[n]) for phi in maps]
             found += [f"{np.mean(drops):.3f}", f"{np.mean(right):.3f}"]
         rows.append(found)
@@ -271,32 +284,55 @@ def figure_3(options: argparse.Namespace) -> None:
         print_table(["game", "segments", *(f"<= {n} (asked)" for n in (66, 96, 128, 240))], rows)
 
 
+def shapley_cases(options: argparse.Namespace, large: list[Game]) -> Iterator[Answered]:
+    """Yield games with known Shapley values: few segments enumerated, many sampled."""
+    for known in recorded(options.recorded, "few"):
+        yield exact_shapley(known.game)
+    yield from recorded(options.recorded, "shapley")
+    if options.alone:
+        return
+    for small in small_games(options.images // 2):
+        yield exact_shapley(small)
+    for game in large[:3]:
+        yield exact_shapley(merge_segments(game, 10))
+    for game in large:
+        yield answer(game, options.truth, "shapley")
+
+
 def figure_4(options: argparse.Namespace, large: list[Game]) -> None:
     print("\n## 4. Shapley values: relative error, and the calls KernelSHAP needs for it\n")
-    few = [*small_games(options.images // 2), *(merge_segments(game, 10) for game in large[:3])]
-    rows = []
-    for small in [*few, *large]:
-        exact = small.d <= 12
-        known = exact_shapley(small) if exact else answer(small, options.truth, "shapley")
-        for calls in (128, 256) if exact else (258, 514):
+    rows, gains = [], defaultdict(list)
+    for known in shapley_cases(options, large):
+        game, few = known.game, known.game.d <= 12
+        for calls in (128, 256) if few else SHAPLEY_CALLS:
             ours, kernel = [], defaultdict(list)
             for seed in range(options.seeds):
-                blocks = our_blocks(small, seed, shapley=True, calls=calls)
+                blocks = our_blocks(game, seed, shapley=True, calls=calls)
                 for n, fit in enumerate(our_fits(known, blocks, definition="shapley")):
                     ours.append(relative_error(fit.importances, known.truth[n]))
-                for factor in (1, 2, 4, 8, 16):
-                    phi = kernel_shap(small, known.columns, factor * calls, seed)
+                for factor in KERNEL_FACTORS:
+                    phi = kernel_estimate(known, factor * calls, seed)
                     kernel[factor] += [
                         relative_error(p, t) for p, t in zip(phi, known.truth, strict=True)
                     ]
             curve = {f: np.median(v) for f, v in kernel.items()}
             needed = np.interp(-np.median(ours), [-v for v in curve.values()], np.log2(list(curve)))
+            gains[few, calls].append(2**needed)
             rows.append([
-                small.name, small.d, sum(map(len, blocks)), f"{np.median(ours):.3f}",
+                game.name, game.d, sum(map(len, blocks)), f"{np.median(ours):.3f}",
                 *(f"{v:.3f}" for v in curve.values()), f"{2**needed:.1f}",
             ])  # fmt: skip
-    head = ["game", "d", "calls", "ours", *(f"KernelSHAP x{f}" for f in (1, 2, 4, 8, 16)), "gain"]
+    head = ["game", "d", "calls", "ours", *(f"KernelSHAP x{f}" for f in KERNEL_FACTORS), "gain"]
     print_table(head, rows)
+    for (few, calls), values in gains.items():
+        kind = "few segments" if few else "many segments"
+        print(f"\nMedian gain, {kind}, {calls} calls: {np.median(values):.1f} of {len(values)}.")
+
+
+def kernel_estimate(known: Answered, calls: int, seed: int) -> NDArray[np.float64]:
+    if known.kernel is not None:
+        return known.kernel[calls, seed]
+    return kernel_shap(known.game, known.columns, calls, seed)
 
 
 def merge_segments(game: Game, d: int) -> Game:
@@ -468,6 +504,8 @@ def figure_8(measured: list[Measured]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--games", default="../shared/games")
+    parser.add_argument("--recorded", type=Path, help="what record_networks.py kept")
+    parser.add_argument("--alone", action="store_true", help="recorded games only")
     parser.add_argument("--images", type=int, default=7)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--truth", type=int, default=60_000)
@@ -481,7 +519,8 @@ def main() -> None:
     figure_2_at_514(measured)
     details_table(measured)
     held_out_table(measured)
-    figure_3(options)
+    if not options.alone:
+        figure_3(options)
     figure_4(options, [one.known.game for one in measured][:5])
     figure_5(measured)
     figure_6(measured)

