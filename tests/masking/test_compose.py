@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from limelens.masking import compose
+from limelens.masking import batches
 from limelens.masking.blocks import MAX_IMAGES, border_positions, choose_width, cut
 from limelens.masking.boxes import segment_boxes
 from limelens.masking.compose import SegmentComposer, coalition_composer
@@ -95,7 +95,7 @@ def test_every_batch_is_fresh():
 
 
 def test_a_large_batch_is_used_again_only_when_nobody_holds_it(monkeypatch):
-    monkeypatch.setattr(compose, "LARGE_BATCH", 0)
+    monkeypatch.setattr(batches, "LARGE_BATCH", 0)
     segments = np.repeat(np.arange(4), 16).reshape(8, 8)
     composer = coalition_composer(np.ones((8, 8)), np.zeros((8, 8)), segments, None, 10_000)
     kept, hidden = np.ones((1, 4), bool), np.zeros((1, 4), bool)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._typing import Batch, Coalitions, Image, Segments
+from limelens.masking.batches import aligned_empty
 from limelens.masking.blocks import Blocks, Indices, border_positions, choose_width, cut
 from limelens.masking.layout import Layout, layout_of
 
@@ -35,7 +36,8 @@ class PatternTable:
 
     def __call__(self, coalitions: Coalitions) -> Batch:
         """Return the fresh batch `(b, *image.shape)` of coalitions `(b, d)`."""
-        out = np.empty((len(coalitions), *self.layout.shape), self.table.dtype)
+        shape = (len(coalitions), *self.layout.shape)
+        out = aligned_empty(shape, self.table.dtype)
         self.write(coalitions, out)
         return out
 
@@ -127,7 +129,7 @@ def pattern_table(
         shares_hidden=_is_constant(hidden),
     )
     main = len(blocks.first_row) * width
-    table = np.empty((layout.planes, blocks.n_rows, width * layout.values), kept.dtype)
+    table = aligned_empty((layout.planes, blocks.n_rows, width * layout.values), kept.dtype)
     for plane, plane_kept, plane_hidden in zip(table, kept, hidden, strict=True):
         _fill_table(plane, blocks, plane_kept[:main], plane_hidden[:main])
     return PatternTable(
