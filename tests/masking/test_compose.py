@@ -1,11 +1,14 @@
 """Every way of composing equals `np.where`, bit for bit."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from limelens.masking import batches
+from limelens.masking import pattern_table as pattern_tables
 from limelens.masking.blocks import MAX_IMAGES, border_positions, choose_width, cut
 from limelens.masking.boxes import segment_boxes
 from limelens.masking.compose import SegmentComposer, coalition_composer
@@ -63,6 +66,68 @@ def test_the_pattern_table_equals_where(case, width):
     table = pattern_table(image, background, segments, channel_axis, width=width)
     expected = where(image, background, segments, coalitions, channel_axis)
     assert_same(table(coalitions), expected, image.dtype)
+
+
+@settings(deadline=None)
+@given(
+    cases(),
+    st.sampled_from([1, 2, 3, 5, 8]),
+    st.sampled_from([1, 30, 300]),
+    st.sampled_from([1, 40, 2000]),
+)
+def test_tiles_of_the_table_put_together_equal_where(case, width, tile_bytes, n_indices):
+    image, background, segments, channel_axis, coalitions = case
+    width = min(width, segments.size)
+    table = pattern_table(image, background, segments, channel_axis, width=width)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pattern_tables, "TILE_BYTES", tile_bytes)
+        patch.setattr(pattern_tables, "CHUNK_INDICES", n_indices)
+        batch = table(coalitions)
+    expected = where(image, background, segments, coalitions, channel_axis)
+    assert_same(batch, expected, image.dtype)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "n_bytes", "tiles"),
+    [
+        (8, 1 << 19, [(0, 3, 0, 4)]),
+        (8, 24, [(0, 2, 0, 4), (2, 3, 0, 4)]),
+        (8, 16, [(0, 1, 0, 4), (1, 2, 0, 4), (2, 3, 0, 4)]),
+        (8, 8, [(p, p + 1, b, b + 2) for p in range(3) for b in (0, 2)]),
+        (9, 1 << 19, [(0, 1, 0, 4), (1, 2, 0, 4), (2, 3, 0, 4)]),
+    ],
+)
+def test_tiles_are_planes_together_or_parts_of_one(monkeypatch, pixels, n_bytes, tiles):
+    monkeypatch.setattr(pattern_tables, "TILE_BYTES", n_bytes)
+    image = np.arange(3 * pixels, dtype=np.uint8).reshape(3, 1, pixels)
+    segments = np.arange(pixels).reshape(1, pixels) // 4
+    # two rows of two pixels for each of four blocks in each of three planes: 48 bytes
+    table = pattern_table(image, image[:, :, ::-1], segments, 0, width=2)
+    assert table.table.nbytes == 48
+    found = [(p.start, min(p.stop, 3), b.start, b.stop) for p, b in table._tiles(2)]
+    assert found == tiles
+
+
+def test_one_image_takes_all_its_rows_at_once(monkeypatch):
+    monkeypatch.setattr(pattern_tables, "TILE_BYTES", 1)
+    image, segments = np.arange(8).reshape(1, 8), np.arange(8).reshape(1, 8) // 4
+    table = pattern_table(image, -image, segments, None, width=2)
+    assert len(table._tiles(1)) == 1
+    assert len(table._tiles(2)) > 1
+
+
+def test_tiles_are_gathered_without_a_copy(monkeypatch):
+    monkeypatch.setattr(pattern_tables, "TILE_BYTES", 1 << 13)
+    segments = np.arange(32 * 32).reshape(32, 32) // 128
+    image, coalitions = np.random.default_rng(0).random((32, 32)), np.eye(8, dtype=bool)
+    table = pattern_table(image, -image, segments, None, width=16)
+    out = np.empty((8, 32, 32))
+    tracemalloc.start()
+    table.write(coalitions, out)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(table._tiles(8)) == 2
+    assert peak < out.nbytes / 4
 
 
 @settings(deadline=None)

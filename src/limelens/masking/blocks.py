@@ -90,10 +90,10 @@ class Blocks:
         # one row a segment: gathering whole rows of n bytes is what makes this cheap
         kept = np.zeros((d + 1, n), dtype)
         kept[:d] = coalitions.T
-        codes = np.take(kept, self.tuples[:, 0], axis=0)
+        codes = kept.take(self.tuples[:, 0], axis=0)
         for j, first in enumerate(self.first_of_size[1:], start=1):
             kept += kept  # bit j
-            codes[first:] |= np.take(kept, self.tuples[first:, j], axis=0)
+            codes[first:] |= kept.take(self.tuples[first:, j], axis=0)
         offsets = codes * self.strides[:, np.newaxis]
         if self.shares_hidden:
             offsets -= (codes == 0) * self.strides.dtype.type(self.n_rows)
