@@ -267,6 +267,22 @@ def test_the_width_is_the_widest_whose_table_stays_small(owners, width):
     assert blocks.n_rows * width <= MAX_IMAGES * len(owners)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "n_channels", "width"),
+    [("u1", 3, 64), ("f4", 3, 32), ("f8", 3, 16), ("f4", 1, 64), ("f4", 100, 1)],
+)
+def test_the_rows_of_a_table_are_wide_but_not_too_long(dtype, n_channels, width):
+    image = np.ones((8, 16, n_channels), dtype)
+    segments = np.zeros((8, 16), np.intp)
+    assert pattern_table(image, 0 * image, segments, 2).blocks.width == width
+
+
+def test_blocks_are_no_wider_than_asked():
+    owners = np.zeros(100, np.intp)
+    assert choose_width(owners, border_positions(owners), widest=64) == 64
+    assert choose_width(owners, border_positions(owners), widest=20) == 16
+
+
 @settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 6), st.integers(1, 9))
 def test_the_table_never_outgrows_its_bound(seed, n_labels, run):

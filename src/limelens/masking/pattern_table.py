@@ -18,6 +18,9 @@ TILE_BYTES = 1 << 19
 CHUNK_INDICES = 1 << 17
 """Row numbers looked up at once: 1 MB of them."""
 
+ROW_BYTES = 384
+"""Longer rows are copied no faster, and more of them are needed."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PatternTable:
@@ -127,14 +130,16 @@ def pattern_table(
     Notes
     -----
     A block of consecutive pixels that touches k segments has 2**k appearances, and k is 1 or 2
-    for most. Blocks are cut as wide as a table of at most 8 images allows.
+    for most. Blocks are cut as wide as a table of at most 8 images allows, and rows of at most
+    384 bytes.
     """
     layout = layout_of(image, segments, channel_axis)
     owners = layout.owners
     borders = border_positions(owners)
     kept, hidden = layout.flat(image), layout.flat(background)
     if width is None:
-        width = choose_width(owners, borders)
+        widest = max(1, ROW_BYTES // (kept.itemsize * layout.values))
+        width = choose_width(owners, borders, widest=widest)
     blocks = cut(
         owners,
         int(owners.max()) + 1,
