@@ -23,10 +23,10 @@ from timing import (
     superpixels,
 )
 
-from limelens.engine import BATCH_BYTES
 from limelens.masking.compose import coalition_composer
 from limelens.masking.fills import ImageMean
 from limelens.masking.pattern_table import pattern_table
+from limelens.masking.prepared import BATCH_BYTES
 from limelens.masking.soft import enlarging_factor, soft_composer, soft_masks
 from limelens.masking.windows import compose_windows
 

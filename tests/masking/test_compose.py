@@ -1,11 +1,14 @@
 """Every way of composing equals `np.where`, bit for bit."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from limelens.masking import compose
+from limelens.masking import batches
+from limelens.masking import pattern_table as pattern_tables
 from limelens.masking.blocks import MAX_IMAGES, border_positions, choose_width, cut
 from limelens.masking.boxes import segment_boxes
 from limelens.masking.compose import SegmentComposer, coalition_composer
@@ -66,6 +69,68 @@ def test_the_pattern_table_equals_where(case, width):
 
 
 @settings(deadline=None)
+@given(
+    cases(),
+    st.sampled_from([1, 2, 3, 5, 8]),
+    st.sampled_from([1, 30, 300]),
+    st.sampled_from([1, 40, 2000]),
+)
+def test_tiles_of_the_table_put_together_equal_where(case, width, tile_bytes, n_indices):
+    image, background, segments, channel_axis, coalitions = case
+    width = min(width, segments.size)
+    table = pattern_table(image, background, segments, channel_axis, width=width)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pattern_tables, "TILE_BYTES", tile_bytes)
+        patch.setattr(pattern_tables, "CHUNK_INDICES", n_indices)
+        batch = table(coalitions)
+    expected = where(image, background, segments, coalitions, channel_axis)
+    assert_same(batch, expected, image.dtype)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "n_bytes", "tiles"),
+    [
+        (8, 1 << 19, [(0, 3, 0, 4)]),
+        (8, 24, [(0, 2, 0, 4), (2, 3, 0, 4)]),
+        (8, 16, [(0, 1, 0, 4), (1, 2, 0, 4), (2, 3, 0, 4)]),
+        (8, 8, [(p, p + 1, b, b + 2) for p in range(3) for b in (0, 2)]),
+        (9, 1 << 19, [(0, 1, 0, 4), (1, 2, 0, 4), (2, 3, 0, 4)]),
+    ],
+)
+def test_tiles_are_planes_together_or_parts_of_one(monkeypatch, pixels, n_bytes, tiles):
+    monkeypatch.setattr(pattern_tables, "TILE_BYTES", n_bytes)
+    image = np.arange(3 * pixels, dtype=np.uint8).reshape(3, 1, pixels)
+    segments = np.arange(pixels).reshape(1, pixels) // 4
+    # two rows of two pixels for each of four blocks in each of three planes: 48 bytes
+    table = pattern_table(image, image[:, :, ::-1], segments, 0, width=2)
+    assert table.table.nbytes == 48
+    found = [(p.start, min(p.stop, 3), b.start, b.stop) for p, b in table._tiles(2)]
+    assert found == tiles
+
+
+def test_one_image_takes_all_its_rows_at_once(monkeypatch):
+    monkeypatch.setattr(pattern_tables, "TILE_BYTES", 1)
+    image, segments = np.arange(8).reshape(1, 8), np.arange(8).reshape(1, 8) // 4
+    table = pattern_table(image, -image, segments, None, width=2)
+    assert len(table._tiles(1)) == 1
+    assert len(table._tiles(2)) > 1
+
+
+def test_tiles_are_gathered_without_a_copy(monkeypatch):
+    monkeypatch.setattr(pattern_tables, "TILE_BYTES", 1 << 13)
+    segments = np.arange(32 * 32).reshape(32, 32) // 128
+    image, coalitions = np.random.default_rng(0).random((32, 32)), np.eye(8, dtype=bool)
+    table = pattern_table(image, -image, segments, None, width=16)
+    out = np.empty((8, 32, 32))
+    tracemalloc.start()
+    table.write(coalitions, out)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(table._tiles(8)) == 2
+    assert peak < out.nbytes / 4
+
+
+@settings(deadline=None)
 @given(cases())
 def test_boxes_equal_where(case):
     image, background, segments, channel_axis, coalitions = case
@@ -95,7 +160,7 @@ def test_every_batch_is_fresh():
 
 
 def test_a_large_batch_is_used_again_only_when_nobody_holds_it(monkeypatch):
-    monkeypatch.setattr(compose, "LARGE_BATCH", 0)
+    monkeypatch.setattr(batches, "LARGE_BATCH", 0)
     segments = np.repeat(np.arange(4), 16).reshape(8, 8)
     composer = coalition_composer(np.ones((8, 8)), np.zeros((8, 8)), segments, None, 10_000)
     kept, hidden = np.ones((1, 4), bool), np.zeros((1, 4), bool)
@@ -200,6 +265,22 @@ def test_the_width_is_the_widest_whose_table_stays_small(owners, width):
     assert choose_width(owners, border_positions(owners)) == width
     blocks = cut(owners, owners.max() + 1, width)
     assert blocks.n_rows * width <= MAX_IMAGES * len(owners)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "n_channels", "width"),
+    [("u1", 3, 64), ("f4", 3, 32), ("f8", 3, 16), ("f4", 1, 64), ("f4", 100, 1)],
+)
+def test_the_rows_of_a_table_are_wide_but_not_too_long(dtype, n_channels, width):
+    image = np.ones((8, 16, n_channels), dtype)
+    segments = np.zeros((8, 16), np.intp)
+    assert pattern_table(image, 0 * image, segments, 2).blocks.width == width
+
+
+def test_blocks_are_no_wider_than_asked():
+    owners = np.zeros(100, np.intp)
+    assert choose_width(owners, border_positions(owners), widest=64) == 64
+    assert choose_width(owners, border_positions(owners), widest=20) == 16
 
 
 @settings(deadline=None)

@@ -16,7 +16,7 @@ MAX_IMAGES = 8.0
 MAX_SEGMENTS = 12
 """A block that touches more segments is cut smaller."""
 
-WIDTHS = (32, 16, 8, 4, 2, 1)
+WIDTHS = (64, 32, 16, 8, 4, 2, 1)
 """Pixels a block, best first."""
 
 
@@ -90,10 +90,10 @@ class Blocks:
         # one row a segment: gathering whole rows of n bytes is what makes this cheap
         kept = np.zeros((d + 1, n), dtype)
         kept[:d] = coalitions.T
-        codes = np.take(kept, self.tuples[:, 0], axis=0)
+        codes = kept.take(self.tuples[:, 0], axis=0)
         for j, first in enumerate(self.first_of_size[1:], start=1):
             kept += kept  # bit j
-            codes[first:] |= np.take(kept, self.tuples[first:, j], axis=0)
+            codes[first:] |= kept.take(self.tuples[first:, j], axis=0)
         offsets = codes * self.strides[:, np.newaxis]
         if self.shares_hidden:
             offsets -= (codes == 0) * self.strides.dtype.type(self.n_rows)
@@ -124,8 +124,8 @@ def border_positions(owners: Indices) -> Indices:
     return np.flatnonzero(owners[1:] != owners[:-1]) + 1
 
 
-def choose_width(owners: Indices, borders: Indices) -> int:
-    """Return the widest block whose appearances fit the bound `MAX_IMAGES`.
+def choose_width(owners: Indices, borders: Indices, *, widest: int = 32) -> int:
+    """Return the widest block, of `widest` pixels at most, that fits the bound `MAX_IMAGES`.
 
     The number of segments in a block is bounded from above by its runs of equal pixels, less
     those that return to the segment before the last.
@@ -134,7 +134,7 @@ def choose_width(owners: Indices, borders: Indices) -> int:
     returns = np.zeros(len(borders), np.bool_)
     returns[1:] = owners[borders[1:]] == owners[borders[:-1] - 1]
     for width in WIDTHS:
-        if width > pixels:
+        if width > min(widest, pixels):
             continue
         block, place = np.divmod(borders, width)
         news = place != 0

@@ -1,12 +1,11 @@
 """Which way of composing masked batches is the cheapest for the rows that come."""
 
-import sys
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from limelens._typing import Batch, Coalitions, Image, Segments
+from limelens.masking.batches import FreshBatches
 from limelens.masking.boxes import SegmentBoxes, segment_boxes
 from limelens.masking.pattern_table import PatternTable, pattern_table
 
@@ -15,31 +14,6 @@ BOX_COST = 1500
 BOX_PIXEL_COST = 2
 TABLE_COST = 1_000_000
 TABLE_PIXEL_COST = 15
-
-
-LARGE_BATCH = 32 * 2**20
-"""Bytes from which the C library returns freed memory, so that a fresh array costs its zeroing."""
-
-
-class FreshBatches:
-    """Arrays that nobody else holds: new ones, or the last large one once it was let go.
-
-    Every view of an array, and whatever else shares its memory, holds a reference to it, so the
-    count of references says whether the model kept the last batch.
-    """
-
-    def __init__(self) -> None:
-        self._last: Batch | None = None
-
-    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Batch:
-        """Return an array of any content."""
-        if dtype.itemsize * int(np.prod(shape)) < LARGE_BATCH:
-            return np.empty(shape, dtype)
-        # two references: ours and that of getrefcount's argument
-        if self._last is None or self._last.shape != shape or sys.getrefcount(self._last) > 2:
-            self._last = None  # before the next one is made
-            self._last = np.empty(shape, dtype)
-        return self._last
 
 
 class SegmentComposer:

@@ -1,5 +1,6 @@
 """Masked images as rows gathered from a table of all appearances of their blocks."""
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,11 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._typing import Batch, Coalitions, Image, Segments
+from limelens.masking.batches import aligned_empty
 from limelens.masking.blocks import Blocks, Indices, border_positions, choose_width, cut
 from limelens.masking.layout import Layout, layout_of
 
+TILE_BYTES = 1 << 19
+"""A part of the table that stays in a core's cache while all images take their rows from it."""
+
 CHUNK_INDICES = 1 << 17
-"""Row numbers looked up at once: 1 MB of them stay in the cache between the three steps."""
+"""Row numbers looked up at once: 1 MB of them."""
+
+ROW_BYTES = 384
+"""Longer rows are copied no faster, and more of them are needed."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,58 +43,68 @@ class PatternTable:
 
     def __call__(self, coalitions: Coalitions) -> Batch:
         """Return the fresh batch `(b, *image.shape)` of coalitions `(b, d)`."""
-        out = np.empty((len(coalitions), *self.layout.shape), self.table.dtype)
+        shape = (len(coalitions), *self.layout.shape)
+        out = aligned_empty(shape, self.table.dtype)
         self.write(coalitions, out)
         return out
 
     def write(self, coalitions: Coalitions, out: Batch) -> None:
         """Write the batch into `out`, which is C-contiguous and of the image's dtype."""
-        layout = self.layout
-        n_blocks = layout.planes * len(self.blocks.first_row)
+        layout, n_blocks = self.layout, len(self.blocks.first_row)
+        pixels = out.reshape(len(out), layout.planes, layout.pixels, layout.values)
+        in_blocks = pixels[:, :, : n_blocks * self.blocks.width]
+        in_blocks = in_blocks.reshape(len(out), layout.planes, n_blocks, self.table.shape[1])
         offsets = self.blocks.offsets(coalitions)
-        rest = self.tail[0].shape[1]
-        flat = out.reshape(len(out), layout.planes, layout.pixels * layout.values)
-        step = max(1, CHUNK_INDICES // n_blocks)
+        step = max(1, CHUNK_INDICES // (layout.planes * n_blocks))
         for start in range(0, len(out), step):
             rows = self._rows(offsets[start : start + step])
-            target = flat[start : start + step]
-            if rest == 0:
-                shape = (len(target), n_blocks, self.table.shape[1])
-                np.take(self.table, rows, axis=0, out=target.reshape(shape), mode="clip")
-            else:
-                self._write_planes(rows, target)
+            target = in_blocks[start : start + step]
+            for planes, blocks in self._tiles(len(rows)):
+                self._gather(rows[:, planes, blocks], target[:, planes, blocks])
+        background, image = self.tail
+        rest = background.shape[1]
         if rest:
-            values = flat.reshape(len(out), layout.planes, layout.pixels, layout.values)
             kept = np.take(coalitions, layout.owners[-rest:], axis=1)[:, None, :, None]
-            background, image = self.tail
-            values[:, :, -rest:] = np.where(kept, image, background)
+            pixels[:, :, -rest:] = np.where(kept, image, background)
 
     def _rows(self, offsets: Indices) -> Indices:
-        """Return the table rows of a few images, shape (b, planes * n_blocks)."""
+        """Return the table rows of a few images, shape (b, planes, n_blocks)."""
         blocks, planes = self.blocks, self.layout.planes
-        n_blocks = len(blocks.first_row)
+        rows = np.empty((len(offsets), planes, len(blocks.first_row)), np.intp)
+        first = rows[:, 0]
         # "clip" because the default would check first, in a buffer; and for the shared row 0
-        if planes == 1:
-            rows = np.empty((len(offsets), n_blocks), np.intp)
-            np.take(offsets, blocks.tuple_of_block, axis=1, out=rows, mode="clip")
-            rows += blocks.first_row
-            return rows
-        rows = np.empty((len(offsets), planes, n_blocks), np.intp)
-        first = np.take(offsets, blocks.tuple_of_block, axis=1, mode="clip")
+        offsets.take(blocks.tuple_of_block, axis=1, out=first, mode="clip")
         first += blocks.first_row
-        np.maximum(first, 0, out=first)  # the shared row is the first of its plane
-        np.add(first[:, None], np.arange(planes)[:, None] * blocks.n_rows, out=rows)
-        return rows.reshape(len(offsets), -1)
+        if planes > 1:
+            np.maximum(first, 0, out=first)  # the shared row is the first of its plane
+            np.add(first[:, None], np.arange(1, planes)[:, None] * blocks.n_rows, out=rows[:, 1:])
+        return rows
 
-    def _write_planes(self, rows: Indices, target: NDArray[Any]) -> None:
-        """Gather plane by plane, where whole blocks leave a rest of each plane."""
-        planes, width = self.layout.planes, self.table.shape[1]
-        rows = rows.reshape(len(target), planes, -1)
-        n_values = rows.shape[2] * width
+    def _tiles(self, n_images: int) -> list[tuple[slice, slice]]:
+        """Return the planes and blocks that are gathered together: whole planes, or parts of one.
+
+        The table is many times as large as an image and each image needs rows of all its parts,
+        so the images take their rows part by part.
+        """
+        planes, n_blocks = self.layout.planes, len(self.blocks.first_row)
+        n_tiles = max(1, self.table.nbytes // TILE_BYTES) if n_images > 1 else 1
+        together, n_parts = -(-planes // n_tiles), max(1, n_tiles // planes)
+        if self.tail[0].shape[1]:
+            together = 1  # the rest of each plane lies between the planes
+        ends = [n_blocks * part // n_parts for part in range(n_parts + 1)]
+        return [
+            (slice(plane, plane + together), slice(*part))
+            for plane in range(0, planes, together)
+            for part in itertools.pairwise(ends)
+        ]
+
+    def _gather(self, rows: Indices, target: NDArray[Any]) -> None:
+        """Copy table rows (b, planes, blocks) into `target`, contiguous within an image."""
+        if target.flags.c_contiguous:
+            self.table.take(rows, axis=0, out=target, mode="clip")
+            return
         for image_rows, image in zip(rows, target, strict=True):
-            for plane_rows, plane in zip(image_rows, image, strict=True):
-                into = plane[:n_values].reshape(-1, width)
-                self.table.take(plane_rows, axis=0, out=into, mode="clip")
+            self.table.take(image_rows, axis=0, out=image, mode="clip")
 
 
 def pattern_table(
@@ -112,13 +130,16 @@ def pattern_table(
     Notes
     -----
     A block of consecutive pixels that touches k segments has 2**k appearances, and k is 1 or 2
-    for most. Blocks are cut as wide as a table of at most 8 images allows.
+    for most. Blocks are cut as wide as a table of at most 8 images allows, and rows of at most
+    384 bytes.
     """
     layout = layout_of(image, segments, channel_axis)
     owners = layout.owners
     borders = border_positions(owners)
-    width = choose_width(owners, borders) if width is None else width
     kept, hidden = layout.flat(image), layout.flat(background)
+    if width is None:
+        widest = max(1, ROW_BYTES // (kept.itemsize * layout.values))
+        width = choose_width(owners, borders, widest=widest)
     blocks = cut(
         owners,
         int(owners.max()) + 1,
@@ -127,7 +148,7 @@ def pattern_table(
         shares_hidden=_is_constant(hidden),
     )
     main = len(blocks.first_row) * width
-    table = np.empty((layout.planes, blocks.n_rows, width * layout.values), kept.dtype)
+    table = aligned_empty((layout.planes, blocks.n_rows, width * layout.values), kept.dtype)
     for plane, plane_kept, plane_hidden in zip(table, kept, hidden, strict=True):
         _fill_table(plane, blocks, plane_kept[:main], plane_hidden[:main])
     return PatternTable(

@@ -12,6 +12,7 @@ from limelens._validation import (
     check_out,
     check_segments,
 )
+from limelens.masking.batches import aligned_empty
 from limelens.masking.compose import SegmentComposer
 
 
@@ -82,7 +83,7 @@ def perturb(
     hidden = check_one_background(background, array)
     shape = (len(rows), *array.shape)
     if out is None:
-        batch = np.empty(shape, array.dtype)
+        batch = aligned_empty(shape, array.dtype)
     else:
         batch = check_out(out, shape, array.dtype)
         if np.may_share_memory(out, array) or np.may_share_memory(out, hidden):
