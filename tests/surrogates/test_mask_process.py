@@ -59,7 +59,23 @@ def test_residuals_are_those_of_leaving_each_row_out():
         predicted = matrix[left, rest] @ weights
         np.testing.assert_allclose(process.residuals[left], centred[left] - predicted, atol=1e-9)
     variance = 1 / np.diag(np.linalg.inv(matrix))
-    np.testing.assert_allclose(1 / process.precisions, variance, rtol=1e-9)
+    np.testing.assert_allclose(process.unknown, variance, rtol=1e-9)
+
+
+def test_residuals_of_folded_rows_are_those_of_leaving_each_pair_out():
+    rows, _, shares = make_rows(n=14)
+    rows = distinct_rows(np.concatenate([rows, ~rows]))[0]
+    values = np.random.default_rng(1).normal(size=(len(rows), 2))
+    (process,) = fit_processes(rows, [values], shares)
+    assert process.folded
+    matrix, centred, half = dense(process), values - values.mean(axis=0), len(rows) // 2
+    for left in range(len(rows)):
+        rest = np.arange(len(rows)) % half != left % half
+        weights = np.linalg.solve(matrix[np.ix_(rest, rest)], matrix[rest, left])
+        expected = centred[left] - weights @ centred[rest]
+        np.testing.assert_allclose(process.residuals[left], expected, atol=1e-9)
+        variance = matrix[left, left] - weights @ matrix[rest, left]
+        assert process.unknown[left] == pytest.approx(variance, rel=1e-9)
 
 
 def test_columns_of_a_group_share_hyperparameters_and_groups_do_not():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from limelens._typing import Coalitions, Floats
-from limelens.surrogates.mask_kernel import CrossKernel, MaskKernel, spectrum
+from limelens.surrogates.mask_kernel import CrossKernel, MaskKernel, fold, is_folded, spectrum
 
 ADDITIVE_SHARES = (0.0, 0.3, 0.6, 0.85, 1.0)
 NOISE_SHARES = (0.001, 0.01, 0.03, 0.1, 0.2, 0.4)
@@ -33,8 +33,10 @@ class MaskProcess:
         Its eigenvectors.
     weights : ndarray, shape (n, c)
         :math:`C^{-1} (y - \bar y)`.
+    folded : bool
+        Whether the second half of the rows are the complements of the first.
     precisions : ndarray, shape (n,)
-        Diagonal of :math:`C^{-1}`.
+        Diagonal of :math:`C^{-1}`; of folded rows, in the basis of `fold`.
     scale : ndarray, shape (c, c)
         Covariance of the columns; its diagonal is the variance :math:`\sigma^2` of each.
     log_likelihood : float
@@ -53,6 +55,7 @@ class MaskProcess:
     spectrum: Floats
     vectors: Floats
     weights: Floats
+    folded: bool
     precisions: Floats
     scale: Floats
     log_likelihood: float
@@ -66,9 +69,22 @@ class MaskProcess:
     def residuals(self) -> Floats:
         r"""Values less their prediction by all other rows, shape (n, c).
 
-        :math:`r_n = [C^{-1} (y - \bar y)]_n / [C^{-1}]_{nn}`.
+        :math:`r_n = [C^{-1} (y - \bar y)]_n / [C^{-1}]_{nn}`. A row's complement says more of it
+        than of a coalition never asked, so folded rows are predicted without it: `fold` makes C
+        block-diagonal, and the same formula there leaves out a pair.
         """
+        if self.folded:
+            return fold(fold(self.weights) / self.precisions[:, np.newaxis])
         return self.weights / self.precisions[:, np.newaxis]
+
+    @property
+    def unknown(self) -> Floats:
+        """Predicted variance of the residuals in units of the columns' variance, shape (n,)."""
+        variances = 1.0 / self.precisions
+        if self.folded:
+            half = len(variances) // 2
+            variances = np.tile(0.5 * (variances[:half] + variances[half:]), 2)
+        return variances
 
     def predict(self, coalitions: Coalitions) -> Floats:
         """Return the posterior mean at coalitions (m, d), shape (m, c)."""
@@ -123,9 +139,11 @@ def fit_processes(
     :math:`-\tfrac12 (\sum \log e + n \log \sigma^2)`. Time O(n³), memory O(n²).
     """
     best: list[MaskProcess | None] = [None] * len(groups)
+    folded = is_folded(coalitions)
     for additive in ADDITIVE_SHARES:
         kernel = MaskKernel(relevance=relevance, additive=additive)
         eigenvalues, vectors = spectrum(kernel, coalitions)
+        squares = np.square(fold(vectors) if folded else vectors)
         for number, values in enumerate(groups):
             means = values.mean(axis=0)
             rotated = vectors.T @ (values - means)
@@ -143,7 +161,8 @@ def fit_processes(
                 spectrum=shifted,
                 vectors=vectors,
                 weights=vectors @ (rotated / shifted[:, np.newaxis]),
-                precisions=np.square(vectors) @ (1.0 / shifted),
+                folded=folded,
+                precisions=squares @ (1.0 / shifted),
                 scale=whitened.T @ whitened / len(coalitions),
                 log_likelihood=likelihood,
             )
