@@ -14,7 +14,7 @@ from limelens.surrogates.links import (
     sigmoid,
     softmax_link,
 )
-from limelens.surrogates.mask_kernel import distinct_rows, relevance
+from limelens.surrogates.mask_kernel import distinct_rows, fold, relevance
 from limelens.surrogates.mask_process import fit_processes
 
 
@@ -203,10 +203,11 @@ def test_inflation_on_the_score_is_that_of_drawn_errors():
     rows, log_odds_values = make_folded()
     link, process = folded_process(sigmoid(log_odds_values), rows, relevance(None, 8))
     half = len(rows) // 2
-    sums, differences = np.split(np.sqrt(process.scale[0, 0] / process.precisions), 2)
+    errors, variances = process.left_out()
+    sums, differences = np.split(np.sqrt(process.scale[0, 0] * variances), 2)
     draws = np.random.default_rng(1).standard_normal((2, 20_000, half))
     even, odd = draws[0] * sums / np.sqrt(2), draws[1] * differences / np.sqrt(2)
-    p = sigmoid(link.columns[:, 0] - process.residuals[:, 0] + np.hstack([even + odd, even - odd]))
+    p = sigmoid(link.columns[:, 0] - fold(errors)[:, 0] + np.hstack([even + odd, even - odd]))
     missed = link.explained[:, 0] - p.mean(axis=0)
     total, differing = link.inflation(process)
     assert total[0] == pytest.approx(np.sum(missed**2) / p.var(axis=0).sum(), rel=0.02)

@@ -79,13 +79,13 @@ class Link:
             Of all errors, and of half their differences within complementary pairs, the part that
             importances see; NaN where the rows are not folded.
         """
-        variances = process.variances
-        total = np.square(process.residuals).sum(axis=0) / (process.unknown.sum() * variances)
+        errors, variances = process.left_out()
+        squares, expected = np.square(errors), np.outer(variances, process.variances)
+        total = squares.sum(axis=0) / expected.sum(axis=0)
         if not process.folded:
             return total, np.full(len(total), np.nan)
-        half = len(process.precisions) // 2
-        odd = np.square(fold(process.residuals)[half:]).sum(axis=0)
-        return total, odd / ((1.0 / process.precisions[half:]).sum() * variances)
+        half = len(errors) // 2
+        return total, squares[half:].sum(axis=0) / expected[half:].sum(axis=0)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -119,14 +119,15 @@ class LogOddsLink(Link):
         nodes, weights = np.polynomial.hermite_e.hermegauss(_HERMITE)
         even, odd = np.repeat(nodes, _HERMITE), np.tile(nodes, _HERMITE)
         shares = np.repeat(weights, _HERMITE) * np.tile(weights, _HERMITE)
-        deviations = np.sqrt(process.variances / process.precisions)
+        residuals, variances = process.left_out()
+        deviations = np.sqrt(process.variances * variances)
         if process.folded:
             half = len(deviations) // 2
             parts = np.outer(deviations[:half], even), np.outer(deviations[half:], odd)
-            errors = fold(np.concatenate(parts))
+            residuals, errors = fold(residuals), fold(np.concatenate(parts))
         else:
             errors = np.outer(deviations, even)
-        p = sigmoid(self.columns - process.residuals + errors)
+        p = sigmoid(self.columns - residuals + errors)
         return _inflation(self.explained[:, 0], p, shares / shares.sum(), folded=process.folded)
 
 
@@ -178,16 +179,18 @@ class SoftmaxLink(Link):
         """Return the same on the probabilities' scale, by 128 draws or more of a fixed seed."""
         n_columns = len(process.scale)
         draws = _normal_draws(2 * n_columns)
-        root, unknown = _root(process.scale).T, 1.0 / process.precisions
+        root = _root(process.scale).T
+        residuals, unknown = process.left_out()
         even, odd = draws[:, :n_columns] @ root, draws[:, n_columns:] @ root
         # One variance for all rows, so that every draw is a factor to them all.
         if process.folded:
             even *= np.sqrt(unknown[: len(unknown) // 2].mean())
             odd *= np.sqrt(unknown[len(unknown) // 2 :].mean())
+            residuals = fold(residuals)
             errors = [np.sqrt(0.5) * (even + odd), np.sqrt(0.5) * (even - odd)]
         else:
             errors = [even * np.sqrt(unknown.mean())]
-        centres = self.columns - process.residuals
+        centres = self.columns - residuals
         raised = np.exp(np.maximum(centres - centres.max(axis=1, keepdims=True), -_OVERFLOW))
         factors = [np.exp(np.clip(each, -_CLIP, _CLIP)) for each in errors]
         parts = list(zip(np.split(raised, len(factors)), factors, strict=True))

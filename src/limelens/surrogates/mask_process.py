@@ -33,10 +33,8 @@ class MaskProcess:
         Its eigenvectors.
     weights : ndarray, shape (n, c)
         :math:`C^{-1} (y - \bar y)`.
-    folded : bool
-        Whether the second half of the rows are the complements of the first.
     precisions : ndarray, shape (n,)
-        Diagonal of :math:`C^{-1}`; of folded rows, in the basis of `fold`.
+        Diagonal of :math:`C^{-1}`.
     scale : ndarray, shape (c, c)
         Covariance of the columns; its diagonal is the variance :math:`\sigma^2` of each.
     log_likelihood : float
@@ -55,7 +53,6 @@ class MaskProcess:
     spectrum: Floats
     vectors: Floats
     weights: Floats
-    folded: bool
     precisions: Floats
     scale: Floats
     log_likelihood: float
@@ -69,22 +66,33 @@ class MaskProcess:
     def residuals(self) -> Floats:
         r"""Values less their prediction by all other rows, shape (n, c).
 
-        :math:`r_n = [C^{-1} (y - \bar y)]_n / [C^{-1}]_{nn}`. A row's complement says more of it
-        than of a coalition never asked, so folded rows are predicted without it: `fold` makes C
-        block-diagonal, and the same formula there leaves out a pair.
+        :math:`r_n = [C^{-1} (y - \bar y)]_n / [C^{-1}]_{nn}`.
         """
-        if self.folded:
-            return fold(fold(self.weights) / self.precisions[:, np.newaxis])
         return self.weights / self.precisions[:, np.newaxis]
 
     @property
-    def unknown(self) -> Floats:
-        """Predicted variance of the residuals in units of the columns' variance, shape (n,)."""
-        variances = 1.0 / self.precisions
-        if self.folded:
-            half = len(variances) // 2
-            variances = np.tile(0.5 * (variances[:half] + variances[half:]), 2)
-        return variances
+    def folded(self) -> bool:
+        """Whether the second half of the rows are the complements of the first."""
+        return is_folded(self.coalitions)
+
+    def left_out(self) -> tuple[Floats, Floats]:
+        r"""Return what pairs of complements miss of a prediction by all other pairs.
+
+        A row's complement says more of it than of a coalition never asked.
+
+        Returns
+        -------
+        errors : ndarray, shape (n, c)
+            Sums over the root of 2, then differences, see `fold`: there :math:`C^{-1}` is
+            block-diagonal and the formula of `residuals` leaves out a pair. Of rows that are not
+            folded, the residuals.
+        variances : ndarray, shape (n,)
+            What is expected of their squares, in units of the columns' variance.
+        """
+        if not self.folded:
+            return self.residuals, 1.0 / self.precisions
+        variances = 1.0 / (np.square(fold(self.vectors)) @ (1.0 / self.spectrum))
+        return fold(self.weights) * variances[:, np.newaxis], variances
 
     def predict(self, coalitions: Coalitions) -> Floats:
         """Return the posterior mean at coalitions (m, d), shape (m, c)."""
@@ -139,11 +147,9 @@ def fit_processes(
     :math:`-\tfrac12 (\sum \log e + n \log \sigma^2)`. Time O(n³), memory O(n²).
     """
     best: list[MaskProcess | None] = [None] * len(groups)
-    folded = is_folded(coalitions)
     for additive in ADDITIVE_SHARES:
         kernel = MaskKernel(relevance=relevance, additive=additive)
         eigenvalues, vectors = spectrum(kernel, coalitions)
-        squares = np.square(fold(vectors) if folded else vectors)
         for number, values in enumerate(groups):
             means = values.mean(axis=0)
             rotated = vectors.T @ (values - means)
@@ -161,8 +167,7 @@ def fit_processes(
                 spectrum=shifted,
                 vectors=vectors,
                 weights=vectors @ (rotated / shifted[:, np.newaxis]),
-                folded=folded,
-                precisions=squares @ (1.0 / shifted),
+                precisions=np.square(vectors) @ (1.0 / shifted),
                 scale=whitened.T @ whitened / len(coalitions),
                 log_likelihood=likelihood,
             )
