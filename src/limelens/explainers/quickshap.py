@@ -44,8 +44,9 @@ class QuickShap(SequentialExplainer):
 
     of the surrogate's expectation, on 4096 complementary pairs of virtual coalitions and corrected
     by a sigmoid of an additive function, whose Shapley values are known; for the identity link and
-    with ``scale="link"`` they have a closed form. Importances always sum to the difference of the
-    scores of the intact and the hidden image. `details` as in `QuickLime`.
+    with ``scale="link"`` they have a closed form. Up to 13 segments it is the fit on all
+    coalitions, and only those never asked are left to the surrogate. Importances always sum to the
+    difference of the scores of the intact and the hidden image. `details` as in `QuickLime`.
 
     References
     ----------

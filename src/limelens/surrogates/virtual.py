@@ -88,6 +88,13 @@ class VirtualCoalitions:
     def __len__(self) -> int:
         return len(self.coalitions)
 
+    def positions(self, coalitions: Coalitions) -> NDArray[np.intp]:
+        """Return where coalitions are among all of them, if these are all; shape (n,)."""
+        bits = 1 << np.arange(coalitions.shape[1])
+        places = np.empty(len(self), dtype=np.intp)
+        places[self.coalitions @ bits] = np.arange(len(self))
+        return places[coalitions @ bits]
+
     def importances(self, values: Floats, differences: Floats) -> Floats:
         """Return the importances (t, d) of values (v, t); see `Fitting.importances`."""
         return self.fitting.importances(self.coalitions, values, differences)
