@@ -12,7 +12,9 @@ from limelens.surrogates.kernels import cosine_distance, kernel_weights
 from limelens.surrogates.walsh import bch_codes, code_signs, random_codes
 
 LIME_WIDTH = 0.25
-_FULL_FACTORIAL = 13
+FULL_FACTORIAL = 13
+"""Most segments whose coalitions are all asked of a surrogate."""
+
 _MOST_BCH = 64
 _SHAPLEY_PAIRS = 4096
 _COARSE = 2
@@ -130,7 +132,7 @@ def virtual_coalitions(n_segments: int, definition: str) -> VirtualCoalitions:
     >>> virtual.coalitions.shape
     (8192, 53)
     """
-    exact = n_segments <= _FULL_FACTORIAL
+    exact = n_segments <= FULL_FACTORIAL
     rng = np.random.default_rng(n_segments)
     flips = np.where(rng.random(n_segments) < 0.5, -1.0, 1.0)
     codes: NDArray[np.int64] | None = None
@@ -215,7 +217,7 @@ def _shapley_fitting(coalitions: Coalitions, *, complete: bool) -> Fitting:
 
 def _codes(d: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Return one code a segment; all have the highest bit, which folds the array."""
-    if d <= _FULL_FACTORIAL:
+    if d <= FULL_FACTORIAL:
         numbers = np.arange(d)
         return np.asarray(1 << (d - 1) | np.where(numbers < d - 1, 1 << numbers, 0))
     return bch_codes(d) if d <= _MOST_BCH else random_codes(d, rng)
