@@ -24,6 +24,7 @@ from call_methods import (
     Answered,
     answer,
     calls_needed,
+    certain_members,
     insertion_minus_deletion,
     jaccard,
     kernel_shap,
@@ -33,7 +34,6 @@ from call_methods import (
     our_rows,
     relative_error,
     spearman,
-    top,
 )
 from call_models import digit_games, face_games, small_games, texture_games
 from call_networks import network_games
@@ -392,25 +392,16 @@ def figure_5(measured: list[Measured]) -> None:
             print(f"\nMean coverage where trusted, {scale}, {blocks} block(s): "
                   f"{np.nanmean([r.coverage for r in runs]):.3f} of {len(runs)} runs.")  # fmt: skip
     for blocks in (1, 2, 4):
-        right, said = certain_members(everything, measured, blocks)
-        print(f"\nCertain members of the top five, {blocks} block(s): {right} of {said} right.")
-
-
-def certain_members(runs: list[Run], measured: list[Measured], blocks: int) -> tuple[int, int]:
-    truths = {one.known.game.name: one.known.truth for one in measured}
-    right = said = 0
-    for run in runs:
-        asked = run.blocks == blocks and run.scale == "score" and run.fit.link != "none"
-        if not asked or run.fit.doubt:
-            continue
-        values, vectors = np.linalg.eigh(run.fit.spread)
-        normal = np.random.default_rng(0).standard_normal((2000, len(values)))
-        draws = run.fit.importances + normal @ (vectors * np.sqrt(np.maximum(values, 0))).T
-        ranks = (-np.abs(draws)).argsort(axis=1).argsort(axis=1)
-        certain = [s for s in top(run.fit.importances) if np.mean(ranks[:, s] < 5) >= 0.95]
-        said += len(certain)
-        right += len(set(certain) & top(truths[run.game][run.target]))
-    return right, said
+        counts = [
+            certain_members(run.fit, known.truth[run.target], known.truth_errors[run.target])
+            for known, runs in ((one.known, one.runs) for one in measured)
+            for run in runs
+            if (run.blocks, run.scale) == (blocks, "score") and run.fit.link != "none"
+            and not run.fit.doubt
+        ]  # fmt: skip
+        right, wrong, undecided = np.sum(counts, axis=0)
+        print(f"\nCertain members of the top five, {blocks} block(s): {right} of {right + wrong} "
+              f"right; {undecided} more are within two errors of the truth's border.")  # fmt: skip
 
 
 def figure_6(measured: list[Measured]) -> None:

@@ -202,6 +202,26 @@ def top(phi: Floats, k: int = 5) -> set[int]:
     return set(np.argsort(-np.abs(phi), kind="stable")[:k].tolist())
 
 
+def certain_members(fit: TargetFit, truth: Floats, error: float) -> tuple[int, int, int]:
+    """Count the certain members of the top five: right, wrong, undecided.
+
+    Undecided where the truth, itself estimated, is within two standard errors of the border.
+    """
+    values, vectors = np.linalg.eigh(fit.spread)
+    normal = np.random.default_rng(0).standard_normal((2000, len(values)))
+    draws = fit.importances + normal @ (vectors * np.sqrt(np.maximum(values, 0))).T
+    ranks = (-np.abs(draws)).argsort(axis=1).argsort(axis=1)
+    certain = [s for s in top(fit.importances) if np.mean(ranks[:, s] < 5) >= 0.95]
+    sizes, members = np.abs(truth), top(truth)
+    fifth, sixth = np.sort(sizes)[[-5, -6]]
+    counts = [0, 0, 0]
+    for segment in certain:
+        gap = abs(sizes[segment] - (sixth if segment in members else fifth))
+        undecided = gap < 2.0 * np.sqrt(2.0) * error
+        counts[2 if undecided else int(segment not in members)] += 1
+    return counts[0], counts[1], counts[2]
+
+
 def jaccard(a: Floats, b: Floats) -> float:
     return len(top(a) & top(b)) / len(top(a) | top(b))
 

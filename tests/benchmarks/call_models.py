@@ -119,7 +119,7 @@ def texture_games(n: int) -> Iterator[Game]:
     }
     for cell, model in kinds.items():
         for number in order[: n if cell == "textures" else max(1, n // 3)]:
-            name = f"{TEXTURES[labels[number]]} ({cell})"
+            name = f"{TEXTURES[labels[number]]} {number} ({cell})"
             yield image_game(
                 name, cell, images[number], Slic(50, compactness=5), Constant(0.5), model
             )

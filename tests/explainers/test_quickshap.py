@@ -126,3 +126,17 @@ def test_the_first_look_comes_after_five_calls_a_segment():
     assert found.details["looks"]["n_calls"] == [100]
     assert found.details["status"] == "converged"
     np.testing.assert_allclose(found.importances[0], weights, atol=0.02)
+
+
+def test_what_was_asked_is_known_so_that_few_open_coalitions_leave_little_error():
+    """Scores without any rule: nothing can be learnt of a coalition but by asking."""
+    table = np.random.default_rng(0).random(2**8)
+    bits = 1 << np.arange(8)
+    found = explain(lambda batch: table[batch.reshape(-1, 8).astype(int) @ bits], 8, 250)
+    exact = exact_values(table, "shapley")[0]
+    assert found.n_predictions == 250  # of 256, and no broken block is held back
+    error = np.linalg.norm(found.importances[0] - exact) / np.linalg.norm(exact)
+    assert 0 < error < 0.15
+    outside = np.abs(found.importances[0] - exact) > 1.96 * found.standard_errors[0]
+    assert outside.sum() <= 1
+    assert np.linalg.norm(found.standard_errors[0]) < 0.3 * np.linalg.norm(exact)

@@ -29,7 +29,8 @@ def dense_covariance(process, virtual, spread):
     cross = functionals @ kernel.matrix(virtual.coalitions, rows)
     prior = functionals @ kernel.matrix(virtual.coalitions, virtual.coalitions) @ functionals.T
     known = (1 - noise) * cross @ np.linalg.solve(matrix, cross.T)
-    return (1 - noise) * (prior - known)
+    rest = noise * functionals @ functionals.T if virtual.exact else 0
+    return (1 - noise) * (prior - known) + rest
 
 
 @pytest.mark.parametrize(

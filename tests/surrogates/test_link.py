@@ -268,3 +268,14 @@ def test_five_hundred_segments(definition):
     assert np.isfinite(found.importances).all()
     assert np.corrcoef(found.importances, effects)[0, 1] > 0.5
     assert 0.1 < found.relative_error < 0.9
+
+
+@pytest.mark.parametrize(("sign", "low", "high"), [(1, 0.1, 0.6), (-1, 1.5, 4.0)])
+def test_error_bars_know_what_pairs_cancel(sign, low, high):
+    """Additive scores with a rest that is the same, or the opposite, on the complement."""
+    rng = np.random.default_rng(0)
+    first = make_rows(d=30)[::2]
+    rows, rest = np.concatenate([first, ~first]), 0.5 * rng.standard_normal(len(first))
+    scores = rows @ rng.normal(size=30) + np.concatenate([rest, sign * rest])
+    (found,) = fit(rows, scores[:, np.newaxis])
+    assert low < found.foldover < high

@@ -14,7 +14,7 @@ from limelens.surrogates.links import (
     sigmoid,
     softmax_link,
 )
-from limelens.surrogates.mask_kernel import relevance
+from limelens.surrogates.mask_kernel import distinct_rows, fold, relevance
 from limelens.surrogates.mask_process import fit_processes
 
 
@@ -163,3 +163,70 @@ def test_inflation_of_the_softmax_is_that_of_its_two_class_case():
     shares = relevance(None, 8)
     one, other = fit_processes(rows, [single.columns, joint.columns], shares)
     assert joint.inflation(other)[0] == pytest.approx(single.inflation(one)[0], rel=0.1)
+
+
+def folded_process(p, rows, shares):
+    link = log_odds_link(p, (1e-10, 1e-10))
+    (process,) = fit_processes(rows, [link.columns], shares)
+    return link, process
+
+
+def make_folded(d=8, n=60, seed=0):
+    rng = np.random.default_rng(seed)
+    first = rng.random((n, d)) < 0.5
+    rows = distinct_rows(np.concatenate([first, ~first]))[0]
+    return rows, 0.8 * rng.standard_normal(len(rows)) + rows @ rng.normal(size=d)
+
+
+def test_inflation_of_differences_compares_them_with_their_own_variance():
+    """By hand: the pairs left out one by one from the dense covariance."""
+    rows, values = make_folded(n=12)
+    shares = relevance(None, 8)
+    (process,) = fit_processes(rows, [values[:, np.newaxis]], shares)
+    link = Link(columns=values[:, np.newaxis], explained=values[:, np.newaxis])
+    kernel, half = process.kernel.matrix(rows, rows), len(rows) // 2
+    matrix = (1 - process.noise) * kernel + process.noise * np.eye(len(rows))
+    centred = values - values.mean()
+    found = []
+    for pair in range(half):
+        rest = np.arange(len(rows)) % half != pair
+        difference = (matrix[pair] - matrix[pair + half])[rest]
+        weights = np.linalg.solve(matrix[np.ix_(rest, rest)], difference)
+        prior = 2 * (matrix[pair, pair] - matrix[pair, pair + half])
+        error = centred[pair] - centred[pair + half] - weights @ centred[rest]
+        found.append((error**2, process.scale[0, 0] * (prior - weights @ difference)))
+    squares, expected = np.sum(found, axis=0)
+    assert link.inflation(process)[1][0] == pytest.approx(squares / expected, rel=1e-9)
+
+
+def test_inflation_on_the_score_is_that_of_drawn_errors():
+    rows, log_odds_values = make_folded()
+    link, process = folded_process(sigmoid(log_odds_values), rows, relevance(None, 8))
+    half = len(rows) // 2
+    errors, variances = process.left_out()
+    sums, differences = np.split(np.sqrt(process.scale[0, 0] * variances), 2)
+    draws = np.random.default_rng(1).standard_normal((2, 20_000, half))
+    even, odd = draws[0] * sums / np.sqrt(2), draws[1] * differences / np.sqrt(2)
+    p = sigmoid(link.columns[:, 0] - fold(errors)[:, 0] + np.hstack([even + odd, even - odd]))
+    missed = link.explained[:, 0] - p.mean(axis=0)
+    total, differing = link.inflation(process)
+    assert total[0] == pytest.approx(np.sum(missed**2) / p.var(axis=0).sum(), rel=0.02)
+    gaps, predicted = missed[:half] - missed[half:], p[:, :half] - p[:, half:]
+    assert differing[0] == pytest.approx(np.sum(gaps**2) / predicted.var(axis=0).sum(), rel=0.02)
+
+
+def test_inflation_of_the_softmax_in_pairs_is_that_of_its_two_class_case():
+    rows, log_odds_values = make_folded()
+    p, shares = sigmoid(log_odds_values), relevance(None, 8)
+    single, joint = log_odds_link(p, (1e-10, 1e-10)), softmax_link(np.stack([p, 1 - p], 1), [0], 30)
+    one, other = fit_processes(rows, [single.columns, joint.columns], shares)
+    for mine, theirs in zip(joint.inflation(other), single.inflation(one), strict=True):
+        assert mine[0] == pytest.approx(theirs[0], rel=0.1)
+
+
+def test_rows_that_are_not_folded_have_no_inflation_of_differences():
+    rows, values = make_folded()
+    rows, values = rows[:-1], values[:-1]
+    link, process = folded_process(sigmoid(values), rows, relevance(None, 8))
+    assert np.isnan(link.inflation(process)[1])
+    assert np.isnan(Link(columns=link.columns, explained=link.columns).inflation(process)[1])

@@ -62,6 +62,35 @@ def test_residuals_are_those_of_leaving_each_row_out():
     np.testing.assert_allclose(1 / process.precisions, variance, rtol=1e-9)
 
 
+def test_what_pairs_miss_is_that_of_leaving_each_pair_out():
+    rows, _, shares = make_rows(n=14)
+    rows = distinct_rows(np.concatenate([rows, ~rows]))[0]
+    values = np.random.default_rng(1).normal(size=(len(rows), 2))
+    (process,) = fit_processes(rows, [values], shares)
+    assert process.folded
+    errors, variances = process.left_out()
+    matrix, centred, half = dense(process), values - values.mean(axis=0), len(rows) // 2
+    for pair in range(half):
+        rest = np.arange(len(rows)) % half != pair
+        for sign, place in ((1, pair), (-1, pair + half)):
+            functional = np.zeros(len(rows))
+            functional[[pair, pair + half]] = np.sqrt(0.5) * np.array([1, sign])
+            cross = matrix[rest] @ functional
+            weights = np.linalg.solve(matrix[np.ix_(rest, rest)], cross)
+            expected = functional @ centred - weights @ centred[rest]
+            np.testing.assert_allclose(errors[place], expected, atol=1e-9)
+            variance = functional @ matrix @ functional - weights @ cross
+            assert variances[place] == pytest.approx(variance, rel=1e-9)
+
+
+def test_rows_that_are_not_folded_are_left_out_one_by_one():
+    rows, values, shares = make_rows(n=25)
+    (process,) = fit_processes(rows, [values], shares)
+    errors, variances = process.left_out()
+    np.testing.assert_array_equal(errors, process.residuals)
+    np.testing.assert_array_equal(variances, 1 / process.precisions)
+
+
 def test_columns_of_a_group_share_hyperparameters_and_groups_do_not():
     rng = np.random.default_rng(2)
     rows, _, shares = make_rows(n=60)

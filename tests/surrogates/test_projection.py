@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from limelens.surrogates import projection
 from limelens.surrogates.links import Link, log_odds_link, sigmoid, softmax_link
 from limelens.surrogates.mask_kernel import distinct_rows, relevance
 from limelens.surrogates.mask_process import fit_processes
@@ -37,11 +38,39 @@ def test_the_projection_is_the_definition_of_what_the_surrogate_expects(kind, de
     link, process = make_fit(8, kind)
     every = all_coalitions(8)
     table, _ = link.curve(process.predict(every), process.residuals, process.scale)
+    table = table.copy()
+    table[process.coalitions @ (1 << np.arange(8))] = link.explained  # asked, so known
     differences = table[-1] - table[0]
     found = project(
         process, link, virtual_coalitions(8, definition), process.residuals, differences
     )
     np.testing.assert_allclose(found.importances, exact_values(table, definition), atol=1e-6)
+
+
+@pytest.mark.parametrize("definition", ["lime", "banzhaf", "shapley"])
+def test_up_to_13_segments_only_coalitions_never_asked_are_uncertain(definition):
+    """Mean and covariance of a normal vector of 2^8 scores, given those that were asked."""
+    link, process = make_fit(8, "identity")
+    every, asked = all_coalitions(8), process.coalitions @ (1 << np.arange(8))
+    prior = process.scale[0, 0] * (
+        (1 - process.noise) * process.kernel.matrix(every, every)
+        + process.noise * np.eye(len(every))
+    )
+    gain = np.linalg.solve(prior[np.ix_(asked, asked)], prior[asked]).T
+    scores = process.means + gain @ (link.columns - process.means)
+    left = prior - gain @ prior[asked]
+    found = project(
+        process,
+        link,
+        virtual_coalitions(8, definition),
+        process.residuals,
+        scores[-1] - scores[0],
+    )
+    np.testing.assert_allclose(found.importances[0], exact_values(scores, definition)[0], atol=1e-8)
+    # Columns of the definition, one a coalition; the difference of the ends is given apart.
+    inner = every.any(axis=1) & ~every.all(axis=1) if definition == "shapley" else np.ones(256)
+    columns = exact_values(np.diag(inner.astype(float)), definition).T
+    np.testing.assert_allclose(found.covariance[0], columns @ left @ columns.T, atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -66,8 +95,10 @@ def test_the_control_variate_takes_out_virtual_error(kind, d, definition, left, 
         virtual = virtual_coalitions.__wrapped__(d, definition)
         monkeypatch.undo()
         for controlled, maps in found.items():
-            used = replace(virtual, exact=not controlled)  # an exact set needs no correction
-            seen = project(process, link, used, process.residuals, scores[0] - scores[1])
+            with monkeypatch.context() as context:
+                for name in () if controlled else ("_straight_control", "_curved_control"):
+                    context.setattr(projection, name, lambda *_: 0.0)
+                seen = project(process, link, virtual, process.residuals, scores[0] - scores[1])
             maps.append(seen.importances)
     spread = {controlled: np.std(maps, axis=0).mean() for controlled, maps in found.items()}
     assert spread[True] < left * spread[False]
@@ -75,7 +106,8 @@ def test_the_control_variate_takes_out_virtual_error(kind, d, definition, left, 
 
 def test_a_straight_links_covariance_is_the_posteriors():
     link, process = make_fit(7, "identity")
-    found = project(process, link, virtual_coalitions(7, "banzhaf"), process.residuals, np.zeros(1))
+    virtual = replace(virtual_coalitions(7, "banzhaf"), exact=False)  # as if there were more
+    found = project(process, link, virtual, process.residuals, np.zeros(1))
     from limelens.surrogates.effects import banzhaf_effects
 
     values, covariance = banzhaf_effects(process)

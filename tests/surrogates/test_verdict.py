@@ -18,6 +18,15 @@ def test_standard_errors_pay_for_inflation_but_never_gain_by_it():
     np.testing.assert_allclose(make_fit(curved=False, inflation=1.44).standard_errors, 1.0)
 
 
+def test_standard_errors_follow_the_differences_of_pairs_with_a_prior_of_ten():
+    settings = {"curved": False, "n_rows": 80, "odd_inflation": 0.5}
+    np.testing.assert_allclose(make_fit(**settings).standard_errors ** 2, 30 / 50)
+    curved = settings | {"curved": True, "inflation": 2.0}  # .5 / 2, and twice as wide for the rest
+    np.testing.assert_allclose(make_fit(**curved).standard_errors ** 2, 1.21 * 2 * 20 / 50)
+    none = settings | {"odd_inflation": float("nan")}
+    np.testing.assert_allclose(make_fit(**none).standard_errors, 1.0)
+
+
 def test_relative_error_adds_the_errors_to_the_size():
     fit = make_fit(curved=False)  # |phi|² = 25, S = 3
     assert fit.relative_error == pytest.approx(np.sqrt(3 / 28))
@@ -26,6 +35,10 @@ def test_relative_error_adds_the_errors_to_the_size():
 def test_reliability_is_the_share_of_the_variance_under_a_root():
     fit = make_fit((6.0, 0.0), error=4.0)  # variance 9, error 16, without widening
     assert fit.reliability == pytest.approx(0.6)
+    narrow = make_fit((6.0, 0.0), error=4.0, curved=False, n_rows=80, odd_inflation=0.25)
+    assert narrow.reliability == pytest.approx(np.sqrt(9 / (9 + 16 * 20 / 50)))
+    wide = make_fit((6.0, 0.0), error=4.0, curved=False, n_rows=80, odd_inflation=4.0)
+    assert wide.reliability == pytest.approx(0.6)
 
 
 @pytest.mark.parametrize(

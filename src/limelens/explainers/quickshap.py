@@ -9,17 +9,18 @@ import numpy as np
 from limelens._typing import Coalitions
 from limelens.explainers.sequential import SequentialExplainer, both_ends
 from limelens.sampling.designs import Foldover, Leverage
+from limelens.surrogates.virtual import FULL_FACTORIAL
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class QuickShap(SequentialExplainer):
     r"""Shapley values from about a quarter of the model calls of paired KernelSHAP.
 
-    A block of an orthogonal foldover design comes first, then complementary pairs of all sizes, no
-    pair twice; a Gaussian process is fitted to the log-odds of their scores, and what it expects of
-    all other coalitions is projected on Shapley's definition. It looks at its error after at least
-    5 d calls, about half of them of either kind, and then after every further block of pairs, and
-    stops when that is small enough.
+    A block of an orthogonal foldover design comes first, from 14 segments on, then complementary
+    pairs of all sizes, no pair twice; a Gaussian process is fitted to the log-odds of their scores,
+    and what it expects of all other coalitions is projected on Shapley's definition. It looks at
+    its error after at least 5 d calls, about half of them of either kind, and then after every
+    further block of pairs, and stops when that is small enough.
 
     Parameters
     ----------
@@ -44,8 +45,9 @@ class QuickShap(SequentialExplainer):
 
     of the surrogate's expectation, on 4096 complementary pairs of virtual coalitions and corrected
     by a sigmoid of an additive function, whose Shapley values are known; for the identity link and
-    with ``scale="link"`` they have a closed form. Importances always sum to the difference of the
-    scores of the intact and the hidden image. `details` as in `QuickLime`.
+    with ``scale="link"`` they have a closed form. Up to 13 segments it is the fit on all
+    coalitions, and only those never asked are left to the surrogate. Importances always sum to the
+    difference of the scores of the intact and the hidden image. `details` as in `QuickLime`.
 
     References
     ----------
@@ -72,16 +74,19 @@ class QuickShap(SequentialExplainer):
 
     def _blocks(self, d: int, rng: np.random.Generator) -> Iterator[Coalitions]:
         size, left = Foldover.block_size(d), self.max_samples - 2
-        if left < size + 2:
-            yield np.concatenate([both_ends(d), _new_pairs(left - left % 2, d, rng, set())])
-            return
-        block = Foldover()(size, d, rng)
+        few = d <= FULL_FACTORIAL or left < size + 2
+        block = np.empty((0, d), dtype=np.bool_) if few else Foldover()(size, d, rng)
         seen = {row.tobytes() for row in block}
-        wanted = max(size, 5 * d - 2 - size)
-        n_pairs = min(wanted + wanted % 2, (left - size) // 2 * 2)
+        left -= len(block)
+        wanted = max(size, 5 * d - 2 - len(block))
+        n_pairs = min(wanted + wanted % 2, left - left % 2)
         yield np.concatenate([both_ends(d), block, _new_pairs(n_pairs, d, rng, seen)])
-        for _ in range((left - size - n_pairs) // size):
+        left -= n_pairs
+        for _ in range(left // size):
             yield _new_pairs(size, d, rng, seen)
+        rest = left % size // 2 * 2
+        if few and rest:
+            yield _new_pairs(rest, d, rng, seen)
 
 
 def _new_pairs(n: int, d: int, rng: np.random.Generator, seen: set[bytes]) -> Coalitions:

@@ -40,6 +40,9 @@ def delta_covariance(
     first row. The rows of :math:`P` are characters but for their kernel weights, and a product
     with a character shifts a transform: :math:`(A H)_{iu}` is read off one transform of length v
     at :math:`u \oplus c_i`. No v x v matrix is ever made.
+
+    The noise is part of the score, one value a coalition. Over so many it averages out; where the
+    virtual coalitions are all there are, it adds :math:`\nu A A'`.
     """
     fitting = virtual.fitting
     weighted = fitting.weights * spread
@@ -51,11 +54,20 @@ def delta_covariance(
     images = kernel.images(functionals)
     # Z - centre = S / 2 + (1/2 - centre): the second part is one row for all.
     images = 0.5 * images[:-1] + np.multiply.outer(0.5 - fitting.centre, images[-1])
-    total = prior - process.explained(images)
-    covariance = (1.0 - process.noise) * (fitting.inverse @ total @ fitting.inverse.T)
+    total = (1.0 - process.noise) * (prior - process.explained(images))
+    if virtual.exact:
+        centred = _centred(virtual, weighted)
+        total += process.noise * (centred @ centred.T)
+    covariance = fitting.inverse @ total @ fitting.inverse.T
     covariance = 0.5 * (covariance + covariance.T)
     np.fill_diagonal(covariance, np.maximum(np.diagonal(covariance), 0.0))
     return covariance
+
+
+def _centred(virtual: VirtualCoalitions, weighted: Floats) -> Floats:
+    """Return the functionals ``(Z - centre)' diag(weighted)``, shape (d, v)."""
+    offsets = 0.5 - virtual.fitting.centre
+    return np.asarray((0.5 * virtual.spins + offsets[:, np.newaxis]) * weighted)
 
 
 def _prior_in_group(
@@ -92,7 +104,7 @@ def _prior_by_interactions(
     none = float(np.prod(1.0 - p))
     single = none * p / (1.0 - p)
     half = len(virtual) // 2
-    functionals = (0.5 * virtual.spins + (0.5 - virtual.fitting.centre)[:, np.newaxis]) * weighted
+    functionals = _centred(virtual, weighted)
     even = functionals[:, :half] + functionals[:, half:]
     odd = functionals[:, :half] - functionals[:, half:]
     total = even.sum(axis=1)

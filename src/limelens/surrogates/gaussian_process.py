@@ -54,7 +54,8 @@ class GaussianProcess:
     :math:`\lambda` and :math:`\nu` are chosen by marginal likelihood, for each target on its own,
     :math:`\sigma^2` follows. `standard_errors` are the posterior standard deviations; `fidelity` is
     the weighted R² of the closed-form leave-one-out predictions. Rows of weight zero are left out,
-    equal rows averaged; other weights only enter fidelities and intercepts. `details`: "additive"
+    equal rows averaged; other weights only enter fidelities and intercepts. With ``values="lime"``
+    and up to 13 segments only coalitions without a row are uncertain. `details`: "additive"
     (:math:`\lambda`) and "noise" (:math:`\nu`) of each target. Time O(n³), memory O(n²).
 
     References
@@ -93,7 +94,7 @@ class GaussianProcess:
         columns = [values[:, [target]] for target in np.flatnonzero(~constant)]
         processes = fit_processes(distinct, columns, relevance(energy, d))
         for target, process in zip(np.flatnonzero(~constant), processes, strict=True):
-            importances[target], covariance = _effects(process, self.values)
+            importances[target], covariance = _effects(process, values[:, [target]], self.values)
             errors[target] = np.sqrt(np.diagonal(covariance))
             intercepts[target] -= weights @ distinct @ importances[target] / weights.sum()
             held_out[:, target] -= process.residuals[:, 0]
@@ -110,13 +111,12 @@ class GaussianProcess:
         )
 
 
-def _effects(process: MaskProcess, definition: str) -> tuple[Floats, Floats]:
+def _effects(process: MaskProcess, column: Floats, definition: str) -> tuple[Floats, Floats]:
     """Return the importances (d,) of a process of one column and their covariance (d, d)."""
     if definition != "lime":
         effects = banzhaf_effects if definition == "banzhaf" else shapley_effects
         values, covariance = effects(process)
         return values[0], process.variances[0] * covariance
-    column = process.means[np.newaxis]  # a straight link needs no rows
     virtual = virtual_coalitions(process.coalitions.shape[1], definition)
     link = Link(columns=column, explained=column)
     seen = project(process, link, virtual, process.residuals, np.zeros(1))

@@ -167,7 +167,7 @@ def _describe(
     seen = project(process, link, virtual, residuals, differences)
     missed = np.square(link.explained - link.held_out(process)).mean(axis=0)
     fidelity = 1.0 - missed / link.explained.var(axis=0)
-    inflation = link.inflation(process)
+    inflation, odd_inflation = link.inflation(process)
     is_probability = candidate.link.name != "identity"
     return {
         target: TargetFit(
@@ -179,6 +179,7 @@ def _describe(
             fidelity=float(fidelity[place]),
             additive_share=float(seen.additive_share[place]),
             inflation=float(inflation[place]),
+            odd_inflation=float(odd_inflation[place]),
             saturation=rows.saturation(target) if is_probability else 0.0,
             carriers=rows.carriers(target),
             n_rows=len(rows.values),

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._typing import Floats
+from limelens.surrogates.mask_kernel import fold
 from limelens.surrogates.mask_process import MaskProcess
 
 _LOWEST, _HIGHEST, _WIDEST = 1e-10, 1e-7, 0.02
@@ -69,10 +70,22 @@ class Link:
         """Return the prediction of each row's scores by all other rows, shape (n, t)."""
         return self.score(self.columns - process.residuals)
 
-    def inflation(self, process: MaskProcess) -> Floats:
-        """Return how many times the rows' squared errors exceed the predicted, shape (t,)."""
-        expected = process.variances / process.precisions[:, np.newaxis]
-        return np.square(process.residuals).sum(axis=0) / expected.sum(axis=0)
+    def inflation(self, process: MaskProcess) -> tuple[Floats, Floats]:
+        """Return how many times the rows' squared errors exceed the predicted.
+
+        Returns
+        -------
+        total, odd : ndarray, shape (t,)
+            Of all errors, and of half their differences within complementary pairs, the part that
+            importances see; NaN where the rows are not folded.
+        """
+        errors, variances = process.left_out()
+        squares, expected = np.square(errors), np.outer(variances, process.variances)
+        total = squares.sum(axis=0) / expected.sum(axis=0)
+        if not process.folded:
+            return total, np.full(len(total), np.nan)
+        half = len(errors) // 2
+        return total, squares[half:].sum(axis=0) / expected[half:].sum(axis=0)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -101,15 +114,21 @@ class LogOddsLink(Link):
         """Return the sigmoid of log-odds."""
         return sigmoid(columns)
 
-    def inflation(self, process: MaskProcess) -> Floats:
+    def inflation(self, process: MaskProcess) -> tuple[Floats, Floats]:
         """Return the same on the probability's scale, by Gauss and Hermite's rule."""
         nodes, weights = np.polynomial.hermite_e.hermegauss(_HERMITE)
-        spread = np.sqrt(process.variances / process.precisions[:, np.newaxis])
-        p = sigmoid(self.columns - process.residuals + spread * nodes)
-        weights = weights / weights.sum()
-        mean = p @ weights
-        variance = np.square(p - mean[:, np.newaxis]) @ weights
-        return _ratio(np.square(self.explained[:, 0] - mean).sum(), variance.sum())
+        even, odd = np.repeat(nodes, _HERMITE), np.tile(nodes, _HERMITE)
+        shares = np.repeat(weights, _HERMITE) * np.tile(weights, _HERMITE)
+        residuals, variances = process.left_out()
+        deviations = np.sqrt(process.variances * variances)
+        if process.folded:
+            half = len(deviations) // 2
+            parts = np.outer(deviations[:half], even), np.outer(deviations[half:], odd)
+            residuals, errors = fold(residuals), fold(np.concatenate(parts))
+        else:
+            errors = np.outer(deviations, even)
+        p = sigmoid(self.columns - residuals + errors)
+        return _inflation(self.explained[:, 0], p, shares / shares.sum(), folded=process.folded)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -156,20 +175,32 @@ class SoftmaxLink(Link):
         raised = np.exp(columns - columns.max(axis=1, keepdims=True))
         return raised[:, : self.n_explained] / raised.sum(axis=1, keepdims=True)
 
-    def inflation(self, process: MaskProcess) -> Floats:
+    def inflation(self, process: MaskProcess) -> tuple[Floats, Floats]:
         """Return the same on the probabilities' scale, by 128 draws or more of a fixed seed."""
-        errors = _normal_draws(len(process.scale)) @ _root(process.scale).T
-        errors *= np.sqrt(np.mean(1.0 / process.precisions))
-        factors = np.exp(np.clip(errors, -_CLIP, _CLIP))
-        centres = self.columns - process.residuals
+        n_columns = len(process.scale)
+        draws = _normal_draws(2 * n_columns)
+        root = _root(process.scale).T
+        residuals, unknown = process.left_out()
+        even, odd = draws[:, :n_columns] @ root, draws[:, n_columns:] @ root
+        # One variance for all rows, so that every draw is a factor to them all.
+        if process.folded:
+            even *= np.sqrt(unknown[: len(unknown) // 2].mean())
+            odd *= np.sqrt(unknown[len(unknown) // 2 :].mean())
+            residuals = fold(residuals)
+            errors = [np.sqrt(0.5) * (even + odd), np.sqrt(0.5) * (even - odd)]
+        else:
+            errors = [even * np.sqrt(unknown.mean())]
+        centres = self.columns - residuals
         raised = np.exp(np.maximum(centres - centres.max(axis=1, keepdims=True), -_OVERFLOW))
-        inverse = 1.0 / (raised @ factors.T)
-        ratios = []
+        factors = [np.exp(np.clip(each, -_CLIP, _CLIP)) for each in errors]
+        parts = list(zip(np.split(raised, len(factors)), factors, strict=True))
+        shares = np.full(len(draws), 1.0 / len(draws))
+        found = []
         for target in range(self.n_explained):
-            p = raised[:, [target]] * factors[:, target] * inverse
-            missed = np.square(self.explained[:, target] - p.mean(axis=1)).sum()
-            ratios.append(_ratio(missed, p.var(axis=1).sum()))
-        return np.concatenate(ratios)
+            p = np.concatenate([np.outer(r[:, target], f[:, target]) / (r @ f.T) for r, f in parts])
+            found.append(_inflation(self.explained[:, target], p, shares, folded=process.folded))
+        total, odd = np.concatenate(found, axis=1)
+        return total, odd
 
 
 @lru_cache(maxsize=8)
@@ -196,9 +227,22 @@ def _competing(
     return score, slopes
 
 
-def _ratio(squares: Floats, expected: Floats) -> Floats:
-    squares, expected = np.atleast_1d(squares), np.atleast_1d(expected)
-    return squares / np.maximum(expected, np.finfo(np.float64).tiny)
+def _inflation(
+    explained: Floats, p: Floats, shares: Floats, *, folded: bool
+) -> tuple[Floats, Floats]:
+    """Compare the errors of one target with draws p (n, k) of it; see `Link.inflation`."""
+    mean = p @ shares
+    missed, centred = explained - mean, p - mean[:, np.newaxis]
+    total = _ratio(missed, centred, shares)
+    if not folded:
+        return total, np.full(1, np.nan)
+    half = len(p) // 2
+    return total, _ratio(fold(missed)[half:], fold(centred)[half:], shares)
+
+
+def _ratio(missed: Floats, centred: Floats, shares: Floats) -> Floats:
+    expected = float((np.square(centred) @ shares).sum())
+    return np.array([np.square(missed).sum() / max(expected, np.finfo(np.float64).tiny)])
 
 
 def _root(covariance: Floats) -> Floats:

@@ -184,6 +184,18 @@ def is_folded(coalitions: Coalitions) -> bool:
     )
 
 
+def fold(values: Floats) -> Floats:
+    """Turn the halves of an array into their sums and differences over the root of 2, or back.
+
+    Examples
+    --------
+    >>> fold(np.array([3.0, 1.0])).round(3)
+    array([2.828, 1.414])
+    """
+    first, second = np.split(values, 2)
+    return np.sqrt(0.5) * np.concatenate([first + second, first - second])
+
+
 def distinct_rows(coalitions: Coalitions) -> tuple[Coalitions, NDArray[np.intp]]:
     """Return the distinct coalitions, folded if they can be, and where each row went.
 

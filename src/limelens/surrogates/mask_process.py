@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from limelens._typing import Coalitions, Floats
-from limelens.surrogates.mask_kernel import CrossKernel, MaskKernel, spectrum
+from limelens.surrogates.mask_kernel import CrossKernel, MaskKernel, fold, is_folded, spectrum
 
 ADDITIVE_SHARES = (0.0, 0.3, 0.6, 0.85, 1.0)
 NOISE_SHARES = (0.001, 0.01, 0.03, 0.1, 0.2, 0.4)
@@ -69,6 +69,30 @@ class MaskProcess:
         :math:`r_n = [C^{-1} (y - \bar y)]_n / [C^{-1}]_{nn}`.
         """
         return self.weights / self.precisions[:, np.newaxis]
+
+    @property
+    def folded(self) -> bool:
+        """Whether the second half of the rows are the complements of the first."""
+        return is_folded(self.coalitions)
+
+    def left_out(self) -> tuple[Floats, Floats]:
+        r"""Return what pairs of complements miss of a prediction by all other pairs.
+
+        A row's complement says more of it than of a coalition never asked.
+
+        Returns
+        -------
+        errors : ndarray, shape (n, c)
+            Sums over the root of 2, then differences, see `fold`: there :math:`C^{-1}` is
+            block-diagonal and the formula of `residuals` leaves out a pair. Of rows that are not
+            folded, the residuals.
+        variances : ndarray, shape (n,)
+            What is expected of their squares, in units of the columns' variance.
+        """
+        if not self.folded:
+            return self.residuals, 1.0 / self.precisions
+        variances = 1.0 / (np.square(fold(self.vectors)) @ (1.0 / self.spectrum))
+        return fold(self.weights) * variances[:, np.newaxis], variances
 
     def predict(self, coalitions: Coalitions) -> Floats:
         """Return the posterior mean at coalitions (m, d), shape (m, c)."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from limelens._typing import Coalitions, Floats
 from limelens.surrogates.delta import delta_covariance
@@ -62,13 +63,18 @@ def project(
     Projection
         The weighted least-squares coefficients of the expected scores at the virtual coalitions,
         less what those get wrong on a like function that is known exactly (a control variate;
-        Shapley values and more than 64 segments only).
+        Shapley values and more than 64 segments only). Where the virtual coalitions are all there
+        are, those that were asked have the scores that the model gave, without error.
     """
-    if link.name == "identity" and virtual.definition == "shapley":
+    if link.name == "identity" and virtual.definition == "shapley" and not virtual.exact:
         return _closed_form(process, virtual, differences)
     kernel = cross_kernel(process.kernel, virtual.coalitions, process.coalitions)
     means = process.mean_of(kernel)
     values, spread = link.curve(means, residuals, process.scale)
+    if virtual.exact:
+        values, spread = _with_the_known(
+            link, virtual.positions(process.coalitions), values, spread
+        )
     ends = virtual.fitting.ends
     importances = virtual.importances(values, differences)
     if not virtual.exact and (ends.any() or len(ends) > _MOST_ORTHOGONAL):
@@ -86,6 +92,15 @@ def project(
         covariance=np.stack(covariance),
         additive_share=additive_share(virtual.coalitions, values, importances),
     )
+
+
+def _with_the_known(
+    link: Link, asked: NDArray[np.intp], values: Floats, spread: Floats
+) -> tuple[Floats, Floats]:
+    """Return values and spread with what the model said, and no spread, where it was asked."""
+    values, spread = values.copy(), spread.copy()
+    values[asked], spread[asked] = link.explained, 0.0
+    return values, spread
 
 
 def _closed_form(

@@ -10,6 +10,8 @@ from limelens._typing import Floats
 # The softmax link takes all columns' errors to pull the same way instead; see SoftmaxLink.
 _WIDENING = {"identity": 1.0, "log-odds": 1.1, "softmax": 1.0}
 
+
+_PRIOR_PAIRS = 10.0
 _MOST_INFLATION = 2.0
 _MOST_SATURATION = 0.1
 _FEWEST_CARRIERS, _FEWEST_CARRYING = 5.0, 0.1
@@ -39,6 +41,8 @@ class TargetFit:
         Share of the surrogate's variance over coalitions that the importances reproduce.
     inflation : float
         How many times the surrogate's squared errors exceed what it expects of them.
+    odd_inflation : float
+        The same of the differences within complementary pairs; NaN where there are none.
     saturation : float
         Share of rows in which the probability is at 0 or 1.
     carriers : float
@@ -58,6 +62,7 @@ class TargetFit:
     fidelity: float = float("nan")
     additive_share: float = float("nan")
     inflation: float = float("nan")
+    odd_inflation: float = float("nan")
     saturation: float = 0.0
     carriers: float = float("inf")
     n_rows: int = 0
@@ -65,9 +70,26 @@ class TargetFit:
     noise: float = float("nan")
 
     @property
+    def foldover(self) -> float:
+        r"""What the covariance is multiplied by because the rows come in complementary pairs.
+
+        Sums of pairs cancel from the importances. The process expects of what it cannot explain
+        that it be as large in the sums as in the differences; on images it is often smaller in the
+        differences, for interactions of two segments are even. With R the differences' squared
+        errors over the expected (on the score's scale over the inflation as well, which is counted
+        in `spread`), h pairs and a prior worth ten: :math:`(h R + 10) / (h + 10)`.
+        """
+        if not np.isfinite(self.odd_inflation):
+            return 1.0
+        pairs = self.n_rows / 2
+        ratio = self.odd_inflation / (self.inflation if self.curved else 1.0)
+        return (pairs * ratio + _PRIOR_PAIRS) / (pairs + _PRIOR_PAIRS)
+
+    @property
     def spread(self) -> Floats:
-        """Covariance of the importances, larger where the surrogate's errors are, (d, d)."""
-        return self.covariance * max(1.0, self.inflation) if self.curved else self.covariance
+        """Covariance of the importances, as large as the surrogate's errors are, (d, d)."""
+        factor = max(1.0, self.inflation) if self.curved else 1.0
+        return self.covariance * (factor * self.foldover)
 
     @property
     def standard_errors(self) -> Floats:
@@ -88,9 +110,9 @@ class TargetFit:
 
     @property
     def reliability(self) -> float:
-        """Predicted correlation with the exact importances."""
+        """Predicted correlation with the exact importances; nothing that widens bars enters."""
         variance = float(self.importances.var())
-        noise = float(np.diagonal(self.covariance).mean())
+        noise = float(np.diagonal(self.covariance).mean()) * min(1.0, self.foldover)
         return float(np.sqrt(variance / (variance + noise))) if variance > 0 else float("nan")
 
     @property

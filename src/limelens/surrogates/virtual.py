@@ -12,7 +12,9 @@ from limelens.surrogates.kernels import cosine_distance, kernel_weights
 from limelens.surrogates.walsh import bch_codes, code_signs, random_codes
 
 LIME_WIDTH = 0.25
-_FULL_FACTORIAL = 13
+FULL_FACTORIAL = 13
+"""Most segments whose coalitions are all asked of a surrogate."""
+
 _MOST_BCH = 64
 _SHAPLEY_PAIRS = 4096
 _COARSE = 2
@@ -88,6 +90,13 @@ class VirtualCoalitions:
     def __len__(self) -> int:
         return len(self.coalitions)
 
+    def positions(self, coalitions: Coalitions) -> NDArray[np.intp]:
+        """Return where coalitions are among all of them, if these are all; shape (n,)."""
+        bits = 1 << np.arange(coalitions.shape[1])
+        places = np.empty(len(self), dtype=np.intp)
+        places[self.coalitions @ bits] = np.arange(len(self))
+        return places[coalitions @ bits]
+
     def importances(self, values: Floats, differences: Floats) -> Floats:
         """Return the importances (t, d) of values (v, t); see `Fitting.importances`."""
         return self.fitting.importances(self.coalitions, values, differences)
@@ -123,7 +132,7 @@ def virtual_coalitions(n_segments: int, definition: str) -> VirtualCoalitions:
     >>> virtual.coalitions.shape
     (8192, 53)
     """
-    exact = n_segments <= _FULL_FACTORIAL
+    exact = n_segments <= FULL_FACTORIAL
     rng = np.random.default_rng(n_segments)
     flips = np.where(rng.random(n_segments) < 0.5, -1.0, 1.0)
     codes: NDArray[np.int64] | None = None
@@ -208,7 +217,7 @@ def _shapley_fitting(coalitions: Coalitions, *, complete: bool) -> Fitting:
 
 def _codes(d: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Return one code a segment; all have the highest bit, which folds the array."""
-    if d <= _FULL_FACTORIAL:
+    if d <= FULL_FACTORIAL:
         numbers = np.arange(d)
         return np.asarray(1 << (d - 1) | np.where(numbers < d - 1, 1 << numbers, 0))
     return bch_codes(d) if d <= _MOST_BCH else random_codes(d, rng)
