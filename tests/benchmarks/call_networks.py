@@ -78,7 +78,7 @@ class NetworkGame:
 
     predict: Callable[[Any], Any]
     compose: Callable[[Masks], Any]
-    n_images: int = 512
+    n_images: int = 192
 
     def __call__(self, coalitions: Masks) -> NDArray[np.float32]:
         starts = range(0, len(coalitions), self.n_images)
