@@ -5,7 +5,7 @@ import pytest
 
 from limelens import Constant, Grid, Lime, Noise, Occlusion
 from limelens.engine import Query
-from limelens.errors import InvalidInputError
+from limelens.errors import InvalidInputError, LimelensWarning
 from limelens.masking.blocks import border_positions
 from limelens.masking.device_table import device_table, to_numpy
 from limelens.masking.prepared import prepare_once
@@ -199,3 +199,79 @@ def test_without_array_api_compat_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "array_api_compat", None)
     with pytest.raises(ImportError, match=r"pip install limelens\[array-api\]"):
         device_table(object(), object(), SEGMENTS, None)
+
+
+class Slow(DeviceModel):
+    """Says when it is asked; like a replayed CUDA graph, it answers in one and the same buffer."""
+
+    def __init__(self, xp, fails_at=None):
+        super().__init__(xp)
+        self.events, self.buffer, self.fails_at = [], None, fails_at
+
+    def predict_prepared(self, prepared):
+        if len(self.events) == self.fails_at:
+            raise RuntimeError("no more")
+        self.events.append("asked")
+        scores = super().predict_prepared(prepared)
+        if self.buffer is None or self.buffer.shape != scores.shape:
+            self.buffer = self.xp.asarray(scores, copy=True)
+        self.buffer[...] = scores
+        return self.buffer
+
+
+@pytest.fixture(params=["array_api_strict", "torch"])
+def mutable(request):
+    pytest.importorskip("array_api_compat")
+    return pytest.importorskip(request.param)
+
+
+def fetches(model, monkeypatch, memory=None):
+    def fetch(scores):
+        model.events.append("fetched")
+        if memory is not None and scores.shape[0] > memory:
+            raise MemoryError("RESOURCE_EXHAUSTED")
+        return to_numpy(scores)
+
+    monkeypatch.setattr("limelens.engine.to_numpy", fetch)
+
+
+def test_scores_stay_on_the_device_for_eight_batches(mutable, monkeypatch):
+    model, z = Slow(mutable), np.random.default_rng(0).random((40, 4)) < 0.5
+    z = np.unique(z, axis=0)[1:-1][:10]
+    fetches(model, monkeypatch)
+    asked = query(model, batch_size=1)
+    model.events.clear()
+    scores = asked.ask(z)
+    assert model.events == ["asked"] * 8 + ["fetched"] * 8 + ["asked"] * 2 + ["fetched"] * 2
+    np.testing.assert_allclose(scores, query(Model()).ask(z), rtol=1e-12)
+
+
+def test_what_was_sent_is_kept_when_the_model_fails(mutable):
+    z = np.array([[1, 1, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]], bool)
+    model = Slow(mutable, fails_at=3)
+    asked = query(model, batch_size=1)
+    model.events.clear()
+    with pytest.raises(RuntimeError, match="no more") as caught:
+        asked.ask(z)
+    assert caught.value.samples.coalitions[2:].tolist() == z[:3].tolist()
+    np.testing.assert_allclose(caught.value.samples.scores[2:], query(Model()).ask(z[:3]))
+
+
+def test_memory_that_runs_out_late_is_halved_too(mutable, monkeypatch):
+    model, z = Slow(mutable), np.array([[1, 1, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0]], bool)
+    fetches(model, monkeypatch, memory=1)
+    asked = query(model, batch_size=3)
+    with pytest.warns(LimelensWarning, match="out of memory with 3 images"):
+        scores = asked.ask(z)
+    assert asked.batch_size == 1
+    np.testing.assert_allclose(scores, query(Model()).ask(z), rtol=1e-12)
+
+
+@pytest.mark.parametrize("d", [2, 30, 200])
+def test_scattered_segments_on_a_device_equal_where(xp, d):
+    rng = np.random.default_rng(d)
+    segments = np.repeat(rng.permutation(np.arange(40 * 8) % d).reshape(40, 8), 4, axis=1)
+    image, background = rng.random((2, 40, 32)).astype(np.float32)
+    z = rng.random((5, d)) < 0.5
+    compose = device_table(xp.asarray(image), xp.asarray(background), segments, None)
+    np.testing.assert_array_equal(to_numpy(compose(z)), np.where(z[:, segments], image, background))

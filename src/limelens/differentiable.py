@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from limelens._typing import Batch, Floats, Image
 from limelens._validation import describe
-from limelens.engine import Query, add_note
-from limelens.errors import InvalidInputError, PredictionError
+from limelens.engine import Query
+from limelens.errors import InvalidInputError, PredictionError, add_note
 
 
 def check_floating(image: Image) -> None:

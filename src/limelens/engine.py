@@ -1,10 +1,9 @@
 """Masked batch -> scores: one image asked of one model, every answer kept."""
 
 import contextlib
-import hashlib
 from collections.abc import Callable
 from types import NoneType
-from typing import Any, TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +22,21 @@ from limelens._typing import (
 )
 from limelens._validation import check_int
 from limelens._warnings import warn
-from limelens.errors import InvalidInputError
+from limelens.errors import InvalidInputError, add_note, is_out_of_memory
 from limelens.ledger import Ledger
 from limelens.masking.compose import coalition_composer
+from limelens.masking.device_table import is_device_array, to_numpy
 from limelens.masking.prepared import most_images, prepare_once
-from limelens.results.samples import Samples
+from limelens.results.samples import Samples, fingerprint
 from limelens.targets import Target, TargetColumns, find_target, reduce_scores, value_names
+
+WAITING_BATCHES = 8
+"""Batches whose scores are left on a device: to fetch them is to wait for all that was sent."""
+
+T = TypeVar("T")
+
+Answer: TypeAlias = Callable[[], Scores]
+"""Waits for a batch's scores (b, k) and checks them."""
 
 Compose: TypeAlias = Callable[[NDArray[np.intp], int], Batch]
 """Row numbers `(b,)` and a background's number -> a fresh masked batch."""
@@ -140,7 +148,7 @@ class Query:
         return self._answer(keys, compose, self.predict_fn)
 
     def in_batches(
-        self, n: int, score: Callable[[slice], Scores], keep: Callable[[slice, Scores], None]
+        self, n: int, score: Callable[[slice], T], keep: Callable[[slice, T], None]
     ) -> None:
         """Score n rows batch by batch, in smaller ones once memory has run out.
 
@@ -159,7 +167,7 @@ class Query:
             try:
                 scores = score(part)
             except Exception as error:
-                if part.stop - done == 1 or not _is_out_of_memory(error):
+                if part.stop - done == 1 or not is_out_of_memory(error):
                     raise
                 self._halve(part.stop - done, error)
                 continue
@@ -195,16 +203,20 @@ class Query:
     def _answer(self, keys: NDArray[np.uint8], compose: Compose, predict_fn: PredictFn) -> Scores:
         keys = np.ascontiguousarray(keys)
         self._set_width(keys.shape[1])
-        missing = self._ledger.missing(keys)
-        if len(missing):
 
-            def score(rows: NDArray[np.intp]) -> Scores:
-                backgrounds = range(len(self.backgrounds))
-                parts = [self._predict(compose(rows, b), predict_fn) for b in backgrounds]
-                return _mean(np.stack(parts))
+        def score(rows: NDArray[np.intp]) -> list[Answer]:
+            backgrounds = range(len(self.backgrounds))
+            return [self._send(compose(rows, b), predict_fn) for b in backgrounds]
 
-            with _Attaching(self):
-                self._score_missing(keys, missing, score)
+        with _Attaching(self):
+            while len(missing := self._ledger.missing(keys)):
+                try:
+                    self._score_missing(keys, missing, score)
+                except Exception as error:
+                    # JAX says only when scores are fetched that memory ran out
+                    if not (self._waits and self.batch_size > 1 and is_out_of_memory(error)):
+                        raise
+                    self._halve(self.batch_size, error)
         return self._ledger.find(keys)
 
     def _end_keys(self) -> NDArray[np.uint8]:
@@ -243,7 +255,7 @@ class Query:
             images = np.concatenate([ends[end] for end in missing], dtype=self.image.dtype)
 
             def score(rows: slice) -> Scores:
-                return self._predict(images[rows].copy(), self.predict_fn)
+                return self._send(images[rows].copy(), self.predict_fn)()
 
             parts: list[Scores] = []
             self.in_batches(len(images), score, lambda _, scores: parts.append(scores))
@@ -261,24 +273,50 @@ class Query:
         self,
         keys: NDArray[np.uint8],
         missing: NDArray[np.intp],
-        score: Callable[[NDArray[np.intp]], Scores],
+        score: Callable[[NDArray[np.intp]], list[Answer]],
     ) -> None:
         total = self.n_predictions + len(missing) * len(self.backgrounds)
+        waiting: list[tuple[slice, list[Answer]]] = []
 
-        def keep(part: slice, scores: Scores) -> None:
+        def receive(part: slice, answers: list[Answer]) -> None:
+            scores = _mean(np.stack([answer() for answer in answers]))
             self._ledger.extend(keys[missing[part]], scores)
             if self.report is not None:
                 self.report(self.n_predictions, total)
 
-        self.in_batches(len(missing), lambda part: score(missing[part]), keep)
+        def receive_all() -> None:
+            with contextlib.ExitStack() as last_in_first_out:  # all, though one of them raises
+                while waiting:
+                    last_in_first_out.callback(receive, *waiting.pop())
 
-    def _predict(self, batch: Batch, predict_fn: PredictFn) -> Scores:
+        def keep(part: slice, answers: list[Answer]) -> None:
+            waiting.append((part, answers))
+            if not self._waits or len(waiting) == WAITING_BATCHES:
+                receive_all()
+
+        try:
+            self.in_batches(len(missing), lambda part: score(missing[part]), keep)
+        finally:
+            receive_all()
+
+    def _send(self, batch: Batch, predict_fn: PredictFn) -> Answer:
+        """Ask the model; scores on a device are fetched when the answer is called for."""
         n_images = batch.shape[0]
         try:
             raw = predict_fn(batch)
         except BaseException as error:
             add_note(error, f"raised by `predict_fn` on a {batch.dtype} batch of {batch.shape}")
             raise
+        if predict_fn is not self.predict_fn and self._waits and is_device_array(raw):
+            return lambda: self._receive(to_numpy(raw), n_images)
+        scores = self._receive(raw, n_images)
+        return lambda: scores
+
+    @property
+    def _waits(self) -> bool:
+        return self._prepared is not None and not self._prepared.on_host
+
+    def _receive(self, raw: object, n_images: int) -> Scores:
         scores = check_scores(raw, n_images, any_rank=callable(self._target))
         if scores.ndim > 2 and callable(self._target):
             self._reduces = True
@@ -351,42 +389,3 @@ def attach_samples(error: BaseException, query: Query) -> None:
 
 def _mean(scores: Scores) -> Scores:
     return scores[0] if len(scores) == 1 else np.asarray(scores.mean(axis=0, dtype=np.float64))
-
-
-def fingerprint(
-    image: Image, segments: Segments | None, backgrounds: Background, mask_kind: str
-) -> str:
-    """Name what rows of scores depend on, one digest each: image, segments, backgrounds."""
-    labels = mask_kind.encode() if segments is None else segments.astype(np.uint32)
-    return ".".join(_digest(part) for part in (image, labels, backgrounds))
-
-
-def _digest(part: NDArray[Any] | bytes) -> str:
-    digest = hashlib.blake2b(digest_size=12)
-    if isinstance(part, bytes):
-        digest.update(part)
-    else:
-        digest.update(f"{part.dtype.str}{part.shape}".encode())
-        digest.update(np.ascontiguousarray(part).view(np.uint8).data)
-    return digest.hexdigest()
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Recognise NumPy's, CUDA's and XLA's ways of saying so, without importing them."""
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or (
-            isinstance(error, RuntimeError)
-            and any(words in str(error) for words in ("out of memory", "RESOURCE_EXHAUSTED"))
-        )
-    )
-
-
-def add_note(error: BaseException, note: str) -> None:
-    """Add a note to an exception; Python 3.10 has the attribute only by convention."""
-    with contextlib.suppress(AttributeError, TypeError):  # frozen ones take none
-        if hasattr(error, "add_note"):
-            error.add_note(note)
-        else:
-            error.__notes__ = [*getattr(error, "__notes__", []), note]

@@ -7,6 +7,8 @@
     x ConvergenceWarning: the asked precision was not reached within the budget.
 """
 
+import contextlib
+
 
 class LimelensError(Exception):
     """Base class of every exception that limelens raises on purpose."""
@@ -29,3 +31,24 @@ class LimelensWarning(UserWarning):
 
 class ConvergenceWarning(LimelensWarning):
     """The asked precision was not reached within the budget of model calls."""
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Recognise NumPy's, CUDA's and XLA's ways of saying so, without importing them."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (
+            isinstance(error, RuntimeError)
+            and any(words in str(error) for words in ("out of memory", "RESOURCE_EXHAUSTED"))
+        )
+    )
+
+
+def add_note(error: BaseException, note: str) -> None:
+    """Add a note to an exception; Python 3.10 has the attribute only by convention."""
+    with contextlib.suppress(AttributeError, TypeError):  # frozen ones take none
+        if hasattr(error, "add_note"):
+            error.add_note(note)
+        else:
+            error.__notes__ = [*getattr(error, "__notes__", []), note]

@@ -10,10 +10,9 @@ from limelens._answers import check_class_names
 from limelens._typing import ClassNames, Coalitions, Floats, Image, Scores
 from limelens._warnings import warn
 from limelens.compat.per_label import PerLabel
-from limelens.engine import fingerprint
 from limelens.errors import InvalidInputError
 from limelens.results.explanation import Explanation
-from limelens.results.samples import Samples
+from limelens.results.samples import Samples, fingerprint
 
 RED, GREEN = 0, 1
 

@@ -11,8 +11,7 @@ from limelens._typing import Batch, Coalitions, Image, Scores, Segments
 from limelens._validation import describe
 from limelens._warnings import warn
 from limelens.compat.scikit_image import SegmentationAlgorithm
-from limelens.engine import add_note
-from limelens.errors import InvalidInputError
+from limelens.errors import InvalidInputError, add_note
 from limelens.masking.compose import coalition_composer
 from limelens.segmenting.view import segmenting_view
 

@@ -39,12 +39,27 @@ def to_numpy(array: Any) -> NDArray[Any]:
     return np.asarray(array)
 
 
+def is_device_array(scores: object) -> bool:
+    """Whether something is an array, and not NumPy's."""
+    return hasattr(scores, "dtype") and not isinstance(scores, (np.ndarray, np.generic))
+
+
+def copy_of(array: Any) -> Any:
+    """Copy an array on its device, or to the host if its library knows no Array API."""
+    try:
+        xp = namespace_of(array)
+    except TypeError:
+        return to_numpy(array)
+    return xp.asarray(array, copy=True)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DeviceTable:
     """Composer of masked batches on a device: only the codes of the segments travel.
 
     As `PatternTable`, in the functions of the Array API standard. The last pixels that fill no
-    block are padded, and the padding is cut off again.
+    block are padded, and the padding is cut off again. Nothing here waits for the device: a byte
+    a segment is small enough to be sent at once, while the batch before is still being scored.
 
     Attributes
     ----------
@@ -53,6 +68,10 @@ class DeviceTable:
     layout : Layout
     blocks : Blocks
     table : array, shape (planes * blocks.n_rows, width * values)
+    bits : array of float, shape (d, t)
+        2**j where a segment is the j-th of a set of segments, else 0.
+    strides : array, shape (t,)
+        Table rows from one code of a set to the next.
     tuple_of_block : array, shape (n_blocks,)
     first_row : array, shape (planes, n_blocks)
         The table row of code 0 in every plane.
@@ -62,14 +81,19 @@ class DeviceTable:
     layout: Layout
     blocks: Blocks
     table: Any
+    bits: Any
+    strides: Any
     tuple_of_block: Any
     first_row: Any
 
     def __call__(self, coalitions: Coalitions) -> Any:
         """Return the fresh batch `(b, *image.shape)` of coalitions `(b, d)`, on the device."""
         xp, layout = self.xp, self.layout
-        offsets = on_device_of(self.table, self.blocks.offsets(coalitions), xp)
-        rows = xp.take(offsets, self.tuple_of_block, axis=1)[:, None, :] + self.first_row
+        kept = on_device_of(self.table, coalitions.astype(np.uint8), xp)
+        # exact in any floating dtype: sums of distinct powers of two
+        codes = xp.astype(xp.astype(kept, xp.float32) @ self.bits, self.strides.dtype)
+        rows = xp.take(codes * self.strides, self.tuple_of_block, axis=1)
+        rows = rows[:, None, :] + self.first_row
         batch = xp.take(self.table, xp.reshape(rows, (-1,)), axis=0)
         batch = xp.reshape(batch, (len(coalitions), layout.planes, -1))
         batch = batch[:, :, : layout.pixels * layout.values]
@@ -108,9 +132,20 @@ def device_table(
         layout=layout,
         blocks=blocks,
         table=table,
+        bits=on_device_of(image, _bits(blocks, int(owners.max()) + 1), xp),
+        strides=on_device_of(image, blocks.strides.astype(np.intp), xp),
         tuple_of_block=on_device_of(image, blocks.tuple_of_block, xp),
         first_row=on_device_of(image, first_row, xp),
     )
+
+
+def _bits(blocks: Blocks, d: int) -> NDArray[np.float32]:
+    """Return the matrix that turns coalitions (b, d) into the codes of all sets, (b, t)."""
+    n_sets, most = blocks.tuples.shape
+    bits = np.zeros((d + 1, n_sets), np.float32)  # sets are padded with d
+    for j in range(most):
+        bits[blocks.tuples[:, j], np.arange(n_sets)] = 1 << j
+    return bits[:d]
 
 
 def on_device_of(like: Any, array: NDArray[Any], xp: Any) -> Any:

@@ -1,11 +1,13 @@
 """The rows a run paid for: what was shown to the model and what it answered."""
 
+import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._typing import Coalitions, Scores
+from limelens._typing import Background, Coalitions, Image, Scores, Segments
 from limelens._validation import check_array, check_int, check_text
 from limelens.errors import InvalidInputError
 
@@ -26,7 +28,7 @@ class Samples:
     n_segments : int
         Number of segments d; 0 for methods without segments.
     fingerprint : str
-        SHA-256 of image, segments and backgrounds: the rows hold for these and no others.
+        Digests of image, segments and backgrounds: the rows hold for these and no others.
 
     Raises
     ------
@@ -85,3 +87,21 @@ class Samples:
             raise InvalidInputError(msg)
         bits = np.unpackbits(self.keys, axis=1, count=self.n_segments)
         return bits.view(np.bool_)
+
+
+def fingerprint(
+    image: Image, segments: Segments | None, backgrounds: Background, mask_kind: str
+) -> str:
+    """Name what rows of scores depend on, one digest each: image, segments, backgrounds."""
+    labels = mask_kind.encode() if segments is None else segments.astype(np.uint32)
+    return ".".join(_digest(part) for part in (image, labels, backgrounds))
+
+
+def _digest(part: NDArray[Any] | bytes) -> str:
+    digest = hashlib.blake2b(digest_size=12)
+    if isinstance(part, bytes):
+        digest.update(part)
+    else:
+        digest.update(f"{part.dtype.str}{part.shape}".encode())
+        digest.update(np.ascontiguousarray(part).view(np.uint8).data)
+    return digest.hexdigest()
