@@ -305,6 +305,8 @@ def figure_4(options: argparse.Namespace, large: list[Game]) -> None:
     for known in shapley_cases(options, large):
         game, few = known.game, known.game.d <= 12
         for calls in (128, 256) if few else SHAPLEY_CALLS:
+            if calls >= 2**game.d:
+                continue  # enumerated
             ours, kernel = [], defaultdict(list)
             for seed in range(options.seeds):
                 blocks = our_blocks(game, seed, shapley=True, calls=calls)
