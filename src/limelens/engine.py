@@ -208,15 +208,18 @@ class Query:
             backgrounds = range(len(self.backgrounds))
             return [self._send(compose(rows, b), predict_fn) for b in backgrounds]
 
+        missing = self._ledger.missing(keys)
         with _Attaching(self):
-            while len(missing := self._ledger.missing(keys)):
+            while len(missing):
                 try:
                     self._score_missing(keys, missing, score)
+                    break
                 except Exception as error:
                     # JAX says only when scores are fetched that memory ran out
                     if not (self._waits and self.batch_size > 1 and is_out_of_memory(error)):
                         raise
                     self._halve(self.batch_size, error)
+                    missing = self._ledger.missing(keys)
         return self._ledger.find(keys)
 
     def _end_keys(self) -> NDArray[np.uint8]:
@@ -290,8 +293,11 @@ class Query:
                     last_in_first_out.callback(receive, *waiting.pop())
 
         def keep(part: slice, answers: list[Answer]) -> None:
+            if not self._waits:
+                receive(part, answers)
+                return
             waiting.append((part, answers))
-            if not self._waits or len(waiting) == WAITING_BATCHES:
+            if len(waiting) == WAITING_BATCHES:
                 receive_all()
 
         try:

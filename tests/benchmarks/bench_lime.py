@@ -2,7 +2,8 @@
 
     OMP_NUM_THREADS=1 python tests/benchmarks/bench_lime.py [--size 224] [--full]
 
-The model is nearly free, so that what is timed is the library. Needs the extra `reference`.
+The model is nearly free, so that what is timed is the library; a second table has a real network
+where its weights are installed (extra `imagenet`). Needs the extra `reference`.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from typing import Any
 os.environ["TQDM_DISABLE"] = "1"  # lime has no other way to be quiet
 
 import numpy as np
+from call_networks import installed, network
 from lime.lime_image import LimeImageExplainer
 from timing import (
     PICTURES,
@@ -90,6 +92,40 @@ class Case:
         self.batch[:] = self.image
 
 
+def real_network(pictures: tuple[str, ...]) -> None:
+    """Print the same for EfficientNet-lite0 on one core, 100 samples, images in [0, 1]."""
+    import torch
+
+    torch.set_num_threads(1)
+    predict = network("lite0", "cpu")
+
+    def model(batch: Any) -> Any:
+        scaled = (np.asarray(batch, np.float32) * 255 - 127) / 128
+        return predict(torch.from_numpy(scaled)).numpy()
+
+    ratios = Ratios()
+    for name in pictures:
+        image = photograph(name, 224).astype(np.float32) / 255
+        segments = superpixels(name, 224, 50)
+        lime = Lime(
+            segmenter=LabelImage(segments), fill=SegmentMean(), surrogate=Ridge(), n_samples=100
+        )
+
+        def theirs(image: Any = image, segments: Any = segments) -> Any:
+            return LimeImageExplainer(random_state=0).explain_instance(
+                image.astype(np.float64), model, labels=(0,), top_labels=None, num_samples=100,
+                batch_size=BATCH, segmentation_fn=lambda _: segments,
+            )  # fmt: skip
+
+        def ours(lime: Any = lime, image: Any = image) -> Any:
+            return lime.explain(image, model, target=0, rng=0)
+
+        seconds = interleaved({"lime": theirs, "ours": ours}, 2, calls=1)
+        ratios.add(("224", "float"), seconds["lime"], seconds["ours"])
+    print("### lime / `Lime`, EfficientNet-lite0 on one core, 100 samples\n")
+    print_table(("px", "image", *RATIO_COLUMNS), ratios.rows())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, help="this size only, in pixels")
@@ -118,6 +154,8 @@ def main() -> None:
     print_table(columns, to_lime.rows())
     print("### Time a sample in the whole of `explain` / memcpy of one image\n")
     print_table(columns, overhead.rows())
+    if installed():
+        real_network(pictures)
 
 
 if __name__ == "__main__":
