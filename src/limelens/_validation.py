@@ -240,7 +240,9 @@ def check_segments(
     if high - low < 4 * array.size + 1024:
         present = np.bincount((array - low).ravel()) > 0
         ids = np.flatnonzero(present) + low
-        segments = (np.cumsum(present) - 1)[array - low]
+        segments = array - low
+        if not present.all():
+            segments = (np.cumsum(present) - 1)[segments]
     else:
         ids, inverse = np.unique(array, return_inverse=True)
         segments = inverse.reshape(array.shape)

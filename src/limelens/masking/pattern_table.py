@@ -12,7 +12,7 @@ from limelens.masking.batches import aligned_empty
 from limelens.masking.blocks import Blocks, Indices, border_positions, choose_width, cut
 from limelens.masking.layout import Layout, layout_of
 
-TILE_BYTES = 1 << 19
+TILE_BYTES = 768 << 10
 """A part of the table that stays in a core's cache while all images take their rows from it."""
 
 CHUNK_INDICES = 1 << 17

@@ -93,7 +93,9 @@ def fingerprint(
     image: Image, segments: Segments | None, backgrounds: Background, mask_kind: str
 ) -> str:
     """Name what rows of scores depend on, one digest each: image, segments, backgrounds."""
-    labels = mask_kind.encode() if segments is None else segments.astype(np.uint32)
+    labels: NDArray[Any] | bytes = mask_kind.encode()
+    if segments is not None:
+        labels = segments.astype(np.min_scalar_type(segments.max()))
     return ".".join(_digest(part) for part in (image, labels, backgrounds))
 
 
