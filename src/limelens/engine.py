@@ -200,6 +200,11 @@ class Query:
 
     # -- inside ---------------------------------------------------------------------------
 
+    @property
+    def _waits(self) -> bool:
+        """Whether scores are left on a device until several batches are there."""
+        return self._prepared is not None and not self._prepared.on_host
+
     def _answer(self, keys: NDArray[np.uint8], compose: Compose, predict_fn: PredictFn) -> Scores:
         keys = np.ascontiguousarray(keys)
         self._set_width(keys.shape[1])
@@ -313,14 +318,11 @@ class Query:
         except BaseException as error:
             add_note(error, f"raised by `predict_fn` on a {batch.dtype} batch of {batch.shape}")
             raise
+        # the probe asks the model itself, which has to answer in NumPy
         if predict_fn is not self.predict_fn and self._waits and is_device_array(raw):
             return lambda: self._receive(to_numpy(raw), n_images)
         scores = self._receive(raw, n_images)
         return lambda: scores
-
-    @property
-    def _waits(self) -> bool:
-        return self._prepared is not None and not self._prepared.on_host
 
     def _receive(self, raw: object, n_images: int) -> Scores:
         scores = check_scores(raw, n_images, any_rank=callable(self._target))

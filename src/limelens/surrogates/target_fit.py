@@ -10,8 +10,9 @@ from limelens._typing import Floats
 # The softmax link takes all columns' errors to pull the same way instead; see SoftmaxLink.
 _WIDENING = {"identity": 1.0, "log-odds": 1.1, "softmax": 1.0}
 
-
+# How many pairs the belief weighs that sums and differences of pairs are equally uncertain.
 _PRIOR_PAIRS = 10.0
+
 _MOST_INFLATION = 2.0
 _MOST_SATURATION = 0.1
 _FEWEST_CARRIERS, _FEWEST_CARRYING = 5.0, 0.1
