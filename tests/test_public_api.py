@@ -35,6 +35,7 @@ OWN_DEFAULTS = {
     ("tolerance", "Anchors"): "of a precision, not of a relative error",
     ("max_side", "Inpaint"): "the biharmonic fill of one segment is cubic in its size",
     ("n", "Noise"): "backgrounds, not segments",
+    ("surrogate", "KernelShap"): "None stands for its own constrained least squares",
     ("n_segments", "Grid"): "49 cells are 7 x 7 on a square image",
     ("n_steps", "ExpectedGradients"): "random draws, not points of a rule",
     ("rng", "Noise"): "a fill is the same on every call",

@@ -16,8 +16,10 @@ IMAGE = np.ones((1, D))
 TABLE = np.random.default_rng(0).normal(size=(2**D, 2)) + all_coalitions(D) @ np.ones((D, 2))
 
 
-def kernel(n_samples):
-    return ll.KernelShap(segmenter=ll.Grid(cell=(1, 1)), fill=ll.Constant(0), n_samples=n_samples)
+def kernel(n_samples, **settings):
+    return ll.KernelShap(
+        segmenter=ll.Grid(cell=(1, 1)), fill=ll.Constant(0), n_samples=n_samples, **settings
+    )
 
 
 def game():
@@ -171,3 +173,65 @@ def test_a_target_that_never_changes_has_no_fidelity():
 def test_settings_are_checked_at_once(n_samples):
     with pytest.raises(InvalidInputError, match="`n_samples` must be an integer >= 4"):
         ll.KernelShap(n_samples=n_samples)
+
+
+def by_threes(batch):
+    """Score segments by threes, as pairs of complements cancel what two do together."""
+    z = batch.reshape(len(batch), -1)
+    return z[:, :3].prod(axis=1) + 2 * z[:, 3:6].prod(axis=1) + z[:, 6]
+
+
+def test_a_gaussian_process_needs_fewer_samples_where_segments_work_together():
+    exact = np.array([1, 1, 1, 2, 2, 2, 3, 0, 0, 0, 0, 0]) / 3
+    image, errors = np.ones((1, 12)), {}
+    for name, surrogate in (("pairs", None), ("process", ll.GaussianProcess("shapley"))):
+        maps = [
+            kernel(40, surrogate=surrogate).explain(image, by_threes, rng=seed).importances[0]
+            for seed in range(5)
+        ]
+        errors[name] = np.mean([np.linalg.norm(phi - exact) for phi in maps])
+    assert errors["process"] < 0.75 * errors["pairs"]
+
+
+def test_a_surrogates_importances_still_sum_to_the_difference_of_the_ends():
+    surrogate = ll.GaussianProcess("shapley")
+    for n_samples in (10, 40, 120):  # fewer pairs than segments, too
+        explanation = kernel(n_samples, surrogate=surrogate).explain(
+            IMAGE, game(), rng=0, target=[0, 1]
+        )
+        np.testing.assert_allclose(explanation.importances.sum(axis=1), TABLE[-1] - TABLE[0])
+        assert explanation.n_predictions <= n_samples
+        assert (explanation.standard_errors > 0).all()
+        assert not explanation.details["exact"]
+
+
+def test_a_linear_surrogate_sees_the_rows_of_the_kernel():
+    seen = []
+
+    def surrogate(*rows):
+        seen.append(rows)
+        return ll.Ridge()(*rows)
+
+    kernel(62, surrogate=surrogate).explain(IMAGE, game(), rng=0, target=1)
+    ((coalitions, scores, weights),) = seen
+    assert coalitions.shape == (62, D)
+    assert coalitions[0].all()
+    assert not coalitions[1].any()
+    np.testing.assert_array_equal(coalitions[2::2], ~coalitions[3::2])
+    np.testing.assert_array_equal(weights, 1)
+    np.testing.assert_array_equal(scores[:2, 0], TABLE[[-1, 0], 1])
+
+
+def test_a_surrogate_is_not_needed_where_everything_was_asked():
+    explanation = kernel(2**D, surrogate=ll.GaussianProcess("shapley")).explain(
+        IMAGE, game(), rng=0, target=[0, 1]
+    )
+    np.testing.assert_allclose(explanation.importances, exact_values(TABLE), atol=1e-9)
+    assert explanation.details["exact"]
+
+
+def test_a_process_of_other_values_is_refused():
+    with pytest.raises(InvalidInputError, match=r"Shapley values, not 'lime'.*\"shapley\""):
+        kernel(60, surrogate=ll.GaussianProcess())
+    with pytest.raises(InvalidInputError, match=r"`surrogate`.*weights"):
+        kernel(60, surrogate="ridge")

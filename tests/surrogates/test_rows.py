@@ -73,6 +73,8 @@ def test_probabilities_are_told_by_all_scores_of_a_column_target():
         (50.0 + 1e-6 * np.arange(9), True),
         (50.0 + 1e-3 * np.arange(9), False),
         (1e-9 * np.linspace(-1, 1, 9), False),
+        (1e-30 * np.linspace(-1, 1, 9), False),
+        (1e-200 * np.linspace(-1, 1, 9), True),
     ],
 )
 def test_a_score_that_moves_by_rounding_only_is_still(values, still):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from limelens._typing import Coalitions, Floats
-from limelens._validation import check_int
+from limelens._validation import check_callable, check_int
 from limelens._warnings import warn
 from limelens.engine import Query
 from limelens.errors import InvalidInputError
@@ -14,7 +14,9 @@ from limelens.results.stability import predicted_correlation
 from limelens.sampling.designs import ShapleySizes
 from limelens.surrogates.constrained import constrained_least_squares, shapley_kernel
 from limelens.surrogates.enumeration import coalition_chunks
+from limelens.surrogates.fit import Surrogate, check_fit
 from limelens.surrogates.games import as_game
+from limelens.surrogates.gaussian_process import GaussianProcess
 from limelens.surrogates.moments import is_constant, weighted_r2
 
 
@@ -34,13 +36,17 @@ class KernelShap(SegmentExplainer):
         Coalitions shown to the model, the intact image and everything hidden included. At least
         2 d + 2 unless that is all of them; with less than about 3 d + 2 the error of this method
         is largest, and a warning says so.
+    surrogate : callable, optional
+        `(coalitions, scores, weights) -> Fit` to be fitted instead, see Notes;
+        ``GaussianProcess("shapley")`` also sees interactions, and does with fewer samples.
     segmenter, fill
         See `SegmentExplainer`.
 
     Raises
     ------
     InvalidInputError
-        From `explain`, before the model is called, if there are fewer pairs than segments.
+        If `surrogate` is a `GaussianProcess` of other values. From `explain`, before the model is
+        called, if there are fewer pairs than segments and no `surrogate` is given.
 
     Notes
     -----
@@ -85,14 +91,23 @@ class KernelShap(SegmentExplainer):
     """
 
     n_samples: int = 1000
+    surrogate: Surrogate | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_int("n_samples", self.n_samples, minimum=4)
+        if self.surrogate is not None:
+            check_callable("surrogate", self.surrogate, "(coalitions, scores, weights) -> Fit")
+        if isinstance(self.surrogate, GaussianProcess) and self.surrogate.values != "shapley":
+            msg = (
+                f"`surrogate` must report Shapley values, not {self.surrogate.values!r}; use "
+                'GaussianProcess("shapley").'
+            )
+            raise InvalidInputError(msg)
 
     def _check_budget(self, n_segments: int) -> None:
         n_pairs = self._n_pairs(n_segments)
-        if not n_pairs:
+        if not n_pairs or self.surrogate is not None:
             return
         if n_pairs < n_segments:
             msg = (
@@ -115,9 +130,35 @@ class KernelShap(SegmentExplainer):
 
     def _attribute(self, query: Query, rng: np.random.Generator) -> Attribution:
         n_pairs = self._n_pairs(query.n_segments)
-        if n_pairs:
-            return _fit_pairs(query, ShapleySizes()(2 * n_pairs, query.n_segments, rng))
-        return _fit_all(query)
+        if not n_pairs:
+            return _fit_all(query)
+        coalitions = ShapleySizes()(2 * n_pairs, query.n_segments, rng)
+        if self.surrogate is None:
+            return _fit_pairs(query, coalitions)
+        return _fit_surrogate(query, coalitions, self.surrogate)
+
+
+def _fit_surrogate(query: Query, coalitions: Coalitions, surrogate: Surrogate) -> Attribution:
+    d = query.n_segments
+    ends = np.repeat([[True], [False]], d, axis=1)
+    values = np.concatenate([np.stack(query.ends()), as_game(query)(coalitions)])
+    rows = np.concatenate([ends, coalitions])
+    fit = check_fit(surrogate(rows, values, np.ones(len(rows))), values.shape[1], d)
+    gaps = values[0] - values[1] - fit.importances.sum(axis=1)
+    importances = fit.importances + gaps[:, np.newaxis] / d
+    errors = fit.standard_errors
+    return Attribution(
+        importances,
+        standard_errors=errors,
+        fidelity=fit.fidelity,
+        reliability=None if errors is None else predicted_correlation(importances, errors),
+        details={
+            "exact": False,
+            "n_pairs": len(coalitions) // 2,
+            "training_fidelity": fit.training_fidelity,
+            "surrogate": fit.details,
+        },
+    )
 
 
 def _fit_pairs(query: Query, coalitions: Coalitions) -> Attribution:

@@ -1,24 +1,20 @@
 """LIME: a weighted surrogate fitted to random coalitions."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 import numpy as np
 
 from limelens._answers import check_coalition_rows
-from limelens._typing import Coalitions, Floats, Sampler
+from limelens._typing import Sampler
 from limelens._validation import check_callable, check_flag, check_int, check_number
 from limelens.engine import Query
 from limelens.errors import InvalidInputError
 from limelens.explainers.base import Attribution, SegmentExplainer
 from limelens.results.stability import predicted_correlation
 from limelens.sampling.samplers import Bernoulli
-from limelens.surrogates.fit import Fit, check_fit
+from limelens.surrogates.fit import Surrogate, check_fit
 from limelens.surrogates.kernels import cosine_distance, kernel_weights
 from limelens.surrogates.lasso import Lasso
-
-Surrogate: TypeAlias = Callable[[Coalitions, Floats, Floats], Fit]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

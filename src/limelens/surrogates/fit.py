@@ -1,11 +1,12 @@
 """What a surrogate returns: importances of every segment, and how far to trust them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from limelens._typing import Floats
+from limelens._typing import Coalitions, Floats
 from limelens._validation import describe
 from limelens.errors import InvalidInputError
 
@@ -72,6 +73,10 @@ class Fit:
 
 
 _PER_TARGET = ("intercepts", "fidelity", "training_fidelity")
+
+
+Surrogate: TypeAlias = Callable[[Coalitions, Floats, Floats], Fit]
+"""Coalitions (n, d), values (n, t), weights (n,) -> fit."""
 
 
 def check_fit(fit: object, n_targets: int, n_segments: int) -> Fit:

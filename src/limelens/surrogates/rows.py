@@ -11,7 +11,7 @@ from limelens.surrogates.mask_kernel import distinct_rows, relevance
 
 N_RIVALS = 30
 
-_STILL = 1e-12
+_STILL = 1e-150  # the square of less is no number
 _STILL_LOG_ODDS = 1e-5
 _ROUNDING = 1e-6
 _SUM_TOLERANCE = 1e-3
