@@ -32,6 +32,7 @@ from limelens import LabelImage, Lasso, Lime, Ridge, SegmentMean
 
 N_SAMPLES = 1000
 BATCH = 64
+REPEATS = 9
 
 
 def nearly_free(batch: Any) -> Any:
@@ -138,7 +139,7 @@ def main() -> None:
         case = Case(name, size, dtype)
         ours = {"Ridge": case.ridge, "Lasso": case.lasso}
         theirs = {"lime": case.lime, "start": case.lime_start}
-        seconds = interleaved(ours | theirs | {"memcpy": case.memcpy}, 3, calls=1)
+        seconds = interleaved(ours | theirs | {"memcpy": case.memcpy}, REPEATS, calls=1)
         per_sample = (seconds["lime"] - seconds["start"]) / case.few
         scaled = seconds["start"] + per_sample * N_SAMPLES
         for surrogate in ours:

@@ -136,7 +136,7 @@ def measure(game: Game | Answered, options: argparse.Namespace) -> Measured:
     runs = list(our_runs(known, options.seeds))
     lime, maps = defaultdict(list), defaultdict(list)
     for seed in range(options.seeds):
-        estimates = lime_estimates(known, LIME_CALLS, seed)
+        estimates = lime_estimates(known, known.lime_calls, seed)
         for calls, phi in estimates.items():
             for number, exact in enumerate(known.truth):
                 if np.ptp(exact) > 0:
@@ -174,7 +174,7 @@ def ours_of(members: list[tuple[Measured, int]], blocks: int, scale: str = "scor
 def lime_curve(members: list[tuple[Measured, int]], which: int = 0) -> dict[int, float]:
     return {
         calls: float(np.mean([found[which] for one, n in members for found in one.lime[n, calls]]))
-        for calls in LIME_CALLS
+        for calls in members[0][0].known.lime_calls
     }
 
 

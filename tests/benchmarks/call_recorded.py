@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from call_games import Floats, Game, Masks
-from call_methods import Answered
+from call_methods import LIME_CALLS, Answered
 from numpy.typing import NDArray
 
 N_COLUMNS = 60
@@ -30,6 +30,8 @@ def reduce_columns(
     """
     likeliest = [c for c in np.argsort(-scores.mean(axis=0)) if c not in targets][:N_COLUMNS]
     chosen = [*targets, *likeliest]
+    if len(chosen) == scores.shape[1]:
+        return scores[:, chosen].astype(np.float32), np.arange(len(targets))
     others = np.delete(scores.astype(np.float64), chosen, axis=1)
     smallest = others.min(axis=1)
     kept = np.column_stack([scores[:, chosen], others.sum(axis=1) - smallest, smallest])
@@ -97,11 +99,13 @@ def load_answered(path: Path) -> Answered:
         str(kept["name"]), str(kept["cell"]), kept["energy"], scores, targets, kept["wide"].shape[1]
     )
     columns = kept["columns"]
+    calls = tuple(kept.get("lime_calls", LIME_CALLS))
     unseen = tuple((z, scores(z)[:, columns].astype(np.float64)) for z in kept["unseen"])
     names = ("truth", "truth_errors", "link_truth", "link_truth_errors")
     return Answered(
-        game, columns, *(kept[name] for name in names), unseen, kept.get("drops"), kernel_of(kept)
-    )
+        game, columns, *(kept[name] for name in names), unseen, kept.get("drops"),
+        kernel_of(kept), calls,
+    )  # fmt: skip
 
 
 def kernel_of(kept: Mapping[str, Floats]) -> dict[tuple[int, int], Floats] | None:

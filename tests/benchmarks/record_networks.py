@@ -1,10 +1,13 @@
-"""Ask real networks, on a GPU, all that `bench_model_calls.py` wants to know of them, and keep it.
+"""Ask real networks all that `bench_model_calls.py` wants to know of them, and keep it.
 
     python tests/benchmarks/record_networks.py --to FOLDER [--photographs FOLDER] [--seconds 400]
+    python tests/benchmarks/record_networks.py --to FOLDER --foolbox --device openvino
 
-EfficientNet-lite0, -lite1, -lite2 (as far as their packages are installed) on scikit-image's
-bundled photographs and on those of a folder, in half precision. One file a game, of about half a
-megabyte; `bench_model_calls.py --recorded FOLDER` reads them and needs no network then.
+The first on a GPU in half precision: EfficientNet-lite0, -lite1, -lite2 on scikit-image's bundled
+photographs and on those of a folder. The second on a CPU: the twenty photographs that come with
+foolbox, each under MobileNetV2, every second also in turn under EfficientNet-lite1, -lite2 and
+Open NSFW. One file a game, of about half a megabyte, none twice; `bench_model_calls.py --recorded
+FOLDER` reads them and needs no network then.
 """
 
 import argparse
@@ -12,6 +15,8 @@ import itertools
 import multiprocessing
 import time
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +31,9 @@ from call_methods import (
     our_blocks,
     our_fits,
 )
-from call_networks import SIDES, few_segments, network_game, pictures
+from call_networks import few_segments, network_game, pictures
 from call_recorded import KERNEL_FACTORS, SHAPLEY_CALLS, ends_of, reduce_columns, save_answered
+from call_weights import foolbox_pictures
 from numpy.typing import NDArray
 
 from limelens.testing import all_coalitions
@@ -35,9 +41,26 @@ from limelens.testing import all_coalitions
 N_SEEDS = 3
 
 
-def record_lime(game: Game, n_truth: int, path: Path) -> None:
+@dataclass(frozen=True, eq=False)
+class Remembering:
+    """Asks for every coalition once."""
+
+    ask: Callable[[Masks], NDArray]
+    known: dict[bytes, NDArray] = field(default_factory=dict)
+
+    def __call__(self, coalitions: Masks) -> NDArray:
+        keys = [key.tobytes() for key in np.packbits(coalitions, axis=1)]
+        new = {key: row for row, key in enumerate(keys) if key not in self.known}
+        if new:
+            scores = self.ask(coalitions[list(new.values())])
+            self.known.update(zip(new, scores, strict=True))
+        return np.stack([self.known[key] for key in keys])
+
+
+def record_lime(game: Game, options: argparse.Namespace, path: Path) -> None:
     """LIME's target: the truth, what lime and QuickLime ask, and how well their maps do."""
-    known = answer(game, n_truth)
+    known = answer(game, options.truth)
+    calls = tuple(n for n in LIME_CALLS if n <= options.lime)
     drops = np.full((len(known.columns), 2, 2), np.nan)
     for seed in range(2):
         fits = our_fits(known, our_blocks(game, seed))
@@ -46,13 +69,14 @@ def record_lime(game: Game, n_truth: int, path: Path) -> None:
             for which, phi in enumerate((lime[t], fits[t].importances)):
                 drops[t, which, seed] = insertion_minus_deletion(game, column, phi)
     ours = [block for seed in range(N_SEEDS) for block in our_blocks(game, seed)]
-    plain = [lime_coalitions(game.d, max(LIME_CALLS), seed) for seed in range(N_SEEDS)]
-    save(path, known, game, ours, [*plain, *(z for z, _ in known.unseen)], drops=drops)
+    plain = [lime_coalitions(game.d, max(calls), seed) for seed in range(N_SEEDS)]
+    narrow = [*plain, *(z for z, _ in known.unseen)]
+    save(path, known, game, ours, narrow, drops=drops, lime_calls=np.array(calls))
 
 
-def record_shapley(game: Game, n_truth: int, path: Path) -> None:
+def record_shapley(game: Game, options: argparse.Namespace, path: Path) -> None:
     """Shapley values: the truth, what QuickShap asks, what KernelSHAP finds."""
-    known = answer(game, n_truth, "shapley")
+    known = answer(game, options.truth, "shapley")
     seeds = range(N_SEEDS)
     ours = [
         block
@@ -66,7 +90,7 @@ def record_shapley(game: Game, n_truth: int, path: Path) -> None:
     save(path, known, game, ours, [z for z, _ in known.unseen], **kernel)
 
 
-def record_few(game: Game, n_truth: int, path: Path) -> None:
+def record_few(game: Game, options: argparse.Namespace, path: Path) -> None:
     """Nine or ten segments: every coalition."""
     known = answer(game, 2 * 2500)  # replaced by enumeration when it is read
     save(path, known, game, [all_coalitions(game.d)], [z for z, _ in known.unseen])
@@ -91,19 +115,30 @@ def record(job: tuple[str, str, str, NDArray, argparse.Namespace]) -> str:
     warnings.simplefilter("ignore")
     start = time.time()
     make = few_segments if kind == "few" else network_game
-    game = make(name, photograph, picture, options.device)
     path = Path(options.to) / f"{kind}-{name}-{photograph}.npz"
-    KINDS[kind](game, options.truth, path)
+    if path.exists():
+        return f"{path.name}: there already"
+    game = make(name, photograph, picture, options.device)
+    game = replace(game, scores=Remembering(game.scores))
+    KINDS[kind](game, options, path)
     return f"{path.name}: {game.d} segments, {game.targets}, {time.time() - start:.1f} s"
 
 
-def jobs(options: argparse.Namespace) -> list[tuple[str, str, str, NDArray, argparse.Namespace]]:
-    found = list(pictures(Path(options.photographs) if options.photographs else None))
-    names = options.networks or list(SIDES)
-    plan = [("lime", names[0], each) for each in found]
-    plan += [("few", names[0], each) for each in found]
-    plan += [("shapley", names[0], each) for each in found[::3]]
-    plan += [("lime", name, each) for each in found for name in names[1:]]
+Job = tuple[str, str, str, NDArray, argparse.Namespace]
+
+
+def jobs(options: argparse.Namespace) -> list[Job]:
+    if options.foolbox:
+        found = list(foolbox_pictures().items())
+        turns = list(zip(itertools.cycle(("lite1", "lite2", "open_nsfw")), found[::2]))
+        plan = [(kind, "mobilenet", each) for kind in ("few", "lime") for each in found]
+        plan += [(kind, name, each) for kind in ("few", "lime") for name, each in turns]
+    else:
+        folder = Path(options.photographs) if options.photographs else None
+        found = list(pictures(folder))
+        plan = [(kind, "lite0", each) for kind in ("lime", "few") for each in found]
+        plan += [("shapley", "lite0", each) for each in found[::3]]
+        plan += [("lime", name, each) for each in found for name in ("lite1", "lite2")]
     return [(kind, name, *each, options) for kind, name, each in plan]
 
 
@@ -111,9 +146,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--to", required=True)
     parser.add_argument("--photographs")
-    parser.add_argument("--networks", nargs="*")
-    parser.add_argument("--device", default="cuda")
-    parser.add_argument("--truth", type=int, default=20_000)
+    parser.add_argument("--foolbox", action="store_true", help="the second plan")
+    parser.add_argument("--device", default="cuda", help="one of PyTorch's, or openvino")
+    parser.add_argument("--truth", type=int, default=20_000, help="masks for the truth")
+    parser.add_argument("--lime", type=int, default=max(LIME_CALLS), help="most calls of lime's")
     parser.add_argument("--processes", type=int, default=6)
     parser.add_argument("--seconds", type=float, default=400, help="begin no game after that")
     parser.add_argument("--jobs", type=int, help="only so many")
