@@ -237,7 +237,8 @@ def test_a_score_that_moves_by_rounding_only_is_warned_of_too():
     def predict(batch):
         return 0.3 + 1e-10 * batch.mean(axis=(1, 2))
 
-    with pytest.warns(LimelensWarning, match="constant: over 50 coalitions the score changed by no more than rounding"):
+    message = "constant: over 50 coalitions the score changed by no more than rounding"
+    with pytest.warns(LimelensWarning, match=message):
         found = make().explain(picture(), predict, rng=0)
     assert not found.importances.any()
 
