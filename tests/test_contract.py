@@ -44,6 +44,9 @@ GRADIENT_CASES = {
 }
 ASKING_CASES = SEGMENT_CASES | OTHER_CASES
 CASES = ASKING_CASES | GRADIENT_CASES
+SAMPLING_CASES = [
+    name for name in CASES if name.startswith(("Lime", "Kernel", "Permutation", "Quick", "Rise"))
+]
 
 SHAPES = {
     "grey": ((8, 12), -1),
@@ -219,6 +222,14 @@ def test_one_dimensional_scores_are_one_target(name):
     one = explain(name, model=OneScore())
     np.testing.assert_allclose(one.importances, explain(name, target=0).importances, atol=1e-12)
     assert one.scores.shape == (1,)
+
+
+@pytest.mark.parametrize("name", SAMPLING_CASES)
+def test_whoever_draws_masks_says_how_far_to_trust_the_answer(name):
+    explanation = explain(name, target=[0, 2])
+    assert explanation.fidelity.shape == explanation.reliability.shape == (2,)
+    assert (explanation.fidelity <= 1 + 1e-12).all()
+    assert ((explanation.reliability >= 0) & (explanation.reliability <= 1)).all()
 
 
 @each

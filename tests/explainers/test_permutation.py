@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import limelens as ll
-from limelens.errors import InvalidInputError
-from limelens.explainers.permutation import antithetic_gains
+from limelens.errors import InvalidInputError, LimelensWarning
+from limelens.explainers.permutation import antithetic_gains, walked_values
 from limelens.testing import Recorder, TableGame, all_coalitions, exact_values
 
 D = 6
@@ -28,6 +28,10 @@ def look_up(coalitions):
     return TABLE[coalitions @ (1 << np.arange(D))]
 
 
+def gains_of(game, orders, intact, hidden):
+    return antithetic_gains(walked_values(game, orders, intact, hidden), orders)
+
+
 def test_an_order_and_its_reverse_by_hand():
     """In the order 2, 0, 1 the score of {2} goes to 2, of {0, 2} over {2} to 0, the rest to 1."""
     values = {(): 0.0, (2,): 1.0, (0, 2): 3.0, (0, 1, 2): 10.0, (1,): 4.0, (0, 1): 5.0}
@@ -35,14 +39,14 @@ def test_an_order_and_its_reverse_by_hand():
     def game(coalitions):
         return np.array([[values[tuple(np.flatnonzero(row))]] for row in coalitions])
 
-    gains = antithetic_gains(game, np.array([[2, 0, 1]]), np.array([10.0]), np.array([0.0]))
+    gains = gains_of(game, np.array([[2, 0, 1]]), np.array([10.0]), np.array([0.0]))
     forward, backward = np.array([2.0, 7.0, 1.0]), np.array([1.0, 4.0, 5.0])
     np.testing.assert_array_equal(gains, (forward + backward)[np.newaxis, np.newaxis] / 2)
 
 
 def test_all_orders_give_the_exact_values():
     orders = np.array(list(itertools.permutations(range(D))))
-    gains = antithetic_gains(look_up, orders, TABLE[-1], TABLE[0])
+    gains = gains_of(look_up, orders, TABLE[-1], TABLE[0])
     np.testing.assert_allclose(gains.mean(axis=0), exact_values(TABLE), atol=1e-10)
 
 
@@ -61,7 +65,7 @@ def test_error_bars_are_the_spread_of_the_pairs_and_cover_the_exact_values():
 
 def test_error_bars_are_those_of_a_mean():
     orders = np.random.default_rng(0).random((3, D)).argsort(axis=1)
-    gains = antithetic_gains(look_up, orders, TABLE[-1], TABLE[0])
+    gains = gains_of(look_up, orders, TABLE[-1], TABLE[0])
     explanation = explain(3)
     np.testing.assert_allclose(explanation.importances, gains.mean(axis=0))
     spread = np.sqrt(np.square(gains - gains.mean(axis=0)).sum(axis=0) / 2 / 3)
@@ -72,6 +76,32 @@ def test_one_order_has_no_error_bars():
     explanation = explain(1)
     assert np.isnan(explanation.standard_errors).all()
     assert np.isnan(explanation.reliability).all()
+    assert np.isnan(explanation.fidelity).all()
+
+
+def test_fidelity_is_that_of_walks_predicted_from_the_other_orders():
+    n = 4
+    orders = np.random.default_rng(0).random((n, D)).argsort(axis=1)
+    said, came = [], []
+    for held_out in range(n):
+        rest = np.delete(orders, held_out, axis=0)
+        phi = gains_of(look_up, rest, TABLE[-1], TABLE[0]).mean(axis=0)
+        for k in range(1, D):
+            kept = np.isin(np.arange(D), orders[held_out, :k])
+            for coalition in (kept, ~kept):
+                came.append(look_up(coalition))
+                said.append(TABLE[0] + phi @ coalition)
+    came, said = np.array(came), np.array(said)
+    unexplained = np.square(came - said).sum(axis=0) / np.square(came - came.mean(0)).sum(axis=0)
+    np.testing.assert_allclose(explain(n).fidelity, 1 - unexplained)
+
+
+def test_an_additive_score_is_explained_whole_and_a_constant_one_not_at_all():
+    both = lambda batch: np.c_[batch @ np.arange(1.0, 1 + D), np.ones(len(batch))]  # noqa: E731
+    with pytest.warns(LimelensWarning, match="never changed"):
+        fidelity = explain(2, model=lambda batch: both(batch[:, 0])).fidelity
+    assert fidelity[0] == pytest.approx(1, abs=1e-12)
+    assert np.isnan(fidelity[1])
 
 
 def test_more_orders_cost_only_what_is_new():
@@ -98,7 +128,7 @@ def test_every_segment_is_first_about_equally_often():
         return (coalitions[:, :1] & (coalitions.sum(axis=1, keepdims=True) == 1)) * 1.0
 
     orders = np.random.default_rng(0).random((4000, D)).argsort(axis=1)
-    gains = antithetic_gains(first_of, orders, np.zeros(1), np.zeros(1))
+    gains = gains_of(first_of, orders, np.zeros(1), np.zeros(1))
     assert abs(gains[:, 0, 0].mean() - 1 / D) < 4 * np.sqrt(1 / D / 8000)
 
 

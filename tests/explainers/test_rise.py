@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import limelens as ll
-from limelens.errors import InvalidInputError
+from limelens.errors import InvalidInputError, LimelensWarning
 from limelens.explainers import rise
 from limelens.testing import Recorder
 
@@ -40,6 +40,43 @@ def test_the_published_map_is_the_mean_score_over_p():
     np.testing.assert_allclose(
         found.importances[0], np.tensordot(scores, masks, 1) / (40 * 0.3), atol=1e-12
     )
+
+
+@pytest.mark.parametrize("debiased", [True, False])
+def test_fidelity_is_that_of_masks_predicted_from_the_map_of_the_other_half(debiased):
+    found, masks, scores = masks_and_scores(n_masks=41, grid=4, debiased=debiased)
+    predicted = np.empty(41)
+    for half in (0, 1):
+        other, others = masks[1 - half :: 2], scores[1 - half :: 2]
+        shown_mean = np.tensordot(others, other, 1) / other.sum(axis=0)
+        map_ = shown_mean - np.tensordot(others, 1 - other, 1) / (1 - other).sum(axis=0)
+        rows = np.arange(half, 41, 2)
+        x = (masks[rows] * map_).sum(axis=(1, 2))
+        for place, row in enumerate(rows):
+            kept = np.arange(len(rows)) != place
+            line = np.polyfit(x[kept], scores[rows][kept], 1)
+            predicted[row] = np.polyval(line, x[place])
+    unexplained = np.square(scores - predicted).sum() / np.square(scores - scores.mean()).sum()
+    np.testing.assert_allclose(found.fidelity, [1 - unexplained], rtol=1e-10)
+    assert 0.5 < found.fidelity[0] < 1
+
+
+def test_fidelity_is_not_known_of_few_masks_nor_of_a_constant_score():
+    few = ll.Rise(n_masks=5, grid=2, fill=ll.Constant(0)).explain(IMAGE, right_half, rng=0)
+    assert np.isnan(few.fidelity).all()
+    with pytest.warns(LimelensWarning, match="never changed"):
+        still = ll.Rise(n_masks=50, grid=2, fill=ll.Constant(0)).explain(
+            IMAGE, lambda batch: np.full(len(batch), 0.7), rng=0
+        )
+    assert np.isnan(still.fidelity).all()
+
+
+def test_a_map_of_noise_predicts_nothing():
+    def noise(batch):
+        return np.sin(1e6 * batch.sum(axis=(1, 2)))
+
+    found = ll.Rise(n_masks=2000, grid=4, fill=ll.Constant(0)).explain(LARGE, noise, rng=0)
+    assert abs(found.fidelity[0]) < 0.02
 
 
 def test_masks_of_large_images_are_summed_few_at_a_time(monkeypatch):

@@ -11,6 +11,7 @@ from limelens.engine import Query
 from limelens.explainers.base import Attribution, SegmentExplainer
 from limelens.results.stability import predicted_correlation
 from limelens.surrogates.games import Game, as_game
+from limelens.surrogates.moments import is_constant, weighted_r2
 
 _BLOCK_BYTES = 16 * 2**20
 
@@ -38,8 +39,12 @@ class PermutationShapley(SegmentExplainer):
     adds to the complements, so all interactions of two segments are met exactly by each pair.
 
     Standard errors come from the spread of the means of the pairs, order and reverse: standard
-    deviation / sqrt(n_permutations), NaN for a single one. Memory is
-    O(batch_size · image + n_permutations · d · (d / 8 + k)) bytes for k scores an image.
+    deviation / sqrt(n_permutations), NaN for a single one. `fidelity` is the held-out R² of the
+    additive model :math:`v(\emptyset) + \sum_{j \in S} \phi_j` over the coalitions that were
+    walked through, those of each pair predicted from the mean of the other pairs; NaN for a single
+    one.
+
+    Memory is O(batch_size · image + n_permutations · d · (d / 8 + k)) bytes for k scores an image.
 
     A longer run of the same seed starts with the shorter one's orders: with `reuse=` raising
     `n_permutations` costs only what is new.
@@ -70,27 +75,28 @@ class PermutationShapley(SegmentExplainer):
 
     def _attribute(self, query: Query, rng: np.random.Generator) -> Attribution:
         d, (intact, hidden) = query.n_segments, query.ends()
-        game = as_game(query)
-        gains = np.empty((self.n_permutations, len(intact), d))
+        game, n = as_game(query), self.n_permutations
+        orders = rng.random((n, d)).argsort(axis=1)
+        values = np.empty((n, 2, d + 1, len(intact)))
         block = max(1, _BLOCK_BYTES // (2 * d * d))
-        for start in range(0, self.n_permutations, block):
-            n_orders = min(block, self.n_permutations - start)
-            orders = rng.random((n_orders, d)).argsort(axis=1)
-            gains[start : start + n_orders] = antithetic_gains(game, orders, intact, hidden)
-        importances = gains.mean(axis=0)
-        errors = _spread(gains)
+        for start in range(0, n, block):
+            part = slice(start, start + block)
+            values[part] = walked_values(game, orders[part], intact, hidden)
+        gains = antithetic_gains(values, orders)
+        importances, errors = gains.mean(axis=0), _spread(gains)
         return Attribution(
             importances,
             standard_errors=errors,
+            fidelity=_held_out_r2(values, gains, orders),
             reliability=predicted_correlation(importances, errors),
-            details={"n_orders": 2 * self.n_permutations},
+            details={"n_orders": 2 * n},
         )
 
 
-def antithetic_gains(
+def walked_values(
     game: Game, orders: NDArray[np.intp], intact: Floats, hidden: Floats
-) -> Floats:
-    """Return what each segment adds, averaged over an order and its reverse, shape (n, t, d).
+) -> NDArray[np.float64]:
+    """Return the values on the way through each order, and of the complements, (n, 2, d + 1, t).
 
     Parameters
     ----------
@@ -103,23 +109,61 @@ def antithetic_gains(
 
     Examples
     --------
-    The score is 1 from two segments on; in the order 0, 1, 2 and back it is 1's or 2's:
+    Forwards the segments 0 and 1 are kept one by one, backwards they are hidden:
 
-    >>> game = lambda z: (z.sum(axis=1, keepdims=True) > 1) * 1.0
-    >>> antithetic_gains(game, np.array([[0, 1, 2]]), np.ones(1), np.zeros(1))
-    array([[[0., 1., 0.]]])
+    >>> game = lambda z: z @ np.array([[1.0], [5.0]])
+    >>> walked_values(game, np.array([[0, 1]]), np.array([6.0]), np.zeros(1))[0, :, :, 0]
+    array([[0., 1., 6.],
+           [6., 5., 0.]])
     """
     n, d = orders.shape
     turn = orders.argsort(axis=1)
     forward: Coalitions = turn[:, np.newaxis] < np.arange(1, d)[:, np.newaxis]
-    values = game(np.concatenate([forward, ~forward]).reshape(-1, d))
-    up, down = values.reshape(2, n, d - 1, -1)
-    first, last = (np.broadcast_to(end, (n, 1, len(end))) for end in (hidden, intact))
-    added = np.diff(np.concatenate([first, up, last], axis=1), axis=1)
+    walks = np.empty((n, 2, d + 1, len(intact)))
+    walks[:, 0, 0] = walks[:, 1, d] = hidden
+    walks[:, 1, 0] = walks[:, 0, d] = intact
+    coalitions = np.stack([forward, ~forward], axis=1).reshape(-1, d)
+    walks[:, :, 1:d] = game(coalitions).reshape(n, 2, d - 1, -1)
+    return walks
+
+
+def antithetic_gains(walks: NDArray[np.float64], orders: NDArray[np.intp]) -> Floats:
+    """Return what each segment adds, averaged over an order and its reverse, shape (n, t, d).
+
+    Parameters
+    ----------
+    walks : ndarray, shape (n, 2, d + 1, t)
+        As from `walked_values`.
+    orders : ndarray of int, shape (n, d)
+        Permutations of the segments.
+
+    Examples
+    --------
+    The score is 1 from two segments on; in the order 0, 1, 2 and back it is 1's or 2's:
+
+    >>> game, orders = lambda z: (z.sum(axis=1, keepdims=True) > 1) * 1.0, np.array([[0, 1, 2]])
+    >>> antithetic_gains(walked_values(game, orders, np.ones(1), np.zeros(1)), orders)
+    array([[[0., 1., 0.]]])
+    """
     # Keeping the complements, the value falls as the same order's segments leave.
-    removed = -np.diff(np.concatenate([last, down, first], axis=1), axis=1)
-    by_turn = (added + removed) / 2
+    by_turn = np.diff(walks[:, 0] - walks[:, 1], axis=1) / 2
+    turn = orders.argsort(axis=1)
     return np.take_along_axis(by_turn.transpose(0, 2, 1), turn[:, np.newaxis], axis=2)
+
+
+def _held_out_r2(walks: NDArray[np.float64], gains: Floats, orders: NDArray[np.intp]) -> Floats:
+    """Return the R², (t,), of each order's walks under the importances of the other orders."""
+    n, t, _ = gains.shape
+    if n == 1:
+        return np.full(t, np.nan)
+    others = (gains.sum(axis=0) - gains) / (n - 1)
+    in_turn = np.take_along_axis(others, orders[:, np.newaxis], axis=2)
+    gained = np.cumsum(in_turn, axis=2)[:, :, :-1].transpose(0, 2, 1)
+    said = np.stack([walks[:, 0, :1] + gained, walks[:, 1, :1] - gained], axis=1).reshape(-1, t)
+    came = walks[:, :, 1:-1].reshape(-1, t)
+    if not len(came):
+        return np.full(t, np.nan)
+    return np.where(is_constant(came), np.nan, weighted_r2(came, said, np.ones(len(came))))
 
 
 def _spread(gains: Floats) -> Floats:
