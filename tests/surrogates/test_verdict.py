@@ -90,7 +90,14 @@ def test_unreliable_says_why(settings, words):
     found = judge(make_fit(error=0.01, **settings), tolerance=0.3, n_calls=130)
     assert found.status == "unreliable"
     assert words in found.message
+    assert found.message.endswith("use scale='link'")
     assert not found.settled
+
+
+def test_labels_are_not_sent_to_the_log_odds():
+    found = judge(make_fit(error=0.01, saturation=1.0), tolerance=0.3, n_calls=130)
+    assert found.status == "unreliable"
+    assert found.message.endswith("answer with probabilities instead of labels")
 
 
 def test_without_a_tolerance_every_reliable_answer_is_settled():

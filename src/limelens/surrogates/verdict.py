@@ -86,9 +86,15 @@ def _unreliable(fit: TargetFit, n_calls: int) -> str:
         "inflation": f"the surrogate's squared errors are {fit.inflation:.1f} times the expected",
         "carriers": f"about {fit.carriers:.0f} coalitions carry all of the score's variation",
     }
+    # Log-odds of nothing but 0 and 1 say no more than the labels do.
+    advice = (
+        "use scale='link'"
+        if fit.saturation < 1
+        else "let predict_fn answer with probabilities instead of labels"
+    )
     return (
         f"unreliable: {reasons[fit.doubt]} after {n_calls} calls; error bars on the score's scale "
-        "cannot be trusted: use scale='link'"
+        f"cannot be trusted: {advice}"
     )
 
 
