@@ -322,9 +322,11 @@ def test_dense_outputs_are_reduced_by_a_callable_target():
     assert asked.target_names == ("second_class",)
     again = query(predict, target=second_class, reuse=asked.samples())
     np.testing.assert_array_equal(again.values(again.ask(ROWS[:1])), values)
-    assert again.n_predictions == 0
+    assert again.n_predictions == 2  # the ends, to see that the target is the same
     with pytest.raises(InvalidInputError, match="same target"):
         query(predict, reuse=asked.samples())
+    with pytest.raises(InvalidInputError, match="another callable target"):
+        query(predict, target=lambda s: s[..., 0].mean(axis=(1, 2)), reuse=asked.samples())
 
 
 def test_the_values_of_dense_outputs_are_named_as_those_of_others():
@@ -348,6 +350,7 @@ def test_the_values_of_dense_outputs_are_named_as_those_of_others():
         (lambda n: None, "got None"),
         (lambda n: np.zeros((n, 2, 2)), "pass a callable target"),
         (lambda n: np.zeros((n, 0)), "got shape"),
+        (lambda n: np.ma.array(np.zeros((n, 2)), mask=[[0, 1]] * n), "got masked values"),
         (lambda n: np.zeros((n, 1), dtype=complex), "not real numbers"),
     ],
 )

@@ -104,7 +104,7 @@ def test_explanations_are_the_same_with_and_without(fill):
     one = lime.explain(IMAGE, model, rng=0)
     other = lime.explain(IMAGE, lambda batch: model(batch), rng=0)
     np.testing.assert_allclose(one.importances, other.importances, rtol=1e-9, atol=1e-12)
-    assert one.n_predictions == other.n_predictions
+    assert one.n_predictions == other.n_predictions + 1  # the intact image, both ways
 
 
 def test_methods_without_segments_ask_predict_fn_itself():
@@ -275,3 +275,58 @@ def test_scattered_segments_on_a_device_equal_where(xp, d):
     z = rng.random((5, d)) < 0.5
     compose = device_table(xp.asarray(image), xp.asarray(background), segments, None)
     np.testing.assert_array_equal(to_numpy(compose(z)), np.where(z[:, segments], image, background))
+
+
+MOVES = {
+    "up and down": lambda batch: batch[:, ::-1],
+    "left and right": lambda batch: batch[:, :, ::-1],
+    "half a turn": lambda batch: batch[:, ::-1, ::-1],
+    "a quarter": lambda batch: np.rot90(batch, axes=(1, 2)),
+    "transposed": lambda batch: batch.swapaxes(1, 2),
+    "rolled by two cells": lambda batch: np.roll(batch, 2 * (batch.shape[1] // 7), axis=1),
+}
+
+
+@pytest.mark.parametrize("move", MOVES)
+@pytest.mark.parametrize("cells", [4, 9, 16, 49, 100])
+def test_what_moves_pixels_is_refused_on_any_grid(move, cells):
+    side = int(np.sqrt(cells))
+    if move == "rolled by two cells" and cells != 49:
+        return
+    image = np.random.default_rng(0).integers(0, 256, (side * 2, side * 2, 3)).astype(np.uint8)
+    segments = Grid(cells)(image)
+    assert segments.max() + 1 == cells
+    # Whatever the pixels, the moved image is prepared alike: only where they are hidden tells.
+    image[:], background = 200, np.full((1, *image.shape), 117, np.uint8)
+    model = changed(Model(), "prepare", lambda batch: MOVES[move](batch) / 255.0)
+    with pytest.raises(InvalidInputError, match="prepare` must act on each pixel"):
+        prepare_once(model, image, background, segments, 2)
+
+
+def test_two_ways_to_a_score_must_agree():
+    class Both(Model):
+        def __call__(self, batch):
+            return np.exp(super().__call__(batch))
+
+    with pytest.raises(InvalidInputError, match=r"must be `predict_fn.predict_prepared\("):
+        query(Both())
+
+
+def test_the_two_ways_are_not_compared_when_the_intact_image_is_known():
+    asked = query(Model())
+    asked.ask(rows())
+    again = query(Model(), reuse=asked.samples())
+    again.ask(rows())
+    assert again.n_predictions == 0
+
+
+def test_prepared_pixels_may_be_nan_but_must_be_numbers():
+    def logarithm(batch):
+        with np.errstate(all="ignore"):
+            return np.moveaxis(np.log(batch.astype(float) - 117), -1, 1)
+
+    model = changed(Model(), "prepare", logarithm)
+    background = np.full((1, *IMAGE.shape), 117, np.uint8)
+    assert np.isnan(prepare_once(model, IMAGE, background, SEGMENTS, 2).image).any()
+    with pytest.raises(InvalidInputError, match="must return numbers; got an array of object"):
+        query(changed(Model(), "prepare", lambda batch: batch.astype(object)))

@@ -38,6 +38,9 @@ def check_scores(
     if raw is None or isinstance(raw, (tuple, dict, str, bytes)):
         msg = f"{want} as one array; got {_kind(raw)}. Return only the scores."
         raise PredictionError(msg)
+    if np.ma.is_masked(raw):
+        msg = f"{want}; got masked values. Give those a number: scores.filled(0)."
+        raise PredictionError(msg)
     scores = _as_array(raw, want)
     if scores.dtype.kind not in "buif":
         msg = f"{want}; got {describe(scores)}, which are not real numbers."
@@ -61,6 +64,50 @@ def check_scores(
         )
         raise PredictionError(msg)
     return scores[:, np.newaxis] if scores.ndim == 1 else scores
+
+
+def check_one_model(prepared: NDArray[Any], intact: NDArray[Any]) -> None:
+    """Check that a model scores the intact image and what it prepares of it alike.
+
+    Raises
+    ------
+    InvalidInputError
+        If the scores differ by over 5 % of the largest, more than half precision makes of them.
+    """
+    apart = _apart(prepared, intact)
+    if apart > 0.05:
+        msg = (
+            "`predict_fn(batch)` must be `predict_fn.predict_prepared(predict_fn.prepare(batch))`; "
+            f"the intact image's scores differ by {apart:.2g} of the largest. Let both return the "
+            "same (both probabilities, or both logits)."
+        )
+        raise InvalidInputError(msg)
+
+
+def check_same_target(now: NDArray[Any], earlier: NDArray[Any]) -> None:
+    """Check that a callable target makes of the intact and the hidden image what it did earlier.
+
+    Raises
+    ------
+    InvalidInputError
+        If its values differ by over a thousandth of the largest.
+    """
+    if _apart(now, earlier) > 1e-3:
+        msg = (
+            "`reuse` holds values of another callable target: of the intact and the hidden image "
+            "they are not what `target` makes of the scores now. Pass the same target again, or "
+            "explain without reuse."
+        )
+        raise InvalidInputError(msg)
+
+
+def _apart(scores: NDArray[Any], others: NDArray[Any]) -> float:
+    """Return the largest difference as a share of the largest of the others."""
+    if scores.shape != others.shape:
+        return float("inf")
+    a, b = scores.astype(np.float64), others.astype(np.float64)
+    difference = float(np.abs(a - b).max())
+    return difference / float(np.abs(b).max()) if difference > 0 and b.any() else difference
 
 
 def _usable(scores: NDArray[Any]) -> NDArray[np.bool_]:

@@ -2,13 +2,19 @@
 
 import contextlib
 from collections.abc import Callable
-from types import NoneType
 from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._answers import check_class_names, check_reuse, check_scores
+from limelens._answers import (
+    check_class_names,
+    check_one_model,
+    check_reuse,
+    check_same_target,
+    check_scores,
+)
+from limelens._attaching import Attaching
 from limelens._typing import (
     Background,
     Batch,
@@ -26,7 +32,7 @@ from limelens.errors import InvalidInputError, add_note, is_out_of_memory
 from limelens.ledger import Ledger
 from limelens.masking.compose import coalition_composer
 from limelens.masking.device_table import is_device_array, to_numpy
-from limelens.masking.prepared import most_images, prepare_once
+from limelens.masking.prepared import PreparedImage, most_images, prepare_once
 from limelens.results.samples import Samples, fingerprint
 from limelens.targets import Target, TargetColumns, find_target, reduce_scores, value_names
 
@@ -116,7 +122,7 @@ class Query:
         self._ledger = Ledger()
         self._reduces = False  # scores of more than two axes are kept as target values only
         self._take_over(reuse)
-        with _Attaching(self):
+        with Attaching(self):
             self._probe()
             self.columns = self._find_columns()
             self.targets = self.columns.columns
@@ -214,7 +220,7 @@ class Query:
             return [self._send(compose(rows, b), predict_fn) for b in backgrounds]
 
         missing = self._ledger.missing(keys)
-        with _Attaching(self):
+        with Attaching(self):
             while len(missing):
                 try:
                     self._score_missing(keys, missing, score)
@@ -257,7 +263,10 @@ class Query:
 
     def _probe(self) -> None:
         keys = self._end_keys()[: 1 + min(1, len(self.backgrounds))]
-        missing = self._ledger.missing(keys)
+        # What was kept as a callable's values is asked again: was it of the same callable?
+        missing, earlier = self._ledger.missing(keys), None
+        if self._reduces and not len(missing):
+            missing, earlier = np.arange(len(keys)), self._ledger.find(keys)
         if len(missing):
             ends = [self.image[np.newaxis], self.backgrounds]
             images = np.concatenate([ends[end] for end in missing], dtype=self.image.dtype)
@@ -272,10 +281,19 @@ class Query:
             rows = [*scores[:n_intact]]
             if n_intact < len(images):
                 rows.append(_mean(scores[n_intact:]))
-            self._ledger.extend(keys[missing], np.stack(rows))
+            if earlier is None:
+                self._ledger.extend(keys[missing], np.stack(rows))
+            else:
+                check_same_target(np.stack(rows), earlier)
+            if self._prepared is not None and n_intact:
+                self._check_prepared(self._prepared, rows[0])
         ends = list(self._ledger.find(keys))
         self.intact_scores = ends[0]
         self.hidden_scores = ends[1] if len(ends) == 2 else np.full(ends[0].shape, np.nan)
+
+    def _check_prepared(self, prepared: PreparedImage, intact: Scores) -> None:
+        batch = prepared.composer(0, 1)(np.ones((1, self.n_segments), dtype=np.bool_))
+        check_one_model(self._send(batch, prepared.predict)()[0], intact)
 
     def _score_missing(
         self,
@@ -368,31 +386,6 @@ class Query:
             return self.columns.names
         names = check_class_names(class_names, len(self.intact_scores))
         return tuple(names[column] for column in self.targets)
-
-
-class _Attaching:
-    """Lets the rows already paid for ride on whatever stops the block.
-
-    A class, as a generator's context manager writes into exceptions that may be frozen.
-    """
-
-    def __init__(self, query: Query) -> None:
-        self._query = query
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if error is not None:
-            attach_samples(error, self._query)
-
-
-def attach_samples(error: BaseException, query: Query) -> None:
-    """Hang the rows already paid for on an exception, as `error.samples`."""
-    if isinstance(getattr(error, "samples", None), (Samples, NoneType)):
-        with contextlib.suppress(AttributeError, TypeError):
-            # Past the exception's own __setattr__: it may be a frozen dataclass.
-            BaseException.__setattr__(error, "samples", query.samples())
 
 
 def _mean(scores: Scores) -> Scores:

@@ -135,7 +135,7 @@ def reduce_scores(reduce: Callable[[NDArray[Any]], Any], scores: NDArray[Any]) -
     """Apply a callable target; its answer must be finite, `(n,)` or `(n, t)`."""
     n = len(scores)
     want = f"`target` was given scores of shape {scores.shape} and must return ({n},) or ({n}, t)"
-    raw = reduce(scores)
+    raw = reduce(scores.copy())  # it may work in place
     try:
         values = np.asarray(raw)
     except (ValueError, TypeError, RuntimeError) as error:

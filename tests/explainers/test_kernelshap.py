@@ -181,6 +181,7 @@ def by_threes(batch):
     return z[:, :3].prod(axis=1) + 2 * z[:, 3:6].prod(axis=1) + z[:, 6]
 
 
+@pytest.mark.filterwarnings("ignore:of the 19 pairs")
 def test_a_gaussian_process_needs_fewer_samples_where_segments_work_together():
     exact = np.array([1, 1, 1, 2, 2, 2, 3, 0, 0, 0, 0, 0]) / 3
     image, errors = np.ones((1, 12)), {}
@@ -235,3 +236,54 @@ def test_a_process_of_other_values_is_refused():
         kernel(60, surrogate=ll.GaussianProcess())
     with pytest.raises(InvalidInputError, match=r"`surrogate`.*weights"):
         kernel(60, surrogate="ridge")
+
+
+def test_pairs_that_alone_determine_an_importance_leave_errors_unknown_and_say_so():
+    def predict(batch):
+        return np.tanh(batch[:, 0] @ np.arange(1.0, 7.0) / 9)
+
+    image, warned = np.ones((1, 6)), 0
+    for seed in range(10):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            errors = kernel(24).explain(image, predict, rng=seed).standard_errors
+        warned += bool(caught)
+        assert np.isnan(errors).any() == bool(caught)
+        assert all("Raise n_samples" in str(warning.message) for warning in caught)
+    assert 0 < warned < 10
+
+
+def test_fidelity_is_not_known_where_only_the_ends_differ_by_more_than_rounding():
+    def predict(batch):
+        kept = batch[:, 0].sum(axis=1)
+        return np.where(kept == 8, 0.9, 1e-160 * kept)
+
+    for n_samples in (100, 300):
+        found = kernel(n_samples).explain(np.ones((1, 8)), predict, rng=0)
+        assert np.isnan(found.fidelity).all()
+        assert np.isnan(found.details["training_fidelity"]).all()
+
+
+def test_reliability_of_a_posterior_mean_is_about_the_true_correlation():
+    from limelens.results.stability import predicted_correlation
+
+    said, true, as_if_unbiased = [], [], []
+    for seed in range(12):
+        table = np.random.default_rng(seed).normal(size=(1, 12)) * np.ones((1, 12))
+        pairs = np.random.default_rng(seed + 99).normal(size=(12, 12)) / 4
+
+        def predict(batch, table=table, pairs=pairs):
+            z = (batch[:, 0] > 0.5) * 1.0
+            return z @ table[0] + np.einsum("ni,ij,nj->n", z, pairs, z)
+
+        exact = ll.ExactShapley(segmenter=ll.Grid(cell=(1, 1)), fill=ll.Constant(0)).explain(
+            np.ones((1, 12)), predict, rng=0
+        )
+        found = kernel(22, surrogate=ll.GaussianProcess("shapley")).explain(
+            np.ones((1, 12)), predict, rng=0
+        )
+        said.append(found.reliability[0])
+        true.append(np.corrcoef(found.importances[0], exact.importances[0])[0, 1])
+        as_if_unbiased.append(predicted_correlation(found.importances, found.standard_errors)[0])
+    assert abs(np.mean(said) - np.mean(true)) < 0.1
+    assert abs(np.mean(said) - np.mean(true)) < abs(np.mean(as_if_unbiased) - np.mean(true))

@@ -50,16 +50,19 @@ def test_all_orders_give_the_exact_values():
     np.testing.assert_allclose(gains.mean(axis=0), exact_values(TABLE), atol=1e-10)
 
 
-def test_error_bars_are_the_spread_of_the_pairs_and_cover_the_exact_values():
+@pytest.mark.parametrize(("n", "student"), [(2, 4.303), (3, 3.182), (20, 2.086)])
+def test_error_bars_are_the_spread_of_a_few_pairs_and_cover_the_exact_values(n, student):
     truth, inside, away, said = exact_values(TABLE), [], [], []
     for seed in range(80):
-        explanation = explain(20, rng=seed)
+        explanation = explain(n, rng=seed)
         away.append(explanation.importances - truth)
-        said.append(explanation.standard_errors)
-        inside.append(np.abs(away[-1]) < 2.09 * said[-1])  # Student's t, 19 degrees of freedom
-    assert 0.93 < np.mean(inside) < 0.97
+        said.append(explanation.standard_errors * 1.96)
+        inside.append(np.abs(away[-1]) < said[-1])
+    assert 0.93 < np.mean(inside) < 0.98
     np.testing.assert_allclose(
-        np.sqrt(np.mean(np.square(said))), np.sqrt(np.mean(np.square(away))), rtol=0.1
+        np.sqrt(np.mean(np.square(said))) / student,
+        np.sqrt(np.mean(np.square(away))),
+        rtol=0.1,
     )
 
 
@@ -68,8 +71,12 @@ def test_error_bars_are_those_of_a_mean():
     gains = gains_of(look_up, orders, TABLE[-1], TABLE[0])
     explanation = explain(3)
     np.testing.assert_allclose(explanation.importances, gains.mean(axis=0))
-    spread = np.sqrt(np.square(gains - gains.mean(axis=0)).sum(axis=0) / 2 / 3)
-    np.testing.assert_allclose(explanation.standard_errors, spread)
+    variance = np.square(gains - gains.mean(axis=0)).sum(axis=0) / 2
+    variance = (2 * variance + variance.mean(axis=1, keepdims=True)) / 3
+    student = 3.182446 / 1.959964  # three degrees of freedom: 1.96 errors are to make 95 %
+    np.testing.assert_allclose(
+        explanation.standard_errors, np.sqrt(variance / 3) * student, rtol=1e-6
+    )
 
 
 def test_one_order_has_no_error_bars():
@@ -140,3 +147,15 @@ def test_settings_are_checked_at_once(n_permutations):
 
 def test_the_table_is_looked_up_as_the_toy_does():
     np.testing.assert_array_equal(look_up(all_coalitions(D)), TABLE)
+
+
+def test_fidelity_of_a_score_that_lives_at_the_ends_is_a_number_or_not_known():
+    def game(size):
+        def predict(batch):
+            kept = batch[:, 0].sum(axis=1)
+            return np.where(kept == D, 0.9, size * kept)
+
+        return predict
+
+    assert explain(5, model=game(1e-6), target=0).fidelity < -1e6  # no sum of effects describes it
+    assert np.isnan(explain(5, model=game(1e-160), target=0).fidelity).all()

@@ -237,7 +237,7 @@ def test_a_score_that_moves_by_rounding_only_is_warned_of_too():
     def predict(batch):
         return 0.3 + 1e-10 * batch.mean(axis=(1, 2))
 
-    message = "constant: over 50 coalitions the score changed by no more than rounding"
+    message = "constant: over 50 coalitions the score changed by less than a millionth"
     with pytest.warns(LimelensWarning, match=message):
         found = make().explain(picture(), predict, rng=0)
     assert not found.importances.any()

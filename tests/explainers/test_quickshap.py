@@ -140,3 +140,18 @@ def test_what_was_asked_is_known_so_that_few_open_coalitions_leave_little_error(
     outside = np.abs(found.importances[0] - exact) > 1.96 * found.standard_errors[0]
     assert outside.sum() <= 1
     assert np.linalg.norm(found.standard_errors[0]) < 0.3 * np.linalg.norm(exact)
+
+
+@pytest.mark.parametrize(("size", "level"), [(1e-10, 0.0), (1e-7, 0.5), (1.0, 1e8)])
+def test_where_all_coalitions_were_asked_small_changes_count(size, level):
+    weights = np.arange(1.0, 7.0) / 21
+
+    def predict(batch):
+        return level + size * ((batch[:, 0] > 0.5) @ weights)
+
+    quickshap = QuickShap(segmenter=CELLS, fill=Constant(0))
+    found = quickshap.explain(np.ones((1, 6)), predict, rng=0)
+    assert found.details["status"] == "exact"
+    np.testing.assert_allclose(
+        found.importances[0], size * weights, rtol=1e-6, atol=10 * np.finfo(float).eps * level
+    )

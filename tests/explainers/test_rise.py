@@ -71,6 +71,26 @@ def test_fidelity_is_not_known_of_few_masks_nor_of_a_constant_score():
     assert np.isnan(still.fidelity).all()
 
 
+def test_fidelity_of_tiny_scores_is_that_of_large_ones():
+    explainer = ll.Rise(n_masks=50, grid=2, fill=ll.Constant(0))
+    large = explainer.explain(IMAGE, right_half, rng=0)
+    small = explainer.explain(IMAGE, lambda batch: right_half(batch) * 1e-130, rng=0)
+    np.testing.assert_allclose(small.fidelity, large.fidelity)
+    tiny = explainer.explain(IMAGE, lambda batch: right_half(batch) * 1e-170, rng=0)
+    assert np.isnan(tiny.fidelity).all()  # squares underflow
+
+
+@pytest.mark.parametrize("debiased", [True, False])
+def test_reliability_is_about_the_true_correlation(debiased):
+    explainer = ll.Rise(n_masks=60, grid=4, fill=ll.Constant(0), debiased=debiased)
+    exact = ll.Rise(n_masks=20_000, grid=4, fill=ll.Constant(0), debiased=debiased).explain(
+        LARGE, right_half, rng=99
+    )
+    runs = [explainer.explain(LARGE, right_half, rng=seed) for seed in range(30)]
+    true = [np.corrcoef(r.importances.ravel(), exact.importances.ravel())[0, 1] for r in runs]
+    assert np.mean([run.reliability[0] for run in runs]) == pytest.approx(np.mean(true), abs=0.06)
+
+
 def test_a_map_of_noise_predicts_nothing():
     def noise(batch):
         return np.sin(1e6 * batch.sum(axis=(1, 2)))

@@ -66,6 +66,16 @@ def test_out_may_hold_the_image_or_the_background():
     np.testing.assert_array_equal(out, expected)
 
 
+def test_out_may_hold_the_coalitions():
+    image, segments = np.array([[0, 1, 1, 1, 0, 1]], dtype=bool), np.array([[0, 0, 0, 1, 1, 1]])
+    memory = np.zeros((2, 1, 6), dtype=bool)
+    coalitions = memory.reshape(-1)[:4].reshape(2, 2)
+    coalitions[:] = [[1, 0], [0, 1]]
+    expected = perturb(image, segments, coalitions.copy(), ~image, channel_axis=None)
+    perturb(image, segments, coalitions, ~image, channel_axis=None, out=memory)
+    np.testing.assert_array_equal(memory, expected)
+
+
 def test_a_fractional_background_is_rounded_for_integers():
     assert perturb(IMAGE, SEGMENTS, [[0, 0]], 6.7).max() == 7
 

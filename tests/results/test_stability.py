@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+import limelens as ll
 from limelens.errors import InvalidInputError
 from limelens.results import Explanation, Samples
 from limelens.results.stability import (
@@ -9,6 +10,7 @@ from limelens.results.stability import (
     _fit,
     _rank_correlation,
     predicted_correlation,
+    split_half_reliability,
 )
 
 
@@ -184,3 +186,56 @@ def test_a_report_says_it_in_words():
         sizes=(10,), correlations=(-0.1,), overlaps=(0.0,), n_rows=20, correlation=0.0, k=5
     )
     assert never.calls_for(0.5) == np.inf
+
+
+def test_a_callable_target_is_refused_even_where_it_is_a_column_at_the_intact_image():
+    weights = np.random.default_rng(1).normal(size=(8, 2))
+
+    def predict(batch):
+        kept = (batch[:, 0] > 0.5) * 1.0
+        return np.stack([kept @ np.abs(weights[:, 0]), 4 - 3 * kept @ weights[:, 1]], axis=1)
+
+    lime = ll.Lime(segmenter=ll.Grid(cell=(1, 1)), fill=ll.Constant(0), n_samples=200)
+    found = lime.explain(np.ones((1, 8)), predict, target=lambda s: s.max(axis=1), rng=0)
+    assert found.target_values[0, 0] == found.scores[0]
+    with pytest.raises(InvalidInputError, match="is a function of the scores"):
+        found.stability_report(rng=0)
+
+
+def test_what_is_only_rounding_is_neither_strong_nor_certain():
+    settings = {"segmenter": ll.Grid(cell=(1, 1)), "fill": ll.Constant(0)}
+    image = np.array([[0.3, 0.8, 0.5]])
+
+    def predict(batch):
+        return batch[:, 0] @ np.array([-1.0, 0.0, 1.0])
+
+    for explainer in (ll.QuickShap(**settings), ll.KernelShap(**settings)):
+        found = explainer.explain(image, predict, rng=0)
+        for sign, segments in (("positive", [2]), ("negative", [0]), ("absolute", [2, 0])):
+            said = found.top_confidence(3, sign=sign)
+            assert said.segments.tolist() == segments
+            assert said.words == ("certain",) * len(segments)
+            assert said.set_probability == 1.0
+        assert found.top_segments(3).tolist() == [2]
+
+
+def test_a_posterior_mean_errs_besides_what_it_varies_by():
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=20_000)
+    seen = truth + rng.normal(scale=0.8, size=truth.shape)
+    mean, deviation = seen / (1 + 0.64), np.sqrt(0.64 / 1.64)
+    predicted = predicted_correlation(
+        mean[np.newaxis], np.full((1, len(mean)), deviation), shrunken=True
+    )
+    assert predicted[0] == pytest.approx(np.corrcoef(truth, mean)[0, 1], abs=0.01)
+
+
+def test_halves_tell_the_correlation_of_the_whole_with_the_truth():
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=20_000)
+    halves = truth + rng.normal(scale=1.2, size=(2, *truth.shape)) + np.array([[3.0], [-1.0]])
+    predicted = split_half_reliability(halves[:1], halves[1:])
+    whole = halves.mean(axis=0)
+    assert predicted[0] == pytest.approx(np.corrcoef(truth, whole)[0, 1], abs=0.01)
+    flat = np.ones((1, 5))
+    assert np.isnan(split_half_reliability(flat, np.arange(5.0)[np.newaxis])).all()

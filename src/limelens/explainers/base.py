@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from limelens._arrays import channels_back, channels_last, spatial_shape
+from limelens._attaching import attach_samples
 from limelens._progress import Reporter
 from limelens._typing import (
     Background,
@@ -29,7 +30,7 @@ from limelens._validation import (
     check_segments,
 )
 from limelens._warnings import warn
-from limelens.engine import Query, attach_samples
+from limelens.engine import Query
 from limelens.errors import InvalidInputError
 from limelens.masking.fills import ImageMean
 from limelens.results.explanation import Explanation
@@ -178,6 +179,7 @@ class Explainer:
     def _explanation(
         self, query: Query, attribution: Attribution, details: dict[str, Any]
     ) -> Explanation:
+        of_target = {"callable_target": True} if query.columns.is_callable else {}
         return Explanation(
             image=query.image.copy(),  # the caller's array may change, the explanation may not
             importances=attribution.importances,
@@ -194,7 +196,7 @@ class Explainer:
             samples=query.samples(),
             channel_axis=query.channel_axis,
             explainer=repr(self),
-            details=details | attribution.details,
+            details=details | attribution.details | of_target,
         )
 
 

@@ -62,9 +62,9 @@ class KernelShap(SegmentExplainer):
 
     Standard errors are those of that fit, pair by pair (HC3): zero if all coalitions were asked
     about. `fidelity` is the held-out R² of the additive model over the sampled coalitions, each
-    pair predicted by the fit to the others. `details`: `"exact"`, whether all coalitions were
-    asked about; `"n_pairs"`; `"training_fidelity"`. Memory is
-    O(batch_size · image + n_samples · (d + k)) bytes for k scores an image.
+    pair predicted by the fit to the others; where all were asked, nothing is held out. `details`:
+    `"exact"`, whether all coalitions were asked about; `"n_pairs"`; `"training_fidelity"`. Memory
+    is O(batch_size · image + n_samples · (d + k)) bytes for k scores an image.
 
     A longer design of the same seed starts with the shorter one: with `reuse=` raising
     `n_samples` costs only what is new.
@@ -151,7 +151,11 @@ def _fit_surrogate(query: Query, coalitions: Coalitions, surrogate: Surrogate) -
         importances,
         standard_errors=errors,
         fidelity=fit.fidelity,
-        reliability=None if errors is None else predicted_correlation(importances, errors),
+        reliability=(
+            None
+            if errors is None
+            else predicted_correlation(importances, errors, shrunken=fit.shrunken)
+        ),
         details={
             "exact": False,
             "n_pairs": len(coalitions) // 2,
@@ -174,16 +178,22 @@ def _fit_pairs(query: Query, coalitions: Coalitions) -> Attribution:
             f"the {len(first)} pairs of coalitions drawn do not determine every importance; what "
             "they leave open is shared equally. Raise n_samples.",
         )
+    elif np.isnan(fit.held_out).any():
+        warn(
+            f"of the {len(first)} pairs of coalitions drawn some are alone in determining an "
+            "importance, so standard errors, fidelity and reliability are not known. Raise "
+            "n_samples.",
+        )
     even = (first + second - intact - hidden) / 2
     return Attribution(
         fit.coefs,
         standard_errors=fit.standard_errors,
-        fidelity=_explained(values, _unfold(even, fit.held_out)),
+        fidelity=_explained(query, values, _unfold(even, fit.held_out)),
         reliability=predicted_correlation(fit.coefs, fit.standard_errors),
         details={
             "exact": False,
             "n_pairs": len(first),
-            "training_fidelity": _explained(values, _unfold(even, fit.residuals)),
+            "training_fidelity": _explained(query, values, _unfold(even, fit.residuals)),
         },
     )
 
@@ -199,7 +209,7 @@ def _fit_all(query: Query) -> Attribution:
     intact, hidden = query.ends()
     weights = shapley_kernel(coalitions)
     fit = constrained_least_squares(coalitions, values - hidden, intact - hidden, weights)
-    explained = _explained(values, fit.residuals, weights)
+    explained = _explained(query, values, fit.residuals, weights)
     errors = np.zeros_like(fit.coefs)
     return Attribution(
         fit.coefs,
@@ -210,7 +220,10 @@ def _fit_all(query: Query) -> Attribution:
     )
 
 
-def _explained(values: Floats, residuals: Floats, weights: Floats | None = None) -> Floats:
+def _explained(
+    query: Query, values: Floats, residuals: Floats, weights: Floats | None = None
+) -> Floats:
     """Return the R² that residuals leave, shape (t,); NaN where a target never changes."""
     weights = np.ones(len(values)) if weights is None else weights
-    return np.where(is_constant(values), np.nan, weighted_r2(values, values - residuals, weights))
+    explained = weighted_r2(values, values - residuals, weights)
+    return np.where(is_constant(values, *query.ends()), np.nan, explained)

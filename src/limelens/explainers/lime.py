@@ -108,7 +108,11 @@ class Lime(SegmentExplainer):
             importances=fit.importances,
             standard_errors=errors,
             fidelity=fit.fidelity,
-            reliability=None if errors is None else predicted_correlation(fit.importances, errors),
+            reliability=(
+                None
+                if errors is None
+                else predicted_correlation(fit.importances, errors, shrunken=fit.shrunken)
+            ),
             details={
                 "intercepts": fit.intercepts,
                 "training_fidelity": fit.training_fidelity,

@@ -11,7 +11,7 @@ from limelens.engine import Query
 from limelens.explainers.base import Attribution, SegmentExplainer
 from limelens.results.stability import predicted_correlation
 from limelens.surrogates.games import Game, as_game
-from limelens.surrogates.moments import is_constant, weighted_r2
+from limelens.surrogates.moments import is_constant, student, weighted_r2
 
 _BLOCK_BYTES = 16 * 2**20
 
@@ -38,11 +38,18 @@ class PermutationShapley(SegmentExplainer):
     :math:`\phi_j = \mathrm{mean}_\pi\, (v(P_j(\pi) \cup j) - v(P_j(\pi)))`. The reverse order
     adds to the complements, so all interactions of two segments are met exactly by each pair.
 
-    Standard errors come from the spread of the means of the pairs, order and reverse: standard
-    deviation / sqrt(n_permutations), NaN for a single one. `fidelity` is the held-out R² of the
-    additive model :math:`v(\emptyset) + \sum_{j \in S} \phi_j` over the coalitions that were
-    walked through, those of each pair predicted from the mean of the other pairs; NaN for a single
-    one.
+    Standard errors come from the n pairs, order and reverse. With :math:`s_j^2` the variance of
+    what they say of segment j and :math:`\bar s^2` its mean over the segments,
+
+    .. math:: \operatorname{SE}(\phi_j) = \frac{t_{.975, n}}{1.96}
+              \sqrt{\frac{(n - 1) s_j^2 + \bar s^2}{n^2}},
+
+    Student's t, so that 1.96 of them make a 95 % interval; a pair's worth of the others' variance,
+    as few pairs may agree on a segment by chance; NaN for a single pair.
+
+    `fidelity` is the held-out R² of the additive model
+    :math:`v(\emptyset) + \sum_{j \in S} \phi_j` over the coalitions that were walked through,
+    those of each pair predicted from the mean of the other pairs; NaN for a single one.
 
     Memory is O(batch_size · image + n_permutations · d · (d / 8 + k)) bytes for k scores an image.
 
@@ -55,6 +62,8 @@ class PermutationShapley(SegmentExplainer):
     sampling", Computers & Operations Research 36, 2009, doi:10.1016/j.cor.2008.04.004.
     R. Mitchell, J. Cooper, E. Frank, G. Holmes, "Sampling permutations for Shapley value
     estimation", Journal of Machine Learning Research 23, 2022, arXiv:2104.12199.
+    G. K. Smyth, "Linear models and empirical Bayes methods for assessing differential expression
+    in microarray experiments", 2004, doi:10.2202/1544-6115.1027 (variances that lend each other).
 
     Examples
     --------
@@ -83,12 +92,12 @@ class PermutationShapley(SegmentExplainer):
             part = slice(start, start + block)
             values[part] = walked_values(game, orders[part], intact, hidden)
         gains = antithetic_gains(values, orders)
-        importances, errors = gains.mean(axis=0), _spread(gains)
+        importances, variances = gains.mean(axis=0), _spread(gains)
         return Attribution(
             importances,
-            standard_errors=errors,
+            standard_errors=_bars(variances, n),
             fidelity=_held_out_r2(values, gains, orders),
-            reliability=predicted_correlation(importances, errors),
+            reliability=predicted_correlation(importances, np.sqrt(variances)),
             details={"n_orders": 2 * n},
         )
 
@@ -163,11 +172,18 @@ def _held_out_r2(walks: NDArray[np.float64], gains: Floats, orders: NDArray[np.i
     came = walks[:, :, 1:-1].reshape(-1, t)
     if not len(came):
         return np.full(t, np.nan)
-    return np.where(is_constant(came), np.nan, weighted_r2(came, said, np.ones(len(came))))
+    still = is_constant(came, walks[0, 0, 0], walks[0, 0, -1])
+    return np.where(still, np.nan, weighted_r2(came, said, np.ones(len(came))))
 
 
 def _spread(gains: Floats) -> Floats:
-    """Return the standard errors of the means over the first axis; NaN of a single one."""
+    """Return the variances, (t, d), of the means over the first axis; NaN of a single one."""
     if len(gains) == 1:
         return np.full(gains.shape[1:], np.nan)
-    return gains.std(axis=0, ddof=1) / np.sqrt(len(gains))
+    return gains.var(axis=0, ddof=1) / len(gains)
+
+
+def _bars(variances: Floats, n: int) -> Floats:
+    """Return the standard errors of means of n whose variances are estimated, shape (t, d)."""
+    shared = ((n - 1) * variances + variances.mean(axis=1, keepdims=True)) / n
+    return np.sqrt(shared) * student(n)

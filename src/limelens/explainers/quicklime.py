@@ -57,9 +57,9 @@ class QuickLime(SequentialExplainer):
     `details` says, per target where nothing else is said:
 
     * "status", of all targets the worst: "exact"; "converged"; "not converged"; "unreliable", the
-      error bars themselves cannot be trusted; "constant", the score changed by no more than
-      rounding. "message" says it in words; "statuses" and "messages" per target; "converged":
-      no target needs more calls;
+      error bars themselves cannot be trusted; "constant", the score changed by less than a
+      millionth, which is taken for rounding. "message" says it in words;
+      "statuses" and "messages" per target; "converged": no target needs more calls;
     * "n_calls"; "relative_error", predicted; "looks", the same after each block;
     * "links", "link_limits" (how close to 0 and 1 probabilities are taken at their word), "ratio"
       (squared leave-one-out error of log-odds over the identity's);

@@ -14,7 +14,7 @@ from limelens.engine import Query
 from limelens.errors import InvalidInputError
 from limelens.explainers.base import Attribution, FillExplainer
 from limelens.masking.soft import enlarging_factor, soft_composer, soft_masks
-from limelens.results.stability import predicted_correlation
+from limelens.results.stability import split_half_reliability
 from limelens.surrogates.moments import is_constant, weighted_r2
 
 CHUNK, CHUNK_BYTES = 64, 64 * 2**20
@@ -56,9 +56,10 @@ class Rise(FillExplainer):
     -----
     A mask is a random grid, enlarged by linear interpolation to one cell more than the image and
     shifted at random within a cell. Standard errors come from the spread over masks (ratio
-    estimates linearised). `fidelity` is a held-out R²: with D the debiased map of every other mask
-    alone, the scores of the rest are predicted from :math:`\sum_x D(x) M_n(x)` by the line fitted
-    to those but n; NaN below six masks. Masks are made three times and never stored: memory is
+    estimates linearised), `reliability` from how far the maps of every other mask and of the rest
+    agree. `fidelity` is a held-out R²: with D the debiased map of every other mask alone, the
+    scores of the rest are predicted from :math:`\sum_x D(x) M_n(x)` by the line fitted to those
+    but n; NaN below six masks. Masks are made three times and never stored: memory is
     O(batch_size · image + t · image + n_masks · (cells / 8 + k)).
 
     References
@@ -111,13 +112,18 @@ class Rise(FillExplainer):
         intact, _ = query.ends()
         halves = [_Sums.of(masks, uniform[h::2], p, values[h::2] - intact) for h in (0, 1)]
         sums = halves[0] + halves[1]
-        maps, errors = sums.debiased() if self.debiased else sums.published(p, intact)
-        flat = (len(maps), -1)
+
+        def estimate(sums: _Sums) -> tuple[Floats, Floats]:
+            return sums.debiased() if self.debiased else sums.published(p, intact)
+
+        maps, errors = estimate(sums)
+        # What errs the same everywhere changes no correlation, but is much of these errors.
+        first, second = (estimate(half)[0].reshape(len(maps), -1) for half in halves)
         return Attribution(
             importances=maps,
             standard_errors=errors,
             fidelity=_fidelity(halves, masks, uniform, p, values),
-            reliability=predicted_correlation(maps.reshape(flat), errors.reshape(flat)),
+            reliability=split_half_reliability(first, second),
             details={"p": p, "scale": "difference" if self.debiased else "mean score"},
         )
 
@@ -270,6 +276,7 @@ def _held_out(x: Floats, y: Floats) -> Floats:
         return np.full(y.shape, np.nan)
     flat = is_constant(x)
     x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+    x /= np.where(flat, 1.0, np.abs(x).max(axis=0))  # squares of tiny scores would underflow
     spread = np.where(flat, 1.0, np.square(x).sum(axis=0))
     slopes = np.where(flat, 0.0, (x * y).sum(axis=0) / spread)
     leverages = 1 / n + np.where(flat, 0.0, np.square(x) / spread)

@@ -88,5 +88,7 @@ def perturb(
         batch = check_out(out, shape, array.dtype)
         if np.may_share_memory(out, array) or np.may_share_memory(out, hidden):
             array, hidden = array.copy(), hidden.copy()
+        if np.may_share_memory(out, rows):
+            rows = rows.copy()
     SegmentComposer(array, hidden, labels, axis, len(rows)).write(rows, batch)
     return batch

@@ -117,8 +117,7 @@ def prepare_once(
     if not (callable(prepare) and callable(predict_prepared)):
         return None
     prepared = _prepare(prepare, np.concatenate([image[np.newaxis], backgrounds]))
-    # three, as the sum of two opposite ones is that of image and background
-    rows = np.arange(int(segments.max()) + 1) % 2 == np.array([[0], [1], [0]])
+    rows = _rows_that_tell_segments_apart(int(segments.max()) + 1)
     masked = coalition_composer(image, backgrounds[0], segments, channel_axis, len(rows))(rows)
     wanted = to_numpy(_prepare(prepare, masked))
 
@@ -151,6 +150,16 @@ def most_images(image: Image, prepared: PreparedImage | None) -> int:
     return max(1, most // max(1, n_bytes))
 
 
+def _rows_that_tell_segments_apart(n_segments: int) -> Coalitions:
+    """Return three coalitions, (3, d), that no flip or turn of the segments leaves as they are.
+
+    Up to eight segments have a code of three bits each of their own, others a random one.
+    """
+    codes = np.random.default_rng(0).integers(8, size=max(n_segments, 8))
+    codes[:8] = np.arange(8)
+    return (codes[:n_segments] >> np.arange(3)[:, np.newaxis] & 1).astype(np.bool_)
+
+
 def _prepare(prepare: Callable[[Any], Any], batch: Any) -> Any:
     prepared = prepare(batch)
     shape = getattr(prepared, "shape", None)
@@ -160,6 +169,9 @@ def _prepare(prepare: Callable[[Any], Any], batch: Any) -> Any:
             f"`predict_fn.prepare` was given {len(batch)} images and must return an array of "
             f"{len(batch)} prepared images; got {came}."
         )
+        raise InvalidInputError(msg)
+    if isinstance(prepared, np.ndarray) and prepared.dtype.kind not in "biufc":
+        msg = f"`predict_fn.prepare` must return numbers; got an array of {prepared.dtype}."
         raise InvalidInputError(msg)
     return prepared
 
@@ -186,5 +198,6 @@ def _equal(array: NDArray[Any], wanted: NDArray[Any]) -> bool:
         return True
     if wanted.dtype.kind != "f":
         return False
-    tolerance = 4 * np.finfo(wanted.dtype).eps * np.abs(wanted).max(initial=0)
+    largest = np.abs(wanted).max(initial=0, where=np.isfinite(wanted))
+    tolerance = 4 * np.finfo(wanted.dtype).eps * largest
     return bool(np.allclose(array, wanted, rtol=0, atol=tolerance, equal_nan=True))

@@ -78,7 +78,8 @@ class Explanation:
     explainer : str
         The explainer's repr.
     details : dict
-        What else the method has to say; its explainer documents the keys.
+        What else the method has to say; its explainer documents the keys. "callable_target" is
+        True where the targets are a function of the scores.
 
     Raises
     ------

@@ -5,6 +5,8 @@ from numpy.typing import NDArray
 
 from limelens._typing import Floats
 
+_ROUNDING = 1e-12
+
 SIGNS = ("positive", "negative", "absolute")
 
 
@@ -18,7 +20,7 @@ def strongest(importances: Floats, n: int, sign: str = "positive") -> NDArray[np
         At most so many; fewer where fewer have an importance of that sign.
     sign : {"positive", "negative", "absolute"}
         Segments that raise the score, that lower it, or both by their size. A segment of
-        importance zero is never among them. Ties keep the order of the ids.
+        importance zero, up to rounding, is never among them. Ties keep the order of the ids.
 
     Examples
     --------
@@ -30,7 +32,18 @@ def strongest(importances: Floats, n: int, sign: str = "positive") -> NDArray[np
     """
     strength = {"positive": importances, "negative": -importances, "absolute": np.abs(importances)}
     order = np.argsort(-strength[sign], kind="stable")
-    return order[strength[sign][order] > 0][:n]
+    return order[strength[sign][order] > rounding(importances)][:n]
+
+
+def rounding(importances: Floats) -> float:
+    """Return what is zero but for rounding: 1e-12 of the largest importance.
+
+    Examples
+    --------
+    >>> rounding(np.array([2.0, -5.0]))
+    5e-12
+    """
+    return _ROUNDING * float(np.abs(importances).max(initial=0.0))
 
 
 def sum_by_segment(heatmaps: Floats, segments: NDArray[np.intp]) -> Floats:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from limelens._typing import Coalitions, Floats
 from limelens._validation import check_choice, check_int, check_number, check_rng
 from limelens.errors import InvalidInputError
-from limelens.results.ranking import SIGNS, strongest
+from limelens.results.ranking import SIGNS, rounding, strongest
 from limelens.results.record import check_per_segment, find_target
 
 if TYPE_CHECKING:
@@ -23,7 +23,9 @@ _KERNEL_WIDTH = 0.25
 _FEWEST_ROWS = 16
 
 
-def predicted_correlation(importances: Floats, standard_errors: Floats) -> Floats:
+def predicted_correlation(
+    importances: Floats, standard_errors: Floats, *, shrunken: bool = False
+) -> Floats:
     """Predict the correlation of the importances with those of infinitely many samples.
 
     Parameters
@@ -31,6 +33,8 @@ def predicted_correlation(importances: Floats, standard_errors: Floats) -> Float
     importances : ndarray, shape (t, d)
     standard_errors : ndarray, shape (t, d)
         Of each importance, from the same fit.
+    shrunken : bool
+        Whether the importances are a posterior mean.
 
     Returns
     -------
@@ -42,8 +46,8 @@ def predicted_correlation(importances: Floats, standard_errors: Floats) -> Float
     -----
     Per target sqrt(1 - S / v), with v the variance of the importances over the segments and S the
     mean squared standard error, and 0 where S exceeds v: an estimate without bias varies by v
-    because the exact importances vary by v - S and it errs by S. (A posterior mean is shrunken,
-    and errs besides what it varies by: there it is sqrt(v / (v + S)).) Two runs with other seeds
+    because the exact importances vary by v - S and it errs by S. A posterior mean is shrunken,
+    and errs besides what it varies by: there it is sqrt(v / (v + S)). Two runs with other seeds
     correlate with each other by about the square of it; they share their bias, which this figure
     does not see.
 
@@ -59,8 +63,41 @@ def predicted_correlation(importances: Floats, standard_errors: Floats) -> Float
     variance = (importances / scale).var(axis=1)
     noise = np.mean((standard_errors / scale) ** 2, axis=1)
     constant = np.ptp(importances, axis=1) == 0
-    left = np.maximum(1.0 - noise / np.where(constant, 1.0, variance), 0.0)
-    return np.where(constant, np.nan, np.sqrt(left))
+    variance = np.where(constant, 1.0, variance)
+    share = variance / (variance + noise) if shrunken else np.maximum(1.0 - noise / variance, 0.0)
+    return np.where(constant, np.nan, np.sqrt(share))
+
+
+def split_half_reliability(first: Floats, second: Floats) -> Floats:
+    """Predict what `predicted_correlation` does, from the importances of two halves of the samples.
+
+    Parameters
+    ----------
+    first, second : ndarray, shape (t, d)
+
+    Returns
+    -------
+    correlations : ndarray of float64, shape (t,)
+        In [0, 1]; NaN for a target whose importances are all equal in a half.
+
+    Notes
+    -----
+    With r the correlation of the halves, 0 if negative: sqrt(2 r / (1 + r)), Spearman and Brown's
+    formula for twice the samples and its root for the exact importances on one side.
+
+    Examples
+    --------
+    >>> first = np.array([[1.0, 2.0, 3.0]])
+    >>> split_half_reliability(first, first), split_half_reliability(first, -first)
+    (array([1.]), array([0.]))
+    """
+    centred = [each - each.mean(axis=1, keepdims=True) for each in (first, second)]
+    sizes = [np.abs(each).max(axis=1, keepdims=True) for each in centred]
+    a, b = (c / np.where(size > 0, size, 1.0) for c, size in zip(centred, sizes, strict=True))
+    norms = np.sqrt(np.square(a).sum(axis=1) * np.square(b).sum(axis=1))
+    constant = norms == 0
+    r = np.clip((a * b).sum(axis=1) / np.where(constant, 1.0, norms), 0.0, 1.0)
+    return np.where(constant, np.nan, np.sqrt(2.0 * r / (1.0 + r)))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -137,7 +174,7 @@ def top_confidence(
     draws = importances + _errors(explanation, row)
     strength = {"positive": draws, "negative": -draws, "absolute": np.abs(draws)}[sign]
     ranks = (-strength).argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
-    among = (ranks < k) & (strength > 0)
+    among = (ranks < k) & (strength > rounding(importances))
     membership = among[:, reported].mean(axis=0)
     words = tuple(
         "certain" if p >= _CERTAIN else "likely" if p >= _LIKELY else "open" for p in membership
@@ -292,6 +329,7 @@ def _rows_of(explanation: "Explanation", row: int) -> tuple[Coalitions, Floats]:
     column, known = explanation.targets[row], explanation.target_values
     scores = explanation.scores
     plain = column < len(scores) and (known is None or known[row, 0] == scores[column])
+    plain = plain and not explanation.details.get("callable_target", False)
     if not plain or samples.scores.shape[1] != len(scores):
         msg = (
             "`target` must be a score column for a stability report; "

@@ -28,6 +28,9 @@ class Fit:
         because the target is constant.
     training_fidelity : array_like, shape (t,)
         Weighted R² on the rows of the fit itself; NaN where the target is constant.
+    shrunken : bool, optional
+        Whether importances are a posterior mean and `standard_errors` its standard deviations, so
+        that the exact importances vary more than these, not less.
     details : dict, optional
         Anything else worth keeping: numbers, strings, lists, dicts and arrays.
 
@@ -49,6 +52,7 @@ class Fit:
     standard_errors: Floats | None = None
     fidelity: Floats
     training_fidelity: Floats
+    shrunken: bool = False
     details: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

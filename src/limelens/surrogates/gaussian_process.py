@@ -107,6 +107,7 @@ class GaussianProcess:
             standard_errors=errors,
             fidelity=weighted_r2(values, held_out, weights) + unknown,
             training_fidelity=weighted_r2(values, fitted, weights) + unknown,
+            shrunken=True,
             details={"additive": hyper[0], "noise": hyper[1]},
         )
 

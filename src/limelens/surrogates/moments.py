@@ -11,6 +11,7 @@ from limelens._validation import check_rows
 
 # Relative to what they are compared with, these are rounding noise.
 _CONSTANT = 1e-12
+_NORMAL_95 = 1.959963984540054
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -101,9 +102,19 @@ def rows_that_count(
     return coalitions[counted], values[counted], weights[counted]
 
 
-def is_constant(values: Floats) -> NDArray[np.bool_]:
-    """Return which targets are constant up to rounding, shape (t,)."""
-    return np.ptp(values, axis=0) <= _CONSTANT * np.abs(values).max(axis=0)
+def is_constant(values: Floats, *others: Floats) -> NDArray[np.bool_]:
+    """Return which targets are constant up to rounding, shape (t,).
+
+    `others` are values, shape (t,) each, as large as which the rounding may be.
+
+    Examples
+    --------
+    >>> values = np.array([[1e-15, 1.0], [0.0, 2.0]])
+    >>> is_constant(values), is_constant(values, np.array([0.5, 0.5]))
+    (array([False, False]), array([ True, False]))
+    """
+    largest = np.abs(np.stack([np.abs(values).max(axis=0), *others])).max(axis=0)
+    return np.ptp(values, axis=0) <= _CONSTANT * largest
 
 
 def weighted_moments(coalitions: Coalitions, scores: Floats, weights: Floats) -> Moments:
@@ -154,6 +165,21 @@ def weighted_moments(coalitions: Coalitions, scores: Floats, weights: Floats) ->
     )
 
 
+def student(degrees_of_freedom: int) -> float:
+    """Return the 97.5 % quantile of Student's t over that of the normal distribution.
+
+    Standard errors from an estimated variance, multiplied by it, make a 95 % interval of 1.96 each.
+
+    Examples
+    --------
+    >>> round(student(10), 3)
+    1.137
+    """
+    from scipy.special import stdtrit  # noqa: PLC0415
+
+    return float(stdtrit(degrees_of_freedom, 0.975)) / _NORMAL_95
+
+
 def weighted_r2(values: Floats, predictions: Floats, weights: Floats) -> Floats:
     """Return the weighted R² of predictions, one a target; NaN where a target is constant.
 
@@ -182,7 +208,8 @@ def weighted_r2(values: Floats, predictions: Floats, weights: Floats) -> Floats:
 def _explained(errors: Floats, totals: Floats) -> Floats:
     """Return ``1 - errors / totals``, NaN where the total is zero."""
     varies = totals > 0
-    ratios = np.divide(errors, totals, out=np.full(len(totals), np.nan), where=varies)
+    with np.errstate(over="ignore"):  # minus infinity says it
+        ratios = np.divide(errors, totals, out=np.full(len(totals), np.nan), where=varies)
     return 1.0 - ratios
 
 

@@ -9,10 +9,9 @@ from limelens._typing import Coalitions, Floats
 from limelens.errors import InvalidInputError
 from limelens.surrogates.fit import Fit
 from limelens.surrogates.mask_kernel import distinct_rows, signs
-from limelens.surrogates.moments import is_constant, rows_that_count, weighted_r2
+from limelens.surrogates.moments import is_constant, rows_that_count, student, weighted_r2
 from limelens.surrogates.rows import average_rows
 
-_NORMAL_95 = 1.959963984540054
 _FULL_LEVERAGE = 1e-9
 
 
@@ -69,7 +68,7 @@ class PairContrasts:
         n, d = design.shape
         residuals = odd - design @ halves
         # Student's t instead of the normal distribution: the variance is estimated from n - d.
-        spread = np.sqrt(np.square(residuals).sum(axis=0) / (n - d)) * _student(n - d)
+        spread = np.sqrt(np.square(residuals).sum(axis=0) / (n - d)) * student(n - d)
         slack = 1.0 - np.einsum("pi,ij,pj->p", design, inverse, design)
         slack[slack < _FULL_LEVERAGE] = np.nan
         both = np.concatenate([values[first], values[second]])
@@ -122,10 +121,3 @@ def _inverse(design: Floats) -> Floats:
         )
         raise InvalidInputError(msg)
     return np.asarray(np.linalg.inv(gram))
-
-
-def _student(degrees_of_freedom: int) -> float:
-    """Return the 97.5 % quantile of Student's t over that of the normal distribution."""
-    from scipy.special import stdtrit  # noqa: PLC0415
-
-    return float(stdtrit(degrees_of_freedom, 0.975)) / _NORMAL_95

@@ -12,8 +12,8 @@ from limelens.surrogates.mask_kernel import distinct_rows, relevance
 N_RIVALS = 30
 
 _STILL = 1e-150  # the square of less is no number
-_STILL_LOG_ODDS = 1e-5
-_ROUNDING = 1e-6
+_STILL_LOG_ODDS = 4e-6  # a millionth of a probability at one half
+_ROUNDING = 1e-6  # networks answer in float32
 _SUM_TOLERANCE = 1e-3
 _FEWEST_DISTINCT = 0.5
 
@@ -67,11 +67,16 @@ class Rows:
         return bool(seen.min() >= 0 and seen.max() <= 1)
 
     def is_still(self, target: int) -> bool:
-        """Tell whether a target never changed by more than rounding errors."""
+        """Tell whether a target never changed by more than may be rounding.
+
+        Where all coalitions were asked nothing is guessed from differences, so that all count.
+        """
         values = self.values[:, target]
         change = np.ptp(values)
         if len(values) < 3 or change <= _STILL:
             return True
+        if self.complete:
+            return False
         if self.is_probability(target):
             return bool(np.ptp(log_odds(values, self.limits)) < _STILL_LOG_ODDS)
         return bool(change < _ROUNDING * np.abs(values).max())

@@ -44,8 +44,8 @@ def judge(fit: TargetFit, *, tolerance: float, n_calls: int) -> Verdict:
     Returns
     -------
     Verdict
-        "exact": every coalition was asked. "constant": the score changed by no more than
-        rounding (of a probability: less than it takes to leave 0 or 1). "unreliable": the
+        "exact": every coalition was asked. "constant": the score changed by less than a
+        millionth (or never left 0 or 1), which is taken for rounding. "unreliable": the
         error bars themselves cannot be trusted, because the probability is at 0 or 1 in over 10 %
         of the coalitions, the surrogate's squared errors are over twice what it expects, or fewer
         than about five coalitions carry the score's variation. "converged" and "not converged":
@@ -54,7 +54,10 @@ def judge(fit: TargetFit, *, tolerance: float, n_calls: int) -> Verdict:
     if fit.link == "exact":
         return Verdict(status="exact", message=f"exact: all {n_calls} coalitions were asked")
     if fit.link == "none":
-        message = f"constant: over {n_calls} coalitions the score changed by no more than rounding"
+        message = (
+            f"constant: over {n_calls} coalitions the score changed by less than a millionth, "
+            "which is taken for rounding"
+        )
         return Verdict(status="constant", message=message)
     if fit.doubt:
         return Verdict(status="unreliable", message=_unreliable(fit, n_calls))
