@@ -3,7 +3,7 @@
     python tests/benchmarks/bench_memory.py [--full]
 
 Prints a Markdown table. The model is nearly free. `--full` shows the 12-megapixel photograph and
-the 100-megapixel scan 10,000 masked images each, which takes most of an hour.
+the 100-megapixel scan 10,000 masked images each, which takes a quarter of an hour to most of one.
 """
 
 import argparse
