@@ -283,16 +283,17 @@ MOVES = {
     "half a turn": lambda batch: batch[:, ::-1, ::-1],
     "a quarter": lambda batch: np.rot90(batch, axes=(1, 2)),
     "transposed": lambda batch: batch.swapaxes(1, 2),
-    "rolled by two cells": lambda batch: np.roll(batch, 2 * (batch.shape[1] // 7), axis=1),
+    "rolled by two cells": lambda batch: np.roll(batch, 4, axis=1),  # of two pixels each
 }
 
 
-@pytest.mark.parametrize("move", MOVES)
-@pytest.mark.parametrize("cells", [4, 9, 16, 49, 100])
+@pytest.mark.parametrize(
+    ("move", "cells"),
+    # two cells of four are all the way round
+    [(m, c) for m in MOVES for c in (4, 9, 16, 49, 100) if (m, c) != ("rolled by two cells", 4)],
+)
 def test_what_moves_pixels_is_refused_on_any_grid(move, cells):
     side = int(np.sqrt(cells))
-    if move == "rolled by two cells" and cells != 49:
-        return
     image = np.random.default_rng(0).integers(0, 256, (side * 2, side * 2, 3)).astype(np.uint8)
     segments = Grid(cells)(image)
     assert segments.max() + 1 == cells

@@ -269,12 +269,12 @@ def test_reliability_of_a_posterior_mean_is_about_the_true_correlation():
 
     said, true, as_if_unbiased = [], [], []
     for seed in range(12):
-        table = np.random.default_rng(seed).normal(size=(1, 12)) * np.ones((1, 12))
+        weights = np.random.default_rng(seed).normal(size=12)
         pairs = np.random.default_rng(seed + 99).normal(size=(12, 12)) / 4
 
-        def predict(batch, table=table, pairs=pairs):
+        def predict(batch, weights=weights, pairs=pairs):
             z = (batch[:, 0] > 0.5) * 1.0
-            return z @ table[0] + np.einsum("ni,ij,nj->n", z, pairs, z)
+            return z @ weights + np.einsum("ni,ij,nj->n", z, pairs, z)
 
         exact = ll.ExactShapley(segmenter=ll.Grid(cell=(1, 1)), fill=ll.Constant(0)).explain(
             np.ones((1, 12)), predict, rng=0

@@ -328,8 +328,11 @@ def _rows_of(explanation: "Explanation", row: int) -> tuple[Coalitions, Floats]:
         raise InvalidInputError(msg)
     column, known = explanation.targets[row], explanation.target_values
     scores = explanation.scores
-    plain = column < len(scores) and (known is None or known[row, 0] == scores[column])
-    plain = plain and not explanation.details.get("callable_target", False)
+    plain = (
+        not explanation.details.get("callable_target", False)
+        and column < len(scores)
+        and (known is None or known[row, 0] == scores[column])
+    )
     if not plain or samples.scores.shape[1] != len(scores):
         msg = (
             "`target` must be a score column for a stability report; "
