@@ -34,7 +34,9 @@ from limelens.engine import Query
 from limelens.errors import InvalidInputError
 from limelens.masking.fills import ImageMean
 from limelens.results.explanation import Explanation
+from limelens.results.stability import predicted_correlation
 from limelens.segmenting.superpixels import Slic
+from limelens.surrogates.fit import Fit
 from limelens.targets import Target
 
 
@@ -283,6 +285,13 @@ def read_only(image: NDArray[Any]) -> NDArray[Any]:
     view = image.view()
     view.flags.writeable = False
     return view
+
+
+def fit_reliability(importances: Floats, fit: Fit) -> Floats | None:
+    """Return the predicted correlation of fitted importances; None without standard errors."""
+    if fit.standard_errors is None:
+        return None
+    return predicted_correlation(importances, fit.standard_errors, shrunken=fit.shrunken)
 
 
 def _warn_of_constant_scores(query: Query) -> None:

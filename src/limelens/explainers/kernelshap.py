@@ -9,7 +9,7 @@ from limelens._validation import check_callable, check_int
 from limelens._warnings import warn
 from limelens.engine import Query
 from limelens.errors import InvalidInputError
-from limelens.explainers.base import Attribution, SegmentExplainer
+from limelens.explainers.base import Attribution, SegmentExplainer, fit_reliability
 from limelens.results.stability import predicted_correlation
 from limelens.sampling.designs import ShapleySizes
 from limelens.surrogates.constrained import constrained_least_squares, shapley_kernel
@@ -146,16 +146,11 @@ def _fit_surrogate(query: Query, coalitions: Coalitions, surrogate: Surrogate) -
     fit = check_fit(surrogate(rows, values, np.ones(len(rows))), values.shape[1], d)
     gaps = values[0] - values[1] - fit.importances.sum(axis=1)
     importances = fit.importances + gaps[:, np.newaxis] / d
-    errors = fit.standard_errors
     return Attribution(
         importances,
-        standard_errors=errors,
+        standard_errors=fit.standard_errors,
         fidelity=fit.fidelity,
-        reliability=(
-            None
-            if errors is None
-            else predicted_correlation(importances, errors, shrunken=fit.shrunken)
-        ),
+        reliability=fit_reliability(importances, fit),
         details={
             "exact": False,
             "n_pairs": len(coalitions) // 2,

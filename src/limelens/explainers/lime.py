@@ -9,8 +9,7 @@ from limelens._typing import Sampler
 from limelens._validation import check_callable, check_flag, check_int, check_number
 from limelens.engine import Query
 from limelens.errors import InvalidInputError
-from limelens.explainers.base import Attribution, SegmentExplainer
-from limelens.results.stability import predicted_correlation
+from limelens.explainers.base import Attribution, SegmentExplainer, fit_reliability
 from limelens.sampling.samplers import Bernoulli
 from limelens.surrogates.fit import Surrogate, check_fit
 from limelens.surrogates.kernels import cosine_distance, kernel_weights
@@ -103,16 +102,11 @@ class Lime(SegmentExplainer):
         weights = kernel_weights(cosine_distance(coalitions), self.kernel_width)
         fit = self.surrogate(coalitions, values, weights)
         fit = check_fit(fit, values.shape[1], query.n_segments)
-        errors = fit.standard_errors
         return Attribution(
             importances=fit.importances,
-            standard_errors=errors,
+            standard_errors=fit.standard_errors,
             fidelity=fit.fidelity,
-            reliability=(
-                None
-                if errors is None
-                else predicted_correlation(fit.importances, errors, shrunken=fit.shrunken)
-            ),
+            reliability=fit_reliability(fit.importances, fit),
             details={
                 "intercepts": fit.intercepts,
                 "training_fidelity": fit.training_fidelity,
