@@ -19,7 +19,7 @@ LAYERS = {
     "_sizes": 1.5,
     **dict.fromkeys(("targets", "segmenting", "sampling", "masking", "adapters", "testing"), 2),
     **dict.fromkeys(("_answers", "_progress", "ledger", "results.samples", "pictures"), 2),
-    "_attaching": 2.5,
+    **dict.fromkeys(("_attaching", "_inbox"), 2.5),
     **dict.fromkeys(("engine", "surrogates", "results"), 3),
     "differentiable": 3.5,
     "explainers.base": 4,

@@ -8,7 +8,7 @@ import pytest
 from limelens.engine import Query
 from limelens.errors import InvalidInputError, LimelensWarning, PredictionError
 from limelens.results.samples import Samples
-from limelens.testing import AdditiveModel, Recorder
+from limelens.testing import AdditiveModel, Recorder, TableGame, all_coalitions
 
 SEGMENTS = np.array([[0, 0, 1, 1], [2, 2, 3, 3]])
 IMAGE = np.arange(1, 9, dtype=np.uint8).reshape(2, 4)
@@ -445,3 +445,13 @@ def test_streams_of_other_masks_have_keys_of_their_own():
         other.stream(keys[:, :1], compose)
     with pytest.raises(InvalidInputError, match="kind of masks"):
         Query(IMAGE, None, model, BACKGROUND, None, mask_kind="discs", reuse=asked.samples())
+
+
+@pytest.mark.parametrize("target", [[3, 1], lambda scores: scores[:, [3, 1]]])
+def test_target_values_are_asked_for_in_chunks_without_a_difference(target, monkeypatch):
+    table = np.random.default_rng(0).normal(size=(2**4, 5))
+    image, labels = np.ones((1, 4)), np.arange(4)[np.newaxis]
+    model = TableGame(labels, table, image=image, background=0)
+    asked = Query(image, None, model, np.zeros((1, 1, 4)), labels, target=target)
+    monkeypatch.setattr("limelens.engine.CHUNK_BYTES", 3 * 8 * 5)
+    np.testing.assert_array_equal(asked.ask_values(all_coalitions(4)), table[:, [3, 1]])

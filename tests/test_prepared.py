@@ -5,7 +5,7 @@ import pytest
 
 from limelens import Constant, Grid, Lime, Noise, Occlusion
 from limelens.engine import Query
-from limelens.errors import InvalidInputError, LimelensWarning
+from limelens.errors import InvalidInputError, LimelensWarning, PredictionError
 from limelens.masking.blocks import border_positions
 from limelens.masking.device_table import device_table, to_numpy
 from limelens.masking.prepared import prepare_once
@@ -232,18 +232,35 @@ def fetches(model, monkeypatch, memory=None):
             raise MemoryError("RESOURCE_EXHAUSTED")
         return to_numpy(scores)
 
-    monkeypatch.setattr("limelens.engine.to_numpy", fetch)
+    monkeypatch.setattr("limelens._inbox.to_numpy", fetch)
 
 
 def test_scores_stay_on_the_device_for_eight_batches(mutable, monkeypatch):
     model, z = Slow(mutable), np.random.default_rng(0).random((40, 4)) < 0.5
     z = np.unique(z, axis=0)[1:-1][:10]
     fetches(model, monkeypatch)
-    asked = query(model, batch_size=1)
+    asked = query(model, batch_size=1, report=lambda done, total: model.events.append("opened"))
     model.events.clear()
     scores = asked.ask(z)
-    assert model.events == ["asked"] * 8 + ["fetched"] * 8 + ["asked"] * 2 + ["fetched"] * 2
+    # the device has work again before the host looks at what it fetched
+    at_first = ["asked"] * 8 + ["fetched"] * 8 + ["asked"] + ["opened"] * 8 + ["asked"]
+    assert model.events == at_first + ["fetched", "opened"] * 2
     np.testing.assert_allclose(scores, query(Model()).ask(z), rtol=1e-12)
+
+
+def test_a_score_that_is_none_loses_no_other(mutable, monkeypatch):
+    rows = np.unique(np.random.default_rng(0).random((40, 4)) < 0.5, axis=0)[1:-1][:11]
+    model = Slow(mutable)
+    monkeypatch.setattr(
+        "limelens._inbox.to_numpy",
+        lambda scores: to_numpy(scores) * (np.nan if len(model.events) == 8 else 1),
+    )
+    asked = query(model, batch_size=1)
+    model.events.clear()
+    with pytest.raises(PredictionError, match="NaN") as caught:
+        asked.ask(rows)
+    assert len(model.events) == 9  # the ninth is sent before the first eight are looked at
+    assert caught.value.samples.coalitions[2:].tolist() == [rows[8].tolist()]
 
 
 def test_what_was_sent_is_kept_when_the_model_fails(mutable):

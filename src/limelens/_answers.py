@@ -112,9 +112,9 @@ def _apart(scores: NDArray[Any], others: NDArray[Any]) -> float:
 
 def _usable(scores: NDArray[Any]) -> NDArray[np.bool_]:
     """Return which scores are finite and can be squared."""
-    if scores.dtype.kind != "f":
-        return np.ones(scores.shape, dtype=bool)
-    return np.asarray(np.abs(scores) <= min(LARGEST_SCORE, float(np.finfo(scores.dtype).max)))
+    if scores.dtype.kind != "f" or float(np.finfo(scores.dtype).max) <= LARGEST_SCORE:
+        return np.isfinite(scores)
+    return np.asarray(np.abs(scores) <= LARGEST_SCORE)
 
 
 def _kind(raw: object) -> str:

@@ -39,6 +39,9 @@ Segmenter: TypeAlias = Callable[[Image], Any]
 Fill: TypeAlias = Callable[[Image, Any], Any]
 """Channels-last image and segments (or None) -> background(s) of the image's shape."""
 
+Game: TypeAlias = "Callable[[Coalitions], Floats]"
+"""Coalitions `(n, d)` -> target values `(n, t)`."""
+
 Sampler: TypeAlias = Callable[[int, int, np.random.Generator], Any]
 """`(n, d, rng)` -> coalitions `(n, d)`."""
 
@@ -59,6 +62,7 @@ __all__ = [
     "Coalitions",
     "Fill",
     "Floats",
+    "Game",
     "Image",
     "Masks",
     "PredictFn",

@@ -1,7 +1,6 @@
 """Masked batch -> scores: one image asked of one model, every answer kept."""
 
-import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias, TypeVar
 
 import numpy as np
@@ -15,6 +14,7 @@ from limelens._answers import (
     check_scores,
 )
 from limelens._attaching import Attaching
+from limelens._inbox import Answer, Inbox
 from limelens._typing import (
     Background,
     Batch,
@@ -31,18 +31,15 @@ from limelens._warnings import warn
 from limelens.errors import InvalidInputError, add_note, is_out_of_memory
 from limelens.ledger import Ledger
 from limelens.masking.compose import coalition_composer
-from limelens.masking.device_table import is_device_array, to_numpy
+from limelens.masking.device_table import is_device_array
 from limelens.masking.prepared import PreparedImage, most_images, prepare_once
 from limelens.results.samples import Samples, fingerprint
 from limelens.targets import Target, TargetColumns, find_target, reduce_scores, value_names
 
-WAITING_BATCHES = 8
-"""Batches whose scores are left on a device: to fetch them is to wait for all that was sent."""
+CHUNK_BYTES = 32 * 2**20
+"""What the scores that a callable target is given at once may take."""
 
 T = TypeVar("T")
-
-Answer: TypeAlias = Callable[[], Scores]
-"""Waits for a batch's scores (b, k) and checks them."""
 
 Compose: TypeAlias = Callable[[NDArray[np.intp], int], Batch]
 """Row numbers `(b,)` and a background's number -> a fresh masked batch."""
@@ -132,13 +129,17 @@ class Query:
 
     def ask(self, coalitions: Coalitions) -> Scores:
         """Return the scores, shape (n, k), of coalitions (n, d); True where kept."""
-        keys = np.packbits(coalitions, axis=1)
+        return self._ledger.find(self._ask(coalitions))
 
-        def compose(rows: NDArray[np.intp], background: int) -> Batch:
-            return self._composer(background, len(coalitions))(coalitions[rows])
-
-        predict_fn = self.predict_fn if self._prepared is None else self._prepared.predict
-        return self._answer(keys, compose, predict_fn)
+    def ask_values(self, coalitions: Coalitions) -> Floats:
+        """Return the target values, shape (n, t), of coalitions (n, d); True where kept."""
+        keys = self._ask(coalitions)
+        if self.columns.reduce is None:
+            return self._ledger.find(keys, self.targets).astype(np.float64)
+        # a callable is given copies of all scores, a thousand an image perhaps
+        rows = max(1, CHUNK_BYTES // (8 * len(self.intact_scores)))
+        parts = [keys[start : start + rows] for start in range(0, len(keys), rows)]
+        return np.concatenate([self.values(self._ledger.find(part)) for part in parts])
 
     def stream(self, keys: NDArray[np.uint8], compose: Compose) -> Scores:
         """Return the scores, shape (n, k), of any masked images, one key a row.
@@ -151,7 +152,9 @@ class Query:
         compose : callable
             `(rows, background)` -> fresh batch of those rows with that background.
         """
-        return self._answer(keys, compose, self.predict_fn)
+        keys = np.ascontiguousarray(keys)
+        self._pay(keys, compose, self.predict_fn)
+        return self._ledger.find(keys)
 
     def in_batches(
         self, n: int, score: Callable[[slice], T], keep: Callable[[slice, T], None]
@@ -211,8 +214,19 @@ class Query:
         """Whether scores are left on a device until several batches are there."""
         return self._prepared is not None and not self._prepared.on_host
 
-    def _answer(self, keys: NDArray[np.uint8], compose: Compose, predict_fn: PredictFn) -> Scores:
-        keys = np.ascontiguousarray(keys)
+    def _ask(self, coalitions: Coalitions) -> NDArray[np.uint8]:
+        """Have the scores of coalitions in the ledger, and return their keys."""
+        keys = np.packbits(coalitions, axis=1)
+
+        def compose(rows: NDArray[np.intp], background: int) -> Batch:
+            return self._composer(background, len(coalitions))(coalitions[rows])
+
+        predict_fn = self.predict_fn if self._prepared is None else self._prepared.predict
+        self._pay(keys, compose, predict_fn)
+        return keys
+
+    def _pay(self, keys: NDArray[np.uint8], compose: Compose, predict_fn: PredictFn) -> None:
+        """Have the scores of all keys in the ledger."""
         self._set_width(keys.shape[1])
 
         def score(rows: NDArray[np.intp]) -> list[Answer]:
@@ -231,7 +245,6 @@ class Query:
                         raise
                     self._halve(self.batch_size, error)
                     missing = self._ledger.missing(keys)
-        return self._ledger.find(keys)
 
     def _end_keys(self) -> NDArray[np.uint8]:
         if self.segments is None:
@@ -259,7 +272,7 @@ class Query:
         scores = self._ledger.scores()
         self._width = width
         self._ledger = Ledger()
-        self._ledger.extend(self._end_keys(), scores)
+        self._ledger.extend(self._end_keys()[: len(scores)], scores)
 
     def _probe(self) -> None:
         keys = self._end_keys()[: 1 + min(1, len(self.backgrounds))]
@@ -272,7 +285,7 @@ class Query:
             images = np.concatenate([ends[end] for end in missing], dtype=self.image.dtype)
 
             def score(rows: slice) -> Scores:
-                return self._send(images[rows].copy(), self.predict_fn)()
+                return self._receive(self._send(images[rows].copy(), self.predict_fn))
 
             parts: list[Scores] = []
             self.in_batches(len(images), score, lambda _, scores: parts.append(scores))
@@ -293,7 +306,7 @@ class Query:
 
     def _check_prepared(self, prepared: PreparedImage, intact: Scores) -> None:
         batch = prepared.composer(0, 1)(np.ones((1, self.n_segments), dtype=np.bool_))
-        check_one_model(self._send(batch, prepared.predict)()[0], intact)
+        check_one_model(self._receive(self._send(batch, prepared.predict))[0], intact)
 
     def _score_missing(
         self,
@@ -302,34 +315,22 @@ class Query:
         score: Callable[[NDArray[np.intp]], list[Answer]],
     ) -> None:
         total = self.n_predictions + len(missing) * len(self.backgrounds)
-        waiting: list[tuple[slice, list[Answer]]] = []
+        self._ledger.expect(len(missing))
 
         def receive(part: slice, answers: list[Answer]) -> None:
-            scores = _mean(np.stack([answer() for answer in answers]))
+            scores = _mean([self._receive(answer) for answer in answers])
             self._ledger.extend(keys[missing[part]], scores)
             if self.report is not None:
                 self.report(self.n_predictions, total)
 
-        def receive_all() -> None:
-            with contextlib.ExitStack() as last_in_first_out:  # all, though one of them raises
-                while waiting:
-                    last_in_first_out.callback(receive, *waiting.pop())
-
-        def keep(part: slice, answers: list[Answer]) -> None:
-            if not self._waits:
-                receive(part, answers)
-                return
-            waiting.append((part, answers))
-            if len(waiting) == WAITING_BATCHES:
-                receive_all()
-
+        inbox = Inbox(receive, waits=self._waits)
         try:
-            self.in_batches(len(missing), lambda part: score(missing[part]), keep)
+            self.in_batches(len(missing), lambda part: score(missing[part]), inbox.add)
         finally:
-            receive_all()
+            inbox.open_all()
 
     def _send(self, batch: Batch, predict_fn: PredictFn) -> Answer:
-        """Ask the model; scores on a device are fetched when the answer is called for."""
+        """Ask the model; what it answers on a device stays there."""
         n_images = batch.shape[0]
         try:
             raw = predict_fn(batch)
@@ -338,17 +339,22 @@ class Query:
             raise
         # the probe asks the model itself, which has to answer in NumPy
         if predict_fn is not self.predict_fn and self._waits and is_device_array(raw):
-            return lambda: self._receive(to_numpy(raw), n_images)
-        scores = self._receive(raw, n_images)
-        return lambda: scores
+            return Answer(raw, n_images)
+        # models may answer in one and the same buffer
+        return Answer(self._check(raw, n_images).copy(), n_images, checked=True)
 
-    def _receive(self, raw: object, n_images: int) -> Scores:
+    def _receive(self, answer: Answer) -> Scores:
+        """Return the scores, shape (b, k), of a batch, once they are there."""
+        if answer.checked:
+            return answer.raw
+        answer.fetch()
+        return self._check(answer.raw, answer.n_images)
+
+    def _check(self, raw: object, n_images: int) -> Scores:
         scores = check_scores(raw, n_images, any_rank=callable(self._target))
         if scores.ndim > 2 and callable(self._target):
             self._reduces = True
             scores = reduce_scores(self._target, scores)
-        else:
-            scores = scores.copy()  # models may answer in one and the same buffer
         self._ledger.check_columns(scores.shape[1])
         self.n_predictions += n_images
         return scores
@@ -388,5 +394,7 @@ class Query:
         return tuple(names[column] for column in self.targets)
 
 
-def _mean(scores: Scores) -> Scores:
-    return scores[0] if len(scores) == 1 else np.asarray(scores.mean(axis=0, dtype=np.float64))
+def _mean(scores: Scores | Sequence[Scores]) -> Scores:
+    if len(scores) == 1:
+        return scores[0]
+    return np.asarray(np.mean(scores, axis=0, dtype=np.float64))

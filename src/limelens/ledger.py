@@ -1,5 +1,7 @@
 """Rows paid for: key bytes -> row of scores."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,16 +24,30 @@ class Ledger:
 
     def __init__(self) -> None:
         self._rows: dict[bytes, int] = {}
-        self._blocks: list[Scores] = []
+        self._scores: Scores = np.empty((0, 1))
+        self._expected = 0
 
     def __len__(self) -> int:
         return len(self._rows)
 
+    def expect(self, n_rows: int) -> None:
+        """Make room for this many further rows in one piece once the first of them comes."""
+        self._expected = len(self) + n_rows
+
     def extend(self, keys: NDArray[np.uint8], scores: Scores) -> None:
-        """Add rows whose keys are new."""
-        for key in _as_bytes(keys):
-            self._rows[key] = len(self._rows)
-        self._blocks.append(scores)
+        """Add a copy of rows whose keys are new."""
+        start, stop = len(self), len(self) + len(keys)
+        if start == 0:
+            self._scores = np.empty((max(stop, self._expected), scores.shape[1]), scores.dtype)
+        dtype = np.result_type(self._scores, scores)
+        if stop > len(self._scores) or dtype != self._scores.dtype:
+            n_rows = max(stop, self._expected, len(self._scores) * 9 // 8)  # seldom, if ever, again
+            earlier = self.scores()
+            self._scores = np.empty((n_rows, scores.shape[1]), dtype)
+            self._scores[:start] = earlier
+        self._scores[start:stop] = scores
+        for row, key in enumerate(_as_bytes(keys), start=start):
+            self._rows[key] = row
 
     def missing(self, keys: NDArray[np.uint8]) -> NDArray[np.intp]:
         """Return the first position of every key that is not in the ledger."""
@@ -41,10 +57,12 @@ class Ledger:
                 first[key] = position
         return np.fromiter(first.values(), dtype=np.intp, count=len(first))
 
-    def find(self, keys: NDArray[np.uint8]) -> Scores:
-        """Return the scores of keys that are all in the ledger."""
+    def find(self, keys: NDArray[np.uint8], columns: Sequence[int] | None = None) -> Scores:
+        """Return the scores of keys that are all in the ledger, of some columns only if asked."""
         rows = [self._rows[key] for key in _as_bytes(keys)]
-        return self.scores()[rows]
+        if columns is None:
+            return self._scores[rows]
+        return self._scores[np.ix_(rows, columns)]
 
     def keys(self, width: int) -> NDArray[np.uint8]:
         """Return all keys, in the order of payment."""
@@ -52,13 +70,11 @@ class Ledger:
 
     def scores(self) -> Scores:
         """Return all scores, in the order of payment."""
-        if len(self._blocks) > 1:
-            self._blocks = [np.concatenate(self._blocks)]
-        return self._blocks[0] if self._blocks else np.empty((0, 1))
+        return self._scores[: len(self)]
 
     def check_columns(self, n_columns: int) -> None:
         """Refuse a model that changes how many scores it returns."""
-        expected = self._blocks[0].shape[1] if self._blocks else n_columns
+        expected = self._scores.shape[1] if len(self) else n_columns
         if n_columns != expected:
             msg = f"`predict_fn` returned {n_columns} scores an image after returning {expected}."
             raise PredictionError(msg)

@@ -75,7 +75,7 @@ class Ablation(SegmentExplainer):
     def _attribute(self, query: Query, rng: np.random.Generator) -> Attribution:
         d = query.n_segments
         first, second = np.triu_indices(d, k=1) if self.interactions else _no_pairs()
-        values = query.values(query.ask(_changed(d, first, second, keep=self.keep))).T
+        values = query.ask_values(_changed(d, first, second, keep=self.keep)).T
         intact, hidden = query.ends()
         # What one or two segments are worth: alone, or to all the rest.
         gains = values - hidden[:, np.newaxis] if self.keep else intact[:, np.newaxis] - values

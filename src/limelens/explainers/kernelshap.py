@@ -15,7 +15,6 @@ from limelens.sampling.designs import ShapleySizes
 from limelens.surrogates.constrained import constrained_least_squares, shapley_kernel
 from limelens.surrogates.enumeration import coalition_chunks
 from limelens.surrogates.fit import Surrogate, check_fit
-from limelens.surrogates.games import as_game
 from limelens.surrogates.gaussian_process import GaussianProcess
 from limelens.surrogates.moments import is_constant, weighted_r2
 
@@ -141,7 +140,7 @@ class KernelShap(SegmentExplainer):
 def _fit_surrogate(query: Query, coalitions: Coalitions, surrogate: Surrogate) -> Attribution:
     d = query.n_segments
     ends = np.repeat([[True], [False]], d, axis=1)
-    values = np.concatenate([np.stack(query.ends()), as_game(query)(coalitions)])
+    values = np.concatenate([np.stack(query.ends()), query.ask_values(coalitions)])
     rows = np.concatenate([ends, coalitions])
     fit = check_fit(surrogate(rows, values, np.ones(len(rows))), values.shape[1], d)
     gaps = values[0] - values[1] - fit.importances.sum(axis=1)
@@ -161,7 +160,7 @@ def _fit_surrogate(query: Query, coalitions: Coalitions, surrogate: Surrogate) -
 
 
 def _fit_pairs(query: Query, coalitions: Coalitions) -> Attribution:
-    values = as_game(query)(coalitions)
+    values = query.ask_values(coalitions)
     first, second = values[0::2], values[1::2]
     intact, hidden = query.ends()
     # Covert & Lee 2021: of a pair only the odd part depends on the importances.
@@ -200,7 +199,7 @@ def _unfold(even: Floats, odd: Floats) -> Floats:
 
 def _fit_all(query: Query) -> Attribution:
     coalitions = np.concatenate(list(coalition_chunks(query.n_segments)))[1:-1]
-    values = as_game(query)(coalitions)
+    values = query.ask_values(coalitions)
     intact, hidden = query.ends()
     weights = shapley_kernel(coalitions)
     fit = constrained_least_squares(coalitions, values - hidden, intact - hidden, weights)

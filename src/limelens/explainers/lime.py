@@ -98,7 +98,7 @@ class Lime(SegmentExplainer):
         )
         if self.include_original:
             coalitions[0] = True
-        values = query.values(query.ask(coalitions))
+        values = query.ask_values(coalitions)
         weights = kernel_weights(cosine_distance(coalitions), self.kernel_width)
         fit = self.surrogate(coalitions, values, weights)
         fit = check_fit(fit, values.shape[1], query.n_segments)

@@ -13,7 +13,6 @@ from limelens._validation import check_callable, check_int
 from limelens.engine import Query
 from limelens.explainers.base import Attribution, SegmentExplainer, read_only
 from limelens.segmenting.merge_tree import RegionTree, tree_members
-from limelens.surrogates.games import as_game
 from limelens.surrogates.owen import owen_values
 
 MergeTree: TypeAlias = Callable[[Image, Segments], Any]
@@ -104,7 +103,7 @@ class Owen(SegmentExplainer):
         segments = cast(Segments, query.segments)  # a SegmentExplainer has them
         merges = check_merges(self.tree(image, read_only(segments)), query.n_segments)
         found = owen_values(
-            as_game(query),
+            query.ask_values,
             merges,
             tree_members(merges),
             query.ends(),

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._typing import Coalitions, Floats
+from limelens._typing import Coalitions, Floats, Game
 from limelens._validation import check_int
 from limelens.engine import Query
 from limelens.explainers.base import Attribution, SegmentExplainer
 from limelens.results.stability import predicted_correlation
-from limelens.surrogates.games import Game, as_game
 from limelens.surrogates.moments import is_constant, student, weighted_r2
 
 _BLOCK_BYTES = 16 * 2**20
@@ -84,7 +83,7 @@ class PermutationShapley(SegmentExplainer):
 
     def _attribute(self, query: Query, rng: np.random.Generator) -> Attribution:
         d, (intact, hidden) = query.n_segments, query.ends()
-        game, n = as_game(query), self.n_permutations
+        game, n = query.ask_values, self.n_permutations
         orders = rng.random((n, d)).argsort(axis=1)
         values = np.empty((n, 2, d + 1, len(intact)))
         block = max(1, _BLOCK_BYTES // (2 * d * d))

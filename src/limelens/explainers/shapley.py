@@ -8,7 +8,6 @@ from limelens.engine import Query
 from limelens.errors import InvalidInputError
 from limelens.explainers.base import Attribution, SegmentExplainer
 from limelens.surrogates.enumeration import exact_shapley
-from limelens.surrogates.games import as_game
 
 MOST_ENUMERATED = 16
 """The most segments whose coalitions are all asked about: 65,536 model calls."""
@@ -68,4 +67,4 @@ class ExactShapley(SegmentExplainer):
             raise InvalidInputError(msg)
 
     def _attribute(self, query: Query, rng: np.random.Generator) -> Attribution:
-        return Attribution(exact_shapley(as_game(query), query.n_segments))
+        return Attribution(exact_shapley(query.ask_values, query.n_segments))

@@ -5,8 +5,7 @@ from math import comb
 
 import numpy as np
 
-from limelens._typing import Coalitions, Floats
-from limelens.surrogates.games import Game
+from limelens._typing import Coalitions, Floats, Game
 
 CHUNK_ROWS = 2**16
 """How many coalitions are held at once."""

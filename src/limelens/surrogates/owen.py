@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._typing import Coalitions, Floats
-from limelens.surrogates.games import Game
+from limelens._typing import Coalitions, Floats, Game
 
 ROUND = 32
 """The most groups split before the model is asked: two coalitions each, one full batch."""

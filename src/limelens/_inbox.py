@@ -1,0 +1,75 @@
+"""Answers that were sent for: those on a device are left there while it works."""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from limelens.masking.device_table import is_device_array, to_numpy
+
+WAITING_BATCHES = 8
+"""Batches whose scores are left on a device: to fetch them is to wait for all that was sent."""
+
+
+@dataclass
+class Answer:
+    """What a model answered to one batch.
+
+    Attributes
+    ----------
+    raw : array
+        On the host, or on a device.
+    n_images : int
+    checked : bool
+        Whether they are scores already, and nothing later changes them.
+    """
+
+    raw: Any
+    n_images: int
+    checked: bool = False
+
+    def fetch(self) -> None:
+        """Wait for the scores, and bring them to the host."""
+        if is_device_array(self.raw):
+            self.raw = to_numpy(self.raw)
+
+
+class Inbox:
+    """Opens answers in the order they were sent for.
+
+    Answers on a device are fetched several batches at a time, and opened when the next batch has
+    been sent, so that the device works while the host looks at them.
+
+    Parameters
+    ----------
+    receive : callable
+        What to do with a slice of rows and its answers, one for each background.
+    waits : bool
+        Whether answers may lie on a device.
+    """
+
+    def __init__(self, receive: Callable[[slice, list[Answer]], None], *, waits: bool) -> None:
+        self._receive, self._waits = receive, waits
+        self._waiting: list[tuple[slice, list[Answer]]] = []
+        self._fetched: list[tuple[slice, list[Answer]]] = []
+
+    def add(self, part: slice, answers: list[Answer]) -> None:
+        """Take the answers of a slice of rows, and open those that were fetched before."""
+        self._waiting.append((part, answers))
+        self._open(self._fetched)
+        if not self._waits:
+            self._open(self._waiting)
+        elif len(self._waiting) == WAITING_BATCHES:
+            for _, waiting in self._waiting:
+                for answer in waiting:
+                    answer.fetch()
+            self._fetched, self._waiting = self._waiting, []
+
+    def open_all(self) -> None:
+        """Open every answer that is left."""
+        self._open(self._fetched + self._waiting)
+
+    def _open(self, parts: list[tuple[slice, list[Answer]]]) -> None:
+        with contextlib.ExitStack() as last_in_first_out:  # all, though one of them raises
+            while parts:
+                last_in_first_out.callback(self._receive, *parts.pop())
