@@ -235,7 +235,10 @@ def fetches(model, monkeypatch, memory=None):
     monkeypatch.setattr("limelens._inbox.to_numpy", fetch)
 
 
-def test_scores_stay_on_the_device_for_eight_batches(mutable, monkeypatch):
+@pytest.mark.parametrize("bound", [{"WAITING_BATCHES": 8}, {"WAITING_SCORES": 8 * 3}])
+def test_scores_stay_on_the_device_for_some_batches(mutable, bound, monkeypatch):
+    for name, value in bound.items():
+        monkeypatch.setattr(f"limelens._inbox.{name}", value)
     model, z = Slow(mutable), np.random.default_rng(0).random((40, 4)) < 0.5
     z = np.unique(z, axis=0)[1:-1][:10]
     fetches(model, monkeypatch)
@@ -251,6 +254,7 @@ def test_scores_stay_on_the_device_for_eight_batches(mutable, monkeypatch):
 def test_a_score_that_is_none_loses_no_other(mutable, monkeypatch):
     rows = np.unique(np.random.default_rng(0).random((40, 4)) < 0.5, axis=0)[1:-1][:11]
     model = Slow(mutable)
+    monkeypatch.setattr("limelens._inbox.WAITING_BATCHES", 8)
     monkeypatch.setattr(
         "limelens._inbox.to_numpy",
         lambda scores: to_numpy(scores) * (np.nan if len(model.events) == 8 else 1),

@@ -1,14 +1,16 @@
 """Answers that were sent for: those on a device are left there while it works."""
 
 import contextlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from limelens.masking.device_table import is_device_array, to_numpy
 
-WAITING_BATCHES = 8
-"""Batches whose scores are left on a device: to fetch them is to wait for all that was sent."""
+WAITING_BATCHES, WAITING_SCORES = 16, 2**20
+"""Most batches, and about how many scores of them, that are left on a device: to fetch them is to
+wait for all that was sent."""
 
 
 @dataclass
@@ -59,10 +61,12 @@ class Inbox:
         self._open(self._fetched)
         if not self._waits:
             self._open(self._waiting)
-        elif len(self._waiting) == WAITING_BATCHES:
-            for _, waiting in self._waiting:
-                for answer in waiting:
-                    answer.fetch()
+            return
+        sent = [answer for _, waiting in self._waiting for answer in waiting]
+        n_scores = sum(math.prod(answer.raw.shape) for answer in sent)
+        if len(self._waiting) >= WAITING_BATCHES or n_scores >= WAITING_SCORES:
+            for answer in sent:
+                answer.fetch()
             self._fetched, self._waiting = self._waiting, []
 
     def open_all(self) -> None:

@@ -100,14 +100,17 @@ def least_squares(
     with improved finite sample properties. Journal of Econometrics 29, 305-325.
     :doi:`10.1016/0304-4076(85)90158-7`
     """
-    design, values = moments.design[:, columns], moments.values[:, targets]
+    takes_all = np.array_equal(columns, np.arange(moments.n_segments))  # then nothing is copied
+    design = moments.design if takes_all else moments.design[:, columns]
+    values = moments.values[:, targets]
     inverse = penalised_inverse(moments.gram[np.ix_(columns, columns)], alpha)
-    mapper = inverse @ (design.T * moments.weights)
+    projected = design @ inverse
     coefs = inverse @ moments.cross[np.ix_(columns, np.arange(moments.n_targets)[targets])]
     residuals = values - design @ coefs
-    leverage = moments.weights / moments.weights.sum() + np.einsum("nk,kn->n", design, mapper)
-    slack = 1.0 - leverage
+    leverage = 1 / moments.weights.sum() + np.einsum("nk,nk->n", design, projected)
+    slack = 1.0 - moments.weights * leverage
     slack[slack < _FULL_LEVERAGE] = np.nan
+    mapper = np.multiply(projected, moments.weights[:, np.newaxis], out=projected).T
     return LeastSquares(coefs=coefs, residuals=residuals, slack=slack, mapper=mapper)
 
 
