@@ -277,6 +277,31 @@ def test_the_rows_of_a_table_are_wide_but_not_too_long(dtype, n_channels, width)
     assert pattern_table(image, 0 * image, segments, 2).blocks.width == width
 
 
+@pytest.mark.parametrize(
+    ("height", "n_striped", "dtype", "width"),
+    [
+        (224, 3, "f4", 32),  # 8 images
+        (224, 4, "f4", 16),  # 10: 6.0 MB
+        (224, 4, "u1", 32),  # 10: 1.5 MB, which a cache holds
+        (224, 5, "u1", 32),  # 12: 1.8 MB
+        (224, 6, "u1", 16),  # 14: 2.1 MB
+        (8, 7, "u1", 32),  # 16
+        (8, 7.5, "u1", 16),  # 17
+    ],
+)
+def test_a_table_that_fits_a_cache_may_be_more_images(height, n_striped, dtype, width):
+    segments = np.zeros((height, 224), np.intp)  # a row is seven blocks of 32 pixels
+    stripes = np.repeat(np.arange(1, 29), 8)
+    segments[:, : 32 * int(n_striped)] = stripes[: 32 * int(n_striped)]
+    if n_striped > 7:
+        segments[: height // 2, :4] = 29
+    image = np.random.default_rng(0).integers(0, 255, (height, 224, 3)).astype(dtype)
+    table = pattern_table(image, 0 * image, segments, 2)
+    assert table.blocks.width == width
+    # all hidden share one row
+    assert table.table.nbytes <= max(8 * image.nbytes, min(7 * 2**18, 16 * image.nbytes))
+
+
 def test_blocks_are_no_wider_than_asked():
     owners = np.zeros(100, np.intp)
     assert choose_width(owners, border_positions(owners), widest=64) == 64

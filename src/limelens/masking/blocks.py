@@ -124,8 +124,10 @@ def border_positions(owners: Indices) -> Indices:
     return np.flatnonzero(owners[1:] != owners[:-1]) + 1
 
 
-def choose_width(owners: Indices, borders: Indices, *, widest: int = 32) -> int:
-    """Return the widest block, of `widest` pixels at most, that fits the bound `MAX_IMAGES`.
+def choose_width(
+    owners: Indices, borders: Indices, *, widest: int = 32, most_images: float = MAX_IMAGES
+) -> int:
+    """Return the widest block, of `widest` pixels at most, whose table is `most_images` at most.
 
     The number of segments in a block is bounded from above by its runs of equal pixels, less
     those that return to the segment before the last.
@@ -141,7 +143,7 @@ def choose_width(owners: Indices, borders: Indices, *, widest: int = 32) -> int:
         again = news[:-1] & (block[1:] == block[:-1]) & returns[1:]
         news[1:] &= ~again
         n_segments = np.bincount(block[news], minlength=-(-pixels // width)) + 1
-        if n_segments.max() <= MAX_SEGMENTS and np.exp2(n_segments).mean() <= MAX_IMAGES:
+        if n_segments.max() <= MAX_SEGMENTS and np.exp2(n_segments).mean() <= most_images:
             return width
     return 1
 

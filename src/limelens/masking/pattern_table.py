@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from limelens._typing import Batch, Coalitions, Image, Segments
 from limelens.masking.batches import aligned_empty
-from limelens.masking.blocks import Blocks, Indices, border_positions, choose_width, cut
+from limelens.masking.blocks import MAX_IMAGES, Blocks, Indices, border_positions, choose_width, cut
 from limelens.masking.layout import Layout, layout_of
 
 TILE_BYTES = 768 << 10
@@ -17,6 +17,9 @@ TILE_BYTES = 768 << 10
 
 CHUNK_INDICES = 1 << 17
 """Row numbers looked up at once: 1 MB of them."""
+
+SMALL_TABLE_BYTES, SMALL_TABLE_IMAGES = 7 << 18, 16.0
+"""A table that a core's cache holds may be larger in images: fewer rows make a masked image."""
 
 ROW_BYTES = 384
 """Longer rows are copied no faster, and more of them are needed."""
@@ -130,8 +133,8 @@ def pattern_table(
     Notes
     -----
     A block of consecutive pixels that touches k segments has 2**k appearances, and k is 1 or 2
-    for most. Blocks are cut as wide as a table of at most 8 images allows, and rows of at most
-    384 bytes.
+    for most. Blocks are cut as wide as a table of at most 8 images allows, or of 16 up to
+    1.75 MiB, and rows of at most 384 bytes.
     """
     layout = layout_of(image, segments, channel_axis)
     owners = layout.owners
@@ -139,7 +142,9 @@ def pattern_table(
     kept, hidden = layout.flat(image), layout.flat(background)
     if width is None:
         widest = max(1, ROW_BYTES // (kept.itemsize * layout.values))
-        width = choose_width(owners, borders, widest=widest)
+        fitting = min(SMALL_TABLE_BYTES / max(1, image.nbytes), SMALL_TABLE_IMAGES)
+        most = max(MAX_IMAGES, fitting)
+        width = choose_width(owners, borders, widest=widest, most_images=most)
     blocks = cut(
         owners,
         int(owners.max()) + 1,

@@ -64,7 +64,7 @@ def perturb(
     The image is cut in memory order into blocks of consecutive pixels. A block that touches k
     segments has 2**k appearances; these are precomputed once, and a masked image is then one
     gather of rows. Few coalitions are written segment by segment instead. Memory beyond the
-    result is O(image.size), at most 8 images and the row numbers.
+    result is O(image.size), at most 8 images, or 1.75 MiB, and the row numbers.
 
     Examples
     --------
