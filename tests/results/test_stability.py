@@ -7,8 +7,9 @@ from limelens.results import Explanation, Samples
 from limelens.results.stability import (
     StabilityReport,
     _complements,
+    _correlation,
     _fit,
-    _rank_correlation,
+    _ranks,
     predicted_correlation,
     split_half_reliability,
 )
@@ -117,10 +118,11 @@ def test_without_standard_errors_there_is_no_confidence():
         make_explanation([1.0, 2.0], None).top_confidence(1)
 
 
-def make_samples(n, noise, d=6, seed=0):
+def make_samples(n, noise, d=6, seed=0, effects=None):
     rng = np.random.default_rng(seed)
     rows = np.unique(rng.random((n, d)) < 0.5, axis=0)
-    scores = rows @ np.arange(d) + noise * rng.normal(size=len(rows))
+    effects = np.arange(d) if effects is None else effects
+    scores = rows @ effects + noise * rng.normal(size=len(rows))
     keys = np.packbits(rows, axis=1)
     return Samples(keys=keys, scores=scores[:, np.newaxis], n_segments=d, fingerprint="")
 
@@ -154,7 +156,7 @@ def test_the_expected_correlation_is_that_of_two_runs():
             maps.append(_fit(samples.coalitions, samples.scores[:, 0]))
             if not other:
                 reports.append(explanation.stability_report(n_splits=5, rng=0).correlation)
-        pairs.append(_rank_correlation(*maps))
+        pairs.append(_correlation(*map(_ranks, maps)))
     assert np.mean(reports) == pytest.approx(np.mean(pairs), abs=0.08)
 
 
@@ -166,6 +168,13 @@ def test_complements_stay_together():
     assert len(set(groups.tolist())) == 3
 
 
+def test_one_strong_segment_is_stable_though_the_ranks_of_the_others_are_noise():
+    samples = make_samples(400, 0.3, d=30, effects=np.arange(30) == 4)
+    report = make_explanation(np.zeros(30), None, samples=samples).stability_report(rng=0)
+    assert report.correlations[-1] < 0.3
+    assert report.linear_correlations[-1] > 0.8
+
+
 def test_a_report_needs_rows():
     with pytest.raises(InvalidInputError, match="must have samples, at least 16"):
         make_explanation([1.0, 2.0], None).stability_report()
@@ -173,18 +182,19 @@ def test_a_report_needs_rows():
 
 def test_a_report_says_it_in_words():
     report = StabilityReport(
-        sizes=(10, 20), correlations=(0.5, 0.6), overlaps=(0.3, 0.4), n_rows=40,
-        correlation=0.75, k=5,
+        sizes=(10, 20), correlations=(0.5, 0.6), linear_correlations=(0.8, 0.9),
+        overlaps=(0.3, 0.4), n_rows=40, correlation=0.75, k=5,
     )  # fmt: skip
     assert str(report).splitlines() == [
-        "10 rows: rank correlation 0.50, overlap of the top 5 0.30",
-        "20 rows: rank correlation 0.60, overlap of the top 5 0.40",
+        "10 rows: rank correlation 0.50, linear 0.80, overlap of the top 5 0.30",
+        "20 rows: rank correlation 0.60, linear 0.90, overlap of the top 5 0.40",
         "40 rows: rank correlation 0.75 expected",
         "rank correlation 0.9 takes about 120 rows",
     ]
     never = StabilityReport(
-        sizes=(10,), correlations=(-0.1,), overlaps=(0.0,), n_rows=20, correlation=0.0, k=5
-    )
+        sizes=(10,), correlations=(-0.1,), linear_correlations=(0.0,), overlaps=(0.0,), n_rows=20,
+        correlation=0.0, k=5,
+    )  # fmt: skip
     assert never.calls_for(0.5) == np.inf
 
 

@@ -212,7 +212,10 @@ class StabilityReport:
     sizes : tuple of int
         Rows per sub-sample: a quarter, a half.
     correlations : tuple of float
-        Mean rank correlation of two maps from disjoint sub-samples of each size.
+        Mean rank correlation of two maps from disjoint sub-samples of each size. Segments without
+        effect count as much as others, and their ranks are noise.
+    linear_correlations : tuple of float
+        Mean linear correlation of the same maps: that of the strong segments.
     overlaps : tuple of float
         Mean Jaccard overlap of their k strongest segments (absolute).
     n_rows : int
@@ -224,6 +227,7 @@ class StabilityReport:
 
     sizes: tuple[int, ...]
     correlations: tuple[float, ...]
+    linear_correlations: tuple[float, ...]
     overlaps: tuple[float, ...]
     n_rows: int
     correlation: float
@@ -243,9 +247,13 @@ class StabilityReport:
         return float(ceil(n * wanted * (1.0 - known) / (known * (1.0 - wanted)) - 1e-9))
 
     def __str__(self) -> str:
+        halves = zip(
+            self.sizes, self.correlations, self.linear_correlations, self.overlaps, strict=True
+        )
         lines = [
-            f"{size} rows: rank correlation {r:.2f}, overlap of the top {self.k} {overlap:.2f}"
-            for size, r, overlap in zip(self.sizes, self.correlations, self.overlaps, strict=True)
+            f"{size} rows: rank correlation {r:.2f}, linear {linear:.2f}, "
+            f"overlap of the top {self.k} {overlap:.2f}"
+            for size, r, linear, overlap in halves
         ]
         lines.append(f"{self.n_rows} rows: rank correlation {self.correlation:.2f} expected")
         lines.append(f"rank correlation 0.9 takes about {self.calls_for(0.9):.0f} rows")
@@ -299,21 +307,23 @@ def stability_report(
     coalitions, values = _rows_of(explanation, find_target(explanation, target))
     groups = _complements(coalitions)
     n_groups = int(groups.max()) + 1
-    sizes, correlations, overlaps = [], [], []
+    sizes, means = [], []
     for parts in (4, 2):
-        pairs = []
+        likeness = []
         for _ in range(n_splits):
             part = generator.permutation(n_groups)[groups] % parts
-            maps = [_fit(coalitions[part == p], values[part == p]) for p in (0, 1)]
-            pairs.append((_rank_correlation(maps[0], maps[1]), _overlap(maps[0], maps[1], k)))
+            a, b = (_fit(coalitions[part == p], values[part == p]) for p in (0, 1))
+            ranks = (_ranks(each) for each in (a, b))
+            likeness.append((_correlation(*ranks), _correlation(a, b), _overlap(a, b, k)))
         sizes.append(len(values) // parts)
-        correlations.append(float(np.mean([pair[0] for pair in pairs])))
-        overlaps.append(float(np.mean([pair[1] for pair in pairs])))
+        means.append(np.mean(likeness, axis=0).tolist())
+    correlations, linear, overlaps = zip(*means, strict=True)
     half = max(correlations[-1], 0.0)
     return StabilityReport(
         sizes=tuple(sizes),
-        correlations=tuple(correlations),
-        overlaps=tuple(overlaps),
+        correlations=correlations,
+        linear_correlations=linear,
+        overlaps=overlaps,
         n_rows=len(values),
         correlation=2.0 * half / (1.0 + half),
         k=k,
@@ -358,13 +368,17 @@ def _fit(coalitions: Coalitions, values: Floats) -> Floats:
     return np.asarray(np.linalg.solve(gram, (centred * weights[:, np.newaxis]).T @ (values - mean)))
 
 
-def _rank_correlation(a: Floats, b: Floats) -> float:
-    ranks = [
-        each.argsort(kind="stable").argsort(kind="stable").astype(np.float64) for each in (a, b)
-    ]
+def _ranks(importances: Floats) -> Floats:
+    """Return the ranks from the least; all zero where all are equal."""
+    varies = np.ptp(importances) > 0
+    return importances.argsort(kind="stable").argsort(kind="stable").astype(np.float64) * varies
+
+
+def _correlation(a: Floats, b: Floats) -> float:
+    """Return the linear correlation, 0 where one of both does not vary."""
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         return 0.0
-    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+    return float(np.corrcoef(a, b)[0, 1])
 
 
 def _overlap(a: Floats, b: Floats, k: int) -> float:
