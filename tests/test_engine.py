@@ -343,6 +343,8 @@ def test_the_values_of_dense_outputs_are_named_as_those_of_others():
         (lambda n: [[0.1, 0.2], [0.3]], "rows of different lengths"),
         (lambda n: np.full((n, 2), np.nan), "image 0 of this batch got NaN"),
         (lambda n: np.full((n, 2), np.inf), "NaN, infinite or larger"),
+        (lambda n: np.full((n, 2), np.nan, np.float32), "image 0 of this batch got NaN"),
+        (lambda n: np.full((n, 2), -np.inf, np.float16), "NaN, infinite or larger"),
         (lambda n: np.full((n, 2), 1e200), "NaN, infinite or larger"),
         (lambda n: np.full((n, 2), "cat"), "not real numbers"),
         (lambda n: (np.zeros(n), np.zeros(n)), "got a tuple of length 2"),
@@ -453,5 +455,78 @@ def test_target_values_are_asked_for_in_chunks_without_a_difference(target, monk
     image, labels = np.ones((1, 4)), np.arange(4)[np.newaxis]
     model = TableGame(labels, table, image=image, background=0)
     asked = Query(image, None, model, np.zeros((1, 1, 4)), labels, target=target)
-    monkeypatch.setattr("limelens.engine.CHUNK_BYTES", 3 * 8 * 5)
+    monkeypatch.setattr("limelens.targets.CHUNK_BYTES", 3 * 8 * 5)
     np.testing.assert_array_equal(asked.ask_values(all_coalitions(4)), table[:, [3, 1]])
+    assert asked.ask_values(np.zeros((0, 4), bool)).shape == (0, 2)
+
+
+def test_a_callable_target_is_given_few_scores_at_once(monkeypatch):
+    sizes = []
+
+    def target(scores):
+        sizes.append(len(scores))
+        return scores[:, 0]
+
+    asked = query(additive(), target=target)
+    monkeypatch.setattr("limelens.targets.CHUNK_BYTES", 3 * 8)
+    asked.ask_values(all_coalitions(4))
+    asked.constant_targets()
+    assert sizes[1:] == [3, 3, 3, 3, 3, 1] * 2
+
+
+def test_a_callable_target_that_changes_its_mind_is_refused():
+    asked = query(additive(), target=lambda scores: scores.repeat(1 + (len(scores) > 1), axis=1))
+    with pytest.raises(PredictionError, match="2 values an image after returning 1"):
+        asked.ask_values(ROWS)
+
+
+def test_target_values_are_float64():
+    asked = query(lambda batch: batch.sum(axis=(1, 2)).astype(np.float32))
+    assert asked.ask_values(ROWS).dtype == np.float64
+
+
+def test_rows_are_kept_in_one_piece_of_their_size():
+    rows = all_coalitions(4)[1:-1]
+    asked = query(additive(), batch_size=3)
+    asked.ask(rows)
+    scores = asked.samples().scores
+    assert len(scores if scores.base is None else scores.base) == 16
+
+
+def test_rows_of_an_earlier_run_are_shared_and_rows_that_never_came_take_no_room():
+    earlier = query(additive()).samples()
+    assert np.shares_memory(query(additive(), reuse=earlier).samples().scores, earlier.scores)
+    calls = []
+
+    def model(batch):
+        calls.append(1)
+        if len(calls) == 3:
+            raise RuntimeError("no more")
+        return batch.sum(axis=(1, 2)).astype(float)
+
+    with pytest.raises(RuntimeError, match="no more") as caught:
+        query(model, batch_size=2).ask(all_coalitions(4))
+    scores = caught.value.samples.scores
+    assert len(scores if scores.base is None else scores.base) == len(scores) == 4
+
+
+def test_progress_ends_at_its_total_though_memory_ran_out_between_backgrounds():
+    told, calls = [], []
+    score = additive()
+
+    def model(batch):
+        calls.append(1)
+        if len(calls) == 4:
+            raise MemoryError
+        return score(batch)
+
+    backgrounds = np.stack([BACKGROUND[0] + b for b in (0, 9, 5)])
+    asked = query(
+        model, backgrounds=backgrounds, batch_size=4, report=lambda *done: told.append(done)
+    )
+    with pytest.warns(LimelensWarning, match="out of memory with 4 images"):
+        asked.ask(all_coalitions(4)[1:-1])
+    done, total = np.array(told).T
+    assert done[-1] == total[-1]
+    assert (done <= total).all()
+    assert (np.diff(done) > 0).all()

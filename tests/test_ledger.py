@@ -36,11 +36,44 @@ def test_what_was_read_does_not_change_with_what_comes():
     np.testing.assert_array_equal(read, [[0.1], [0.2]])
 
 
-def test_rows_are_copied():
+def test_further_rows_are_copied():
     buffer, ledger = np.array([[1.0]]), Ledger()
+    ledger.extend(keys(0), np.array([[0.5]]))
     ledger.extend(keys(1), buffer)
     buffer[:] = 9
-    np.testing.assert_array_equal(ledger.scores(), [[1]])
+    np.testing.assert_array_equal(ledger.scores(), [[0.5], [1]])
+
+
+def test_what_is_expected_is_made_room_for_once():
+    ledger = Ledger()
+    ledger.extend(keys(0, 1), np.ones((2, 1)))
+    ledger.expect(100)
+    ledger.extend(keys(2), np.ones((1, 1)))
+    room = ledger._scores
+    for number in range(3, 102):
+        ledger.extend(keys(number), np.ones((1, 1)))
+    assert ledger._scores is room
+    assert len(room) == 102
+
+
+def test_room_grows_seldom_where_nothing_is_expected():
+    ledger, rooms = Ledger(), []
+    for number in range(250):
+        ledger.extend(keys(number), np.ones((1, 1)))
+        if not rooms or ledger._scores is not rooms[-1]:
+            rooms.append(ledger._scores)
+    assert len(rooms) < 50
+    assert len(rooms[-1]) < 285
+
+
+def test_room_that_is_not_needed_is_given_back():
+    ledger = Ledger()
+    ledger.extend(keys(0), np.ones((1, 1)))
+    ledger.expect(1000)
+    ledger.extend(keys(1), np.full((1, 1), 2.0))
+    assert ledger.scores().base is None or len(ledger.scores().base) == 2
+    ledger.extend(keys(2), np.full((1, 1), 3.0))
+    np.testing.assert_array_equal(ledger.scores(), [[1], [2], [3]])
 
 
 def test_numbers_of_several_types_lose_nothing():

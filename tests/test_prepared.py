@@ -7,7 +7,7 @@ from limelens import Constant, Grid, Lime, Noise, Occlusion
 from limelens.engine import Query
 from limelens.errors import InvalidInputError, LimelensWarning, PredictionError
 from limelens.masking.blocks import border_positions
-from limelens.masking.device_table import device_table, to_numpy
+from limelens.masking.device_table import copy_of, device_table, to_numpy
 from limelens.masking.prepared import prepare_once
 from limelens.testing import Recorder
 
@@ -64,8 +64,8 @@ def changed(model, name, function):
     return kind()
 
 
-def query(model, **settings):
-    backgrounds = np.full((1, *IMAGE.shape), 117, np.uint8)
+def query(model, *, backgrounds=1, **settings):
+    backgrounds = np.full((backgrounds, *IMAGE.shape), 117, np.uint8)
     return Query(IMAGE, 2, model, backgrounds, SEGMENTS, **settings)
 
 
@@ -136,8 +136,48 @@ def test_resizing_is_refused():
 
 @pytest.mark.parametrize("prepare", [lambda batch: batch[:1], lambda batch: list(batch)])
 def test_one_prepared_image_for_each_image_is_needed(prepare):
-    with pytest.raises(InvalidInputError, match="was given 2 images and must return an array of 2"):
-        query(changed(Model(), "prepare", prepare))
+    with pytest.raises(InvalidInputError, match="must return an array of as many prepared images"):
+        query(changed(Model(), "prepare", prepare), backgrounds=3)
+
+
+def test_what_looks_at_the_range_of_the_batch_is_refused():
+    image = IMAGE // 2
+    image[0, 0] = 255  # one bright segment
+
+    def prepare(batch):
+        return np.moveaxis(batch / batch.max(), -1, 1)
+
+    for labels in (SEGMENTS, (SEGMENTS + 1) % 4, (SEGMENTS + 2) % 4, (SEGMENTS + 3) % 4):
+        with pytest.raises(InvalidInputError, match="prepare` must act on each pixel"):
+            Query(image, 2, changed(Model(), "prepare", prepare), image[np.newaxis] // 3, labels)
+
+
+def test_prepare_may_answer_in_one_buffer():
+    class Buffered(Model):
+        def prepare(self, batch):
+            prepared = super().prepare(batch)
+            self.buffer = getattr(self, "buffer", np.empty((64, *prepared.shape[1:])))
+            self.buffer[: len(batch)] = prepared
+            return self.buffer[: len(batch)]
+
+    np.testing.assert_array_equal(query(Buffered()).ask(rows()), query(Model()).ask(rows()))
+
+
+def test_errors_say_which_of_the_models_functions_answered_wrongly():
+    def fail(batch):
+        raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError) as caught:
+        query(changed(Model(), "prepare", fail))
+    assert "raised by `predict_fn.prepare`" in caught.value.__notes__[0]
+    with pytest.raises(RuntimeError) as caught:
+        query(changed(Model(), "predict_prepared", fail), reuse=query(Model()).samples()).ask(
+            rows()
+        )
+    assert "raised by `predict_fn.predict_prepared`" in caught.value.__notes__[0]
+    broken = changed(Model(), "predict_prepared", lambda batch: None)
+    with pytest.raises(PredictionError, match=r"`predict_fn.predict_prepared` was given .* None"):
+        query(broken, reuse=query(Model()).samples()).ask(rows())
 
 
 def test_channels_are_found_where_an_image_is_as_high_as_it_has_channels():
@@ -204,13 +244,14 @@ def test_without_array_api_compat_the_extra_is_named(monkeypatch):
 class Slow(DeviceModel):
     """Says when it is asked; like a replayed CUDA graph, it answers in one and the same buffer."""
 
-    def __init__(self, xp, fails_at=None):
+    def __init__(self, xp, fails_at=None, error=None):
         super().__init__(xp)
-        self.events, self.buffer, self.fails_at = [], None, fails_at
+        self.events, self.buffer = [], None
+        self.fails_at, self.error = fails_at, error or RuntimeError("no more")
 
     def predict_prepared(self, prepared):
         if len(self.events) == self.fails_at:
-            raise RuntimeError("no more")
+            raise self.error
         self.events.append("asked")
         scores = super().predict_prepared(prepared)
         if self.buffer is None or self.buffer.shape != scores.shape:
@@ -236,18 +277,20 @@ def fetches(model, monkeypatch, memory=None):
 
 
 @pytest.mark.parametrize("bound", [{"WAITING_BATCHES": 8}, {"WAITING_SCORES": 8 * 3}])
-def test_scores_stay_on_the_device_for_some_batches(mutable, bound, monkeypatch):
+@pytest.mark.parametrize("n", [8, 10])
+def test_scores_stay_on_the_device_for_some_batches(mutable, bound, n, monkeypatch):
     for name, value in bound.items():
         monkeypatch.setattr(f"limelens._inbox.{name}", value)
     model, z = Slow(mutable), np.random.default_rng(0).random((40, 4)) < 0.5
-    z = np.unique(z, axis=0)[1:-1][:10]
+    z = np.unique(z, axis=0)[1:-1][:n]
     fetches(model, monkeypatch)
     asked = query(model, batch_size=1, report=lambda done, total: model.events.append("opened"))
     model.events.clear()
     scores = asked.ask(z)
     # the device has work again before the host looks at what it fetched
-    at_first = ["asked"] * 8 + ["fetched"] * 8 + ["asked"] + ["opened"] * 8 + ["asked"]
-    assert model.events == at_first + ["fetched", "opened"] * 2
+    at_first = ["asked"] * 8 + ["fetched"] * 8
+    rest = ["asked", *["opened"] * 8, "asked", *["fetched", "opened"] * 2]
+    assert model.events == at_first + (rest if n == 10 else ["opened"] * 8)
     np.testing.assert_allclose(scores, query(Model()).ask(z), rtol=1e-12)
 
 
@@ -286,6 +329,66 @@ def test_memory_that_runs_out_late_is_halved_too(mutable, monkeypatch):
         scores = asked.ask(z)
     assert asked.batch_size == 1
     np.testing.assert_allclose(scores, query(Model()).ask(z), rtol=1e-12)
+
+
+class Stopped(BaseException):
+    """As KeyboardInterrupt, which pytest itself would heed."""
+
+
+def test_an_interrupt_is_not_lost_when_memory_runs_out_behind_it(mutable, monkeypatch):
+    z = np.unique(np.random.default_rng(0).random((40, 4)) < 0.5, axis=0)[1:-1][:9]
+    model = Slow(mutable, fails_at=2, error=Stopped())
+    asked = query(model, batch_size=2)
+    model.events.clear()
+    fetches(model, monkeypatch, memory=1)
+    with pytest.raises(Stopped):
+        asked.ask(z)
+    assert model.events == ["asked"] * 2 + ["fetched"] * 2
+
+
+@pytest.mark.parametrize("first", [ValueError("first"), Stopped()])
+def test_of_several_errors_the_first_is_raised_and_nobody_is_told_of_more(
+    first, mutable, monkeypatch
+):
+    z = np.unique(np.random.default_rng(0).random((40, 4)) < 0.5, axis=0)[1:-1][:6]
+    monkeypatch.setattr("limelens._inbox.WAITING_BATCHES", 4)
+    told = []
+
+    def report(done, total):
+        told.append(done)
+        raise first if len(told) == 1 else ValueError("another")
+
+    with pytest.raises(type(first)) as caught:
+        query(Slow(mutable), batch_size=1, report=report).ask(z)
+    assert caught.value is first
+    assert len(told) == 1
+    # four fetched and the fifth, which was sent before the first was opened
+    assert caught.value.samples.coalitions[2:].tolist() == z[:5].tolist()
+
+
+def test_an_interrupt_goes_before_an_error(mutable, monkeypatch):
+    z = np.unique(np.random.default_rng(0).random((40, 4)) < 0.5, axis=0)[1:-1][:6]
+    events = iter([None, ValueError("NaN"), Stopped(), ValueError("more"), None, None])
+    asked = query(Slow(mutable), batch_size=1)
+    check = asked._check
+
+    def failing(answer):
+        event = next(events)
+        if event is not None:
+            raise event
+        return check(answer)
+
+    monkeypatch.setattr(asked, "_check", failing)
+    with pytest.raises(Stopped) as caught:
+        asked.ask(z)
+    assert caught.value.samples.coalitions[2:].tolist() == z[[0, 4, 5]].tolist()
+
+
+def test_what_led_to_an_array_is_not_kept_with_it():
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("array_api_compat")
+    weights = torch.ones(3, requires_grad=True)
+    assert copy_of(2 * weights).grad_fn is None
 
 
 @pytest.mark.parametrize("d", [2, 30, 200])

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._typing import ClassNames, Coalitions
+from limelens._typing import ClassNames, Coalitions, Scores
 from limelens._validation import check_coalitions, check_numeric, describe
 from limelens.errors import InvalidInputError, PredictionError
 
@@ -64,6 +64,13 @@ def check_scores(
         )
         raise PredictionError(msg)
     return scores[:, np.newaxis] if scores.ndim == 1 else scores
+
+
+def mean_scores(scores: Scores | Sequence[Scores]) -> Scores:
+    """Return the mean over the backgrounds; of one, its scores in their own dtype."""
+    if len(scores) == 1:
+        return scores[0]
+    return np.asarray(np.mean(scores, axis=0, dtype=np.float64))
 
 
 def check_one_model(prepared: NDArray[Any], intact: NDArray[Any]) -> None:

@@ -1,6 +1,5 @@
 """Answers that were sent for: those on a device are left there while it works."""
 
-import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,12 +21,15 @@ class Answer:
     raw : array
         On the host, or on a device.
     n_images : int
+    asked : str
+        What the function is called that answered.
     checked : bool
         Whether they are scores already, and nothing later changes them.
     """
 
     raw: Any
     n_images: int
+    asked: str
     checked: bool = False
 
     def fetch(self) -> None:
@@ -46,12 +48,20 @@ class Inbox:
     ----------
     receive : callable
         What to do with a slice of rows and its answers, one for each background.
+    report : callable
+        What to do with the slice then, unless anything was raised before.
     waits : bool
         Whether answers may lie on a device.
     """
 
-    def __init__(self, receive: Callable[[slice, list[Answer]], None], *, waits: bool) -> None:
-        self._receive, self._waits = receive, waits
+    def __init__(
+        self,
+        receive: Callable[[slice, list[Answer]], None],
+        report: Callable[[slice], None],
+        *,
+        waits: bool,
+    ) -> None:
+        self._receive, self._report, self._waits = receive, report, waits
         self._waiting: list[tuple[slice, list[Answer]]] = []
         self._fetched: list[tuple[slice, list[Answer]]] = []
 
@@ -69,11 +79,25 @@ class Inbox:
                 answer.fetch()
             self._fetched, self._waiting = self._waiting, []
 
-    def open_all(self) -> None:
-        """Open every answer that is left."""
-        self._open(self._fetched + self._waiting)
+    def open_all(self, failure: BaseException | None = None) -> None:
+        """Open every answer that is left, and raise what had stopped the run, if anything had."""
+        self._open(self._fetched + self._waiting, failure)
 
-    def _open(self, parts: list[tuple[slice, list[Answer]]]) -> None:
-        with contextlib.ExitStack() as last_in_first_out:  # all, though one of them raises
-            while parts:
-                last_in_first_out.callback(self._receive, *parts.pop())
+    def _open(
+        self, parts: list[tuple[slice, list[Answer]]], failure: BaseException | None = None
+    ) -> None:
+        """Open all, though one of them raises: they are paid for. The first error goes on."""
+        while parts:
+            part, answers = parts.pop(0)
+            try:
+                self._receive(part, answers)
+                if failure is None:
+                    self._report(part)
+            except BaseException as error:  # noqa: BLE001
+                # an interrupt goes before any error
+                if failure is None or (
+                    isinstance(failure, Exception) and not isinstance(error, Exception)
+                ):
+                    failure = error
+        if failure is not None:
+            raise failure

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._typing import Background, Coalitions, Floats, Image, Seed, Segments
+from limelens._typing import Background, Coalitions, Image, Seed, Segments
 from limelens._warnings import warn
 from limelens.errors import InvalidInputError
 
@@ -97,6 +97,8 @@ def check_callable(name: str, value: object, signature: str) -> Any:
         raise InvalidInputError(msg)
     if not callable(value):
         msg = f"`{name}` must be a callable {signature}; got {describe(value)}."
+        if hasattr(value, "predict_proba"):
+            msg += " Call its predict_proba on what it was trained on, made from the batch."
         raise InvalidInputError(msg)
     return value
 
@@ -122,11 +124,12 @@ def check_numeric(name: str, value: object) -> NDArray[Any]:
         raise InvalidInputError(msg)
     try:
         array = np.asarray(value)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RuntimeError) as error:  # PyTorch's is a RuntimeError
         msg = f"`{name}` must be an array of numbers; {describe(value)} cannot be one ({error})."
         raise InvalidInputError(msg) from error
     if array.dtype.kind not in "buif":
-        msg = f"`{name}` must hold booleans, integers or real numbers; got {describe(array)}."
+        came = describe(array if array.ndim else value)
+        msg = f"`{name}` must hold booleans, integers or real numbers; got {came}."
         raise InvalidInputError(msg)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         bad = int(array.size - np.count_nonzero(np.isfinite(array)))
@@ -235,8 +238,11 @@ def check_segments(
             f"`{name}` must have the image's spatial shape {tuple(spatial)}; got {describe(array)}."
         )
         raise InvalidInputError(msg)
-    array = array.astype(np.intp, copy=False)
     low, high = int(array.min()), int(array.max())
+    if high > np.iinfo(np.intp).max:
+        msg = f"`{name}` must be labels below 2**63; got {high}. Number them anew: np.unique(...)."
+        raise InvalidInputError(msg)
+    array = array.astype(np.intp, copy=False)
     if high - low < 4 * array.size + 1024:
         present = np.bincount((array - low).ravel()) > 0
         ids = np.flatnonzero(present) + low
@@ -249,7 +255,7 @@ def check_segments(
     if len(ids) < 2:
         msg = (
             f"`{name}` must divide the image into at least two segments; got one. "
-            "Use more segments, for example segmenter=Grid(49)."
+            "Use smaller segments, or labels that differ."
         )
         raise InvalidInputError(msg)
     return np.ascontiguousarray(segments, dtype=np.intp), ids.astype(np.intp)
@@ -286,40 +292,12 @@ def check_coalitions(coalitions: object, n_segments: int) -> Coalitions:
         )
         raise InvalidInputError(msg)
     if array.dtype != np.bool_ and not np.isin(array, (0, 1)).all():
-        msg = "`coalitions` must hold True (kept) and False (hidden) only, or 1 and 0."
+        msg = (
+            "`coalitions` must hold True (kept) and False (hidden) only, or 1 and 0; "
+            f"got {array.dtype} from {array.min():g} to {array.max():g}."
+        )
         raise InvalidInputError(msg)
     return np.ascontiguousarray(array, dtype=np.bool_)
-
-
-def check_rows(
-    coalitions: object, scores: object, weights: object
-) -> tuple[Coalitions, Floats, Floats]:
-    """Return the rows of a fit: coalitions (n, d), target values (n, t) and weights (n,)."""
-    rows = check_numeric("coalitions", coalitions)
-    if rows.ndim != 2 or 0 in rows.shape:
-        msg = f"`coalitions` must be (n, d), one column per segment; got {describe(rows)}."
-        raise InvalidInputError(msg)
-    rows = check_coalitions(rows, rows.shape[1])
-    values = check_numeric("scores", scores).astype(np.float64, copy=False)
-    if values.ndim == 1:
-        values = values[:, np.newaxis]
-    if values.ndim != 2 or len(values) != len(rows):
-        msg = f"`scores` must be ({len(rows)}, t), one row per coalition; got {describe(values)}."
-        raise InvalidInputError(msg)
-    importance = check_numeric("weights", weights).astype(np.float64, copy=False)
-    if importance.shape != (len(rows),) or (importance < 0).any():
-        msg = (
-            f"`weights` must be {len(rows)} numbers, one per coalition, none negative; "
-            f"got {describe(importance)}."
-        )
-        raise InvalidInputError(msg)
-    if np.count_nonzero(importance) < 2:
-        msg = (
-            "`weights` must be positive for at least two coalitions; got "
-            f"{np.count_nonzero(importance)}. Use more samples or a larger kernel_width."
-        )
-        raise InvalidInputError(msg)
-    return rows, values, importance
 
 
 def check_energy(energy: object, n_segments: int | None = None) -> NDArray[np.float64]:
@@ -369,6 +347,8 @@ def check_one_background(background: object, image: Image) -> Image:
 def check_out(out: object, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return `out` if a batch can be written into it."""
     wanted = f"`out` must be a writeable, C-contiguous {dtype} array of shape {shape}"
+    if np.ma.isMaskedArray(out):
+        raise InvalidInputError(f"{wanted}; got a masked array.")
     if not isinstance(out, np.ndarray) or out.shape != shape or out.dtype != dtype:
         msg = f"{wanted}; got {describe(out)}."
         raise InvalidInputError(msg)

@@ -1,6 +1,6 @@
 """Masked batch -> scores: one image asked of one model, every answer kept."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TypeAlias, TypeVar
 
 import numpy as np
@@ -12,6 +12,7 @@ from limelens._answers import (
     check_reuse,
     check_same_target,
     check_scores,
+    mean_scores,
 )
 from limelens._attaching import Attaching
 from limelens._inbox import Answer, Inbox
@@ -34,10 +35,14 @@ from limelens.masking.compose import coalition_composer
 from limelens.masking.device_table import is_device_array
 from limelens.masking.prepared import PreparedImage, most_images, prepare_once
 from limelens.results.samples import Samples, fingerprint
-from limelens.targets import Target, TargetColumns, find_target, reduce_scores, value_names
-
-CHUNK_BYTES = 32 * 2**20
-"""What the scores that a callable target is given at once may take."""
+from limelens.targets import (
+    Target,
+    TargetColumns,
+    chunks,
+    find_target,
+    reduce_scores,
+    value_names,
+)
 
 T = TypeVar("T")
 
@@ -136,10 +141,10 @@ class Query:
         keys = self._ask(coalitions)
         if self.columns.reduce is None:
             return self._ledger.find(keys, self.targets).astype(np.float64)
-        # a callable is given copies of all scores, a thousand an image perhaps
-        rows = max(1, CHUNK_BYTES // (8 * len(self.intact_scores)))
-        parts = [keys[start : start + rows] for start in range(0, len(keys), rows)]
-        return np.concatenate([self.values(self._ledger.find(part)) for part in parts])
+        values = np.empty((len(keys), len(self.targets)))
+        for part in chunks(len(keys), len(self.intact_scores)):
+            values[part] = self.values(self._ledger.find(keys[part]))
+        return values
 
     def stream(self, keys: NDArray[np.uint8], compose: Compose) -> Scores:
         """Return the scores, shape (n, k), of any masked images, one key a row.
@@ -152,7 +157,6 @@ class Query:
         compose : callable
             `(rows, background)` -> fresh batch of those rows with that background.
         """
-        keys = np.ascontiguousarray(keys)
         self._pay(keys, compose, self.predict_fn)
         return self._ledger.find(keys)
 
@@ -161,14 +165,7 @@ class Query:
     ) -> None:
         """Score n rows batch by batch, in smaller ones once memory has run out.
 
-        Parameters
-        ----------
-        n : int
-            How many rows.
-        score : callable
-            What to do with a slice of them, at most `batch_size` rows.
-        keep : callable
-            What to do with each slice and what came back for it, in order.
+        `score` is given slices of at most `batch_size` rows; `keep` each slice and its answer.
         """
         done = 0
         while done < n:
@@ -272,7 +269,7 @@ class Query:
         scores = self._ledger.scores()
         self._width = width
         self._ledger = Ledger()
-        self._ledger.extend(self._end_keys()[: len(scores)], scores)
+        self._ledger.extend(self._end_keys(), scores)
 
     def _probe(self) -> None:
         keys = self._end_keys()[: 1 + min(1, len(self.backgrounds))]
@@ -293,7 +290,7 @@ class Query:
             n_intact = int(missing[0] == 0)
             rows = [*scores[:n_intact]]
             if n_intact < len(images):
-                rows.append(_mean(scores[n_intact:]))
+                rows.append(mean_scores(scores[n_intact:]))
             if earlier is None:
                 self._ledger.extend(keys[missing], np.stack(rows))
             else:
@@ -314,49 +311,55 @@ class Query:
         missing: NDArray[np.intp],
         score: Callable[[NDArray[np.intp]], list[Answer]],
     ) -> None:
-        total = self.n_predictions + len(missing) * len(self.backgrounds)
         self._ledger.expect(len(missing))
 
         def receive(part: slice, answers: list[Answer]) -> None:
-            scores = _mean([self._receive(answer) for answer in answers])
+            scores = mean_scores([self._receive(answer) for answer in answers])
             self._ledger.extend(keys[missing[part]], scores)
-            if self.report is not None:
-                self.report(self.n_predictions, total)
 
-        inbox = Inbox(receive, waits=self._waits)
+        def report(part: slice) -> None:
+            if self.report is not None:
+                to_come = (len(missing) - part.stop) * len(self.backgrounds)
+                self.report(self.n_predictions, self.n_predictions + to_come)
+
+        inbox = Inbox(receive, report, waits=self._waits)
         try:
             self.in_batches(len(missing), lambda part: score(missing[part]), inbox.add)
-        finally:
+        except BaseException as error:  # noqa: BLE001
+            inbox.open_all(error)
+        else:
             inbox.open_all()
 
     def _send(self, batch: Batch, predict_fn: PredictFn) -> Answer:
         """Ask the model; what it answers on a device stays there."""
-        n_images = batch.shape[0]
+        n_images, itself = batch.shape[0], predict_fn is self.predict_fn
+        asked = "predict_fn" if itself else "predict_fn.predict_prepared"
         try:
-            raw = predict_fn(batch)
+            answer = Answer(predict_fn(batch), n_images, asked)
         except BaseException as error:
-            add_note(error, f"raised by `predict_fn` on a {batch.dtype} batch of {batch.shape}")
+            add_note(error, f"raised by `{asked}` on a {batch.dtype} batch of {batch.shape}")
             raise
         # the probe asks the model itself, which has to answer in NumPy
-        if predict_fn is not self.predict_fn and self._waits and is_device_array(raw):
-            return Answer(raw, n_images)
-        # models may answer in one and the same buffer
-        return Answer(self._check(raw, n_images).copy(), n_images, checked=True)
+        if itself or not is_device_array(answer.raw):
+            # models may answer in one and the same buffer
+            answer.raw, answer.checked = self._check(answer).copy(), True
+        return answer
 
     def _receive(self, answer: Answer) -> Scores:
         """Return the scores, shape (b, k), of a batch, once they are there."""
         if answer.checked:
             return answer.raw
         answer.fetch()
-        return self._check(answer.raw, answer.n_images)
+        return self._check(answer)
 
-    def _check(self, raw: object, n_images: int) -> Scores:
-        scores = check_scores(raw, n_images, any_rank=callable(self._target))
+    def _check(self, answer: Answer) -> Scores:
+        n, dense = answer.n_images, callable(self._target)
+        scores = check_scores(answer.raw, n, any_rank=dense, name=answer.asked)
         if scores.ndim > 2 and callable(self._target):
             self._reduces = True
             scores = reduce_scores(self._target, scores)
         self._ledger.check_columns(scores.shape[1])
-        self.n_predictions += n_images
+        self.n_predictions += n
         return scores
 
     def _composer(self, background: int, n_rows: int) -> Callable[[Coalitions], Batch]:
@@ -392,9 +395,3 @@ class Query:
             return self.columns.names
         names = check_class_names(class_names, len(self.intact_scores))
         return tuple(names[column] for column in self.targets)
-
-
-def _mean(scores: Scores | Sequence[Scores]) -> Scores:
-    if len(scores) == 1:
-        return scores[0]
-    return np.asarray(np.mean(scores, axis=0, dtype=np.float64))

@@ -1,6 +1,7 @@
 """Rows paid for: key bytes -> row of scores."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,17 +36,13 @@ class Ledger:
         self._expected = len(self) + n_rows
 
     def extend(self, keys: NDArray[np.uint8], scores: Scores) -> None:
-        """Add a copy of rows whose keys are new."""
+        """Add rows whose keys are new: the first as they are, of further ones a copy."""
         start, stop = len(self), len(self) + len(keys)
         if start == 0:
-            self._scores = np.empty((max(stop, self._expected), scores.shape[1]), scores.dtype)
-        dtype = np.result_type(self._scores, scores)
-        if stop > len(self._scores) or dtype != self._scores.dtype:
-            n_rows = max(stop, self._expected, len(self._scores) * 9 // 8)  # seldom, if ever, again
-            earlier = self.scores()
-            self._scores = np.empty((n_rows, scores.shape[1]), dtype)
-            self._scores[:start] = earlier
-        self._scores[start:stop] = scores
+            self._scores = scores
+        else:
+            self._make_room(stop, np.result_type(self._scores, scores))
+            self._scores[start:stop] = scores
         for row, key in enumerate(_as_bytes(keys), start=start):
             self._rows[key] = row
 
@@ -70,7 +67,18 @@ class Ledger:
 
     def scores(self) -> Scores:
         """Return all scores, in the order of payment."""
+        if 8 * len(self._scores) > 9 * len(self):  # rows that were expected never came
+            self._scores = self._scores[: len(self)].copy()
         return self._scores[: len(self)]
+
+    def _make_room(self, n_rows: int, dtype: np.dtype[Any]) -> None:
+        size = len(self._scores)
+        if n_rows > size:
+            size = max(n_rows, self._expected, size * 9 // 8)  # so that it is seldom done again
+        if size > len(self._scores) or dtype != self._scores.dtype:
+            earlier = self._scores[: len(self)]
+            self._scores = np.empty((size, earlier.shape[1]), dtype)
+            self._scores[: len(self)] = earlier
 
     def check_columns(self, n_columns: int) -> None:
         """Refuse a model that changes how many scores it returns."""

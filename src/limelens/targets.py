@@ -1,6 +1,6 @@
 """Which of the model's outputs are explained: scores -> target values."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, TypeAlias
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from limelens._typing import Floats, Scores
 from limelens._validation import check_int, check_number, describe
 from limelens.errors import InvalidInputError, PredictionError
+
+CHUNK_BYTES = 32 * 2**20
+"""What the scores that a callable target is given at once may take."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +66,32 @@ class TargetColumns:
 
     def values(self, scores: Scores) -> Floats:
         """Return the target values, shape (n, t), of scores (n, k)."""
-        if self.reduce is not None:
-            return reduce_scores(self.reduce, scores)
-        return scores[:, list(self.columns)].astype(np.float64)
+        if self.reduce is None:
+            return scores[:, list(self.columns)].astype(np.float64)
+        values = np.empty((len(scores), len(self.columns)))
+        for part in chunks(*scores.shape):
+            reduced = reduce_scores(self.reduce, scores[part])
+            if reduced.shape[1] != values.shape[1]:
+                msg = (
+                    f"`target` returned {reduced.shape[1]} values an image after returning "
+                    f"{values.shape[1]}."
+                )
+                raise PredictionError(msg)
+            values[part] = reduced
+        return values
+
+
+def chunks(n_rows: int, n_columns: int) -> Iterator[slice]:
+    """Divide scores, shape (n_rows, n_columns), for a callable target, which is given copies.
+
+    Examples
+    --------
+    >>> list(chunks(5000, 1000))
+    [slice(0, 4194, None), slice(4194, 5000, None)]
+    """
+    rows = max(1, CHUNK_BYTES // (8 * n_columns))
+    for start in range(0, n_rows, rows):
+        yield slice(start, min(start + rows, n_rows))
 
 
 def find_target(target: Target, intact: NDArray[Any]) -> TargetColumns:
@@ -169,7 +195,8 @@ def margin(column: int, other: int | None = None) -> Callable[[NDArray[Any]], Fl
     Raises
     ------
     InvalidInputError
-        If a column is not a non-negative integer; when called, if the model has no such column.
+        If a column is not a non-negative integer, or both are the same; when called, if the model
+        has no such column.
 
     Examples
     --------
@@ -180,6 +207,9 @@ def margin(column: int, other: int | None = None) -> Callable[[NDArray[Any]], Fl
     name = f"margin({column})"
     if other is not None:
         check_int("other", other, minimum=0)
+        if other == column:
+            msg = f"`other` must be another column than `column`; got {column} for both."
+            raise InvalidInputError(msg)
         name = f"margin({column}, {other})"
 
     def value(scores: NDArray[Any]) -> Floats:

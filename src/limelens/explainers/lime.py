@@ -87,8 +87,7 @@ class Lime(SegmentExplainer):
         if self.n_samples < n_segments:
             msg = (
                 f"`n_samples` must be at least the number of segments, {n_segments}; got "
-                f"{self.n_samples}. Raise n_samples, or use fewer segments, for example "
-                "segmenter=Slic(20)."
+                f"{self.n_samples}. Raise n_samples, or use fewer segments."
             )
             raise InvalidInputError(msg)
 

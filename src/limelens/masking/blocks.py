@@ -142,7 +142,8 @@ def choose_width(
         news = place != 0
         again = news[:-1] & (block[1:] == block[:-1]) & returns[1:]
         news[1:] &= ~again
-        n_segments = np.bincount(block[news], minlength=-(-pixels // width)) + 1
+        n_blocks = pixels // width  # without the rest of the pixels
+        n_segments = np.bincount(block[news], minlength=n_blocks)[:n_blocks] + 1
         if n_segments.max() <= MAX_SEGMENTS and np.exp2(n_segments).mean() <= most_images:
             return width
     return 1

@@ -46,6 +46,8 @@ def is_device_array(scores: object) -> bool:
 
 def copy_of(array: Any) -> Any:
     """Copy an array on its device, or to the host if its library knows no Array API."""
+    if callable(getattr(array, "detach", None)):  # else torch keeps all that led to it, too
+        array = array.detach()
     try:
         xp = namespace_of(array)
     except TypeError:

@@ -1,6 +1,7 @@
 """Masked images as rows gathered from a table of all appearances of their blocks."""
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +16,8 @@ from limelens.masking.layout import Layout, layout_of
 TILE_BYTES = 768 << 10
 """A part of the table that stays in a core's cache while all images take their rows from it."""
 
-CHUNK_INDICES = 1 << 17
-"""Row numbers looked up at once: 1 MB of them."""
+CHUNK_ROWS, CHUNK_INDICES = 256, 1 << 17
+"""Coalitions whose sets are coded at once, and row numbers looked up at once: 1 MB of them."""
 
 SMALL_TABLE_BYTES, SMALL_TABLE_IMAGES = 7 << 18, 16.0
 """A table that a core's cache holds may be larger in images: fewer rows make a masked image."""
@@ -57,11 +58,8 @@ class PatternTable:
         pixels = out.reshape(len(out), layout.planes, layout.pixels, layout.values)
         in_blocks = pixels[:, :, : n_blocks * self.blocks.width]
         in_blocks = in_blocks.reshape(len(out), layout.planes, n_blocks, self.table.shape[1])
-        offsets = self.blocks.offsets(coalitions)
-        step = max(1, CHUNK_INDICES // (layout.planes * n_blocks))
-        for start in range(0, len(out), step):
-            rows = self._rows(offsets[start : start + step])
-            target = in_blocks[start : start + step]
+        for part, rows in self._parts(coalitions):
+            target = in_blocks[part]
             for planes, blocks in self._tiles(len(rows)):
                 self._gather(rows[:, planes, blocks], target[:, planes, blocks])
         background, image = self.tail
@@ -69,6 +67,15 @@ class PatternTable:
         if rest:
             kept = np.take(coalitions, layout.owners[-rest:], axis=1)[:, None, :, None]
             pixels[:, :, -rest:] = np.where(kept, image, background)
+
+    def _parts(self, coalitions: Coalitions) -> Iterator[tuple[slice, Indices]]:
+        """Yield a few images at a time, and their table rows, `(b, planes, n_blocks)`."""
+        step = max(1, CHUNK_INDICES // (self.layout.planes * len(self.blocks.first_row)))
+        for first in range(0, len(coalitions), CHUNK_ROWS):
+            offsets = self.blocks.offsets(coalitions[first : first + CHUNK_ROWS])
+            for start in range(0, len(offsets), step):
+                rows = self._rows(offsets[start : start + step])
+                yield slice(first + start, first + start + len(rows)), rows
 
     def _rows(self, offsets: Indices) -> Indices:
         """Return the table rows of a few images, shape (b, planes, n_blocks)."""

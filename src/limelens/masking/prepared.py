@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from limelens._arrays import spatial_shape
 from limelens._typing import Background, Coalitions, Image, PredictFn, Segments
 from limelens._validation import describe
-from limelens.errors import InvalidInputError
+from limelens.errors import InvalidInputError, add_note
 from limelens.masking.compose import coalition_composer
 from limelens.masking.device_table import (
     DeviceTable,
     copy_of,
     device_table,
     is_device_array,
+    namespace_of,
     to_numpy,
 )
 
@@ -110,13 +111,21 @@ def prepare_once(
     ------
     InvalidInputError
         Where the preparation does not act on every pixel by itself, which is tried on three masked
-        images: `prepare(masked)` must be `masked(prepared)` up to rounding.
+        images: `prepare(masked)` must be `masked(prepared)` up to rounding. What looks at other
+        images of its batch is seen if image, backgrounds and masked images differ in that.
     """
     prepare = getattr(model, "prepare", None)
     predict_prepared = getattr(model, "predict_prepared", None)
     if not (callable(prepare) and callable(predict_prepared)):
         return None
-    prepared = _prepare(prepare, np.concatenate([image[np.newaxis], backgrounds]))
+    # apart, so that what looks at other images of the batch is seen too
+    prepared, behind = _prepare(prepare, image[np.newaxis].copy()), _prepare(prepare, backgrounds)
+    if tuple(prepared.shape[1:]) != tuple(behind.shape[1:]):
+        msg = (
+            "`predict_fn.prepare` must return images of one shape; got "
+            f"{tuple(prepared.shape[1:])} and {tuple(behind.shape[1:])}."
+        )
+        raise InvalidInputError(msg)
     rows = _rows_that_tell_segments_apart(int(segments.max()) + 1)
     masked = coalition_composer(image, backgrounds[0], segments, channel_axis, len(rows))(rows)
     wanted = to_numpy(_prepare(prepare, masked))
@@ -124,7 +133,7 @@ def prepare_once(
     for axis in _channel_axes(tuple(prepared.shape[1:]), segments.shape):
         candidate = PreparedImage(
             image=prepared[0, ...],
-            backgrounds=prepared[1:, ...],
+            backgrounds=behind,
             segments=segments,
             channel_axis=axis,
             predict_prepared=predict_prepared,
@@ -161,19 +170,27 @@ def _rows_that_tell_segments_apart(n_segments: int) -> Coalitions:
 
 
 def _prepare(prepare: Callable[[Any], Any], batch: Any) -> Any:
-    prepared = prepare(batch)
+    try:
+        prepared = prepare(batch)
+    except BaseException as error:
+        add_note(error, f"raised by `predict_fn.prepare` on a {batch.dtype} batch of {batch.shape}")
+        raise
     shape = getattr(prepared, "shape", None)
     if shape is None or len(shape) == 0 or shape[0] != len(batch):
         came = describe(prepared) if shape is None else f"shape {tuple(shape)}"
         msg = (
-            f"`predict_fn.prepare` was given {len(batch)} images and must return an array of "
-            f"{len(batch)} prepared images; got {came}."
+            f"`predict_fn.prepare` was given a batch of {len(batch)} and must return an array of "
+            f"as many prepared images; got {came}."
         )
         raise InvalidInputError(msg)
     if isinstance(prepared, np.ndarray) and prepared.dtype.kind not in "biufc":
         msg = f"`predict_fn.prepare` must return numbers; got an array of {prepared.dtype}."
         raise InvalidInputError(msg)
-    return prepared
+    # the next call may answer in the same buffer
+    if isinstance(prepared, np.ndarray):
+        return prepared.copy()
+    namespace_of(prepared)  # refuses arrays of which no table can be made
+    return copy_of(prepared)
 
 
 def _channel_axes(shape: tuple[int, ...], spatial: tuple[int, ...]) -> list[int | None]:

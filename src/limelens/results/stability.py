@@ -378,7 +378,8 @@ def _correlation(a: Floats, b: Floats) -> float:
     """Return the linear correlation, 0 where one of both does not vary."""
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         return 0.0
-    return float(np.corrcoef(a, b)[0, 1])
+    # squares of tiny importances would underflow
+    return float(np.corrcoef(a / np.abs(a).max(), b / np.abs(b).max())[0, 1])
 
 
 def _overlap(a: Floats, b: Floats, k: int) -> float:

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._typing import Coalitions, Floats
-from limelens._validation import check_rows
+from limelens._validation import check_coalitions, check_numeric, describe
+from limelens.errors import InvalidInputError
 
 # Relative to what they are compared with, these are rounding noise.
 _CONSTANT = 1e-12
@@ -95,11 +96,42 @@ def rows_that_count(
     InvalidInputError
         If shapes do not agree, something is not finite, or fewer than two weights are positive.
     """
-    coalitions, values, weights = check_rows(coalitions, scores, weights)
+    coalitions, values, weights = _checked(coalitions, scores, weights)
     counted = weights > 0
     if counted.all():
         return coalitions, values, weights
     return coalitions[counted], values[counted], weights[counted]
+
+
+def _checked(
+    coalitions: object, scores: object, weights: object
+) -> tuple[Coalitions, Floats, Floats]:
+    """Return the rows of a fit: coalitions (n, d), target values (n, t) and weights (n,)."""
+    rows = check_numeric("coalitions", coalitions)
+    if rows.ndim != 2 or 0 in rows.shape:
+        msg = f"`coalitions` must be (n, d), one column per segment; got {describe(rows)}."
+        raise InvalidInputError(msg)
+    rows = check_coalitions(rows, rows.shape[1])
+    values = check_numeric("scores", scores).astype(np.float64, copy=False)
+    if values.ndim == 1:
+        values = values[:, np.newaxis]
+    if values.ndim != 2 or len(values) != len(rows):
+        msg = f"`scores` must be ({len(rows)}, t), one row per coalition; got {describe(values)}."
+        raise InvalidInputError(msg)
+    importance = check_numeric("weights", weights).astype(np.float64, copy=False)
+    if importance.shape != (len(rows),) or (importance < 0).any():
+        msg = (
+            f"`weights` must be {len(rows)} numbers, one per coalition, none negative; "
+            f"got {describe(importance)}."
+        )
+        raise InvalidInputError(msg)
+    if np.count_nonzero(importance) < 2:
+        msg = (
+            "`weights` must be positive for at least two coalitions; got "
+            f"{np.count_nonzero(importance)}. Use more samples or a larger kernel_width."
+        )
+        raise InvalidInputError(msg)
+    return rows, values, importance
 
 
 def is_constant(values: Floats, *others: Floats) -> NDArray[np.bool_]:
