@@ -487,8 +487,10 @@ def test_target_values_are_float64():
 
 def test_rows_are_kept_in_one_piece_of_their_size():
     rows = all_coalitions(4)[1:-1]
-    asked = query(additive(), batch_size=3)
+    rooms = []
+    asked = query(additive(), batch_size=3, report=lambda *_: rooms.append(asked._ledger._scores))
     asked.ask(rows)
+    assert all(room is rooms[0] for room in rooms)
     scores = asked.samples().scores
     assert len(scores if scores.base is None else scores.base) == 16
 

@@ -90,6 +90,11 @@ def test_columns_that_the_model_does_not_have_are_named(target):
         find_target(target, INTACT)
 
 
+def test_a_margin_to_itself_is_refused():
+    with pytest.raises(InvalidInputError, match="another column than `column`; got 1 for both"):
+        margin(1, 1)
+
+
 def test_a_margin_to_the_best_other_needs_another():
     with pytest.raises(InvalidInputError, match=r"margin\(0\) needs another column"):
         find_target(margin(0), INTACT[:1])

@@ -302,6 +302,13 @@ def test_a_table_that_fits_a_cache_may_be_more_images(height, n_striped, dtype, 
     assert table.table.nbytes <= max(8 * image.nbytes, min(7 * 2**18, 16 * image.nbytes))
 
 
+def test_pixels_that_fill_no_block_do_not_count_for_the_bound():
+    image = np.arange(67.0)[np.newaxis]
+    # in blocks of 32 two appearances and 32, 17 on average; of all pixels 16.2 images
+    segments = np.repeat(np.arange(6), [32, 7, 7, 6, 6, 9])[np.newaxis]
+    assert pattern_table(image, image + 0.5, segments, None).blocks.width == 16
+
+
 def test_blocks_are_no_wider_than_asked():
     owners = np.zeros(100, np.intp)
     assert choose_width(owners, border_positions(owners), widest=64) == 64

@@ -1,5 +1,7 @@
 """The public function over the masking engine."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -85,6 +87,7 @@ def test_a_fractional_background_is_rounded_for_integers():
     np.empty((2, 2, 3), np.uint8),
     np.empty((1, 2, 6), np.uint8)[:, :, ::2],
     [[[0, 0, 0], [0, 0, 0]]],
+    np.ma.masked_all((1, 2, 3), np.uint8),
 ])  # fmt: skip
 def test_an_unfit_out_is_refused(out):
     with pytest.raises(InvalidInputError, match=r"`out` must be a writeable, C-contiguous uint8"):
@@ -119,3 +122,45 @@ def test_coalitions_need_a_column_for_each_segment():
 def test_segments_need_the_spatial_shape():
     with pytest.raises(InvalidInputError, match="`segments` must have the image's spatial shape"):
         perturb(np.zeros((2, 3, 3)), SEGMENTS, [[1, 0]], 0, channel_axis=0)
+
+
+class NeedsDetaching:
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"image": None}, "`image` must hold booleans, integers or real numbers; got None"),
+        ({"segments": str}, "`segments` must hold .* got <class 'str'>"),
+        ({"image": NeedsDetaching()}, "`image` must be an array of numbers; .* requires grad"),
+        ({"coalitions": [[2, 0]]}, "or 1 and 0; got int64 from 0 to 2"),
+        ({"segments": np.zeros((2, 3), int)}, "at least two segments; got one. .* labels that"),
+        ({"segments": np.array([[2**63, 0, 1]] * 2, np.uint64)}, r"labels below 2\*\*63; got 9223"),
+    ],
+)
+def test_what_came_is_named(changed, words):
+    arguments = {"image": IMAGE, "segments": SEGMENTS, "coalitions": [[1, 0]], "background": 0}
+    with pytest.raises(InvalidInputError, match=words):
+        perturb(**arguments | changed)
+
+
+def test_unsigned_labels_in_range_are_labels():
+    labels = np.array([[3, 3, 2**62]] * 2, np.uint64)
+    assert perturb(IMAGE, labels, [[True, False]], 0).tolist() == [[[1, 2, 0], [4, 5, 0]]]
+
+
+def test_memory_does_not_grow_with_the_rows():
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (32, 32, 3)).astype(np.uint8)
+    segments = np.arange(32)[:, np.newaxis] // 4 + 8 * (np.arange(32) // 4)
+    peaks = []
+    for n in (1000, 10_000):
+        rows, out = rng.random((n, 64)) < 0.5, np.empty((n, *image.shape), np.uint8)
+        perturb(image, segments, rows[:200], 7)  # loads what is loaded late
+        tracemalloc.start()
+        perturb(image, segments, rows, 7, out=out)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 20 * 9000  # some bytes a row are counted and checked

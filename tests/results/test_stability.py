@@ -175,6 +175,24 @@ def test_one_strong_segment_is_stable_though_the_ranks_of_the_others_are_noise()
     assert report.linear_correlations[-1] > 0.8
 
 
+@pytest.mark.parametrize("scale", [2.0**-560, 2.0**-990, 2.0**460])
+def test_a_report_does_not_depend_on_the_scale(scale):
+    plain, scaled = (
+        make_explanation(
+            np.zeros(6), None, samples=make_samples(200, 0.3 * s, effects=np.arange(6) * s)
+        ).stability_report(rng=0)
+        for s in (1.0, scale)
+    )
+    np.testing.assert_allclose(scaled.linear_correlations, plain.linear_correlations)
+    np.testing.assert_allclose(scaled.correlations, plain.correlations)
+
+
+def test_scores_that_never_change_agree_in_nothing():
+    samples = make_samples(200, 0.0, effects=np.zeros(6))
+    report = make_explanation(np.zeros(6), None, samples=samples).stability_report(rng=0)
+    assert report.correlations == report.linear_correlations == (0.0, 0.0)
+
+
 def test_a_report_needs_rows():
     with pytest.raises(InvalidInputError, match="must have samples, at least 16"):
         make_explanation([1.0, 2.0], None).stability_report()

@@ -141,3 +141,12 @@ def test_effective_rows_are_kishs():
 def test_a_penalty_that_is_no_number_is_refused(alpha):
     with pytest.raises(InvalidInputError, match="`alpha` must be a finite number"):
         Ridge(alpha)
+
+
+def test_columns_may_come_in_any_order():
+    moments = weighted_moments(*make_rows())
+    order = np.array([3, 0, 5, 1, 4, 2])
+    fit, other = (least_squares(moments, columns=columns) for columns in (np.arange(6), order))
+    np.testing.assert_allclose(other.coefs, fit.coefs[order], atol=1e-12)
+    np.testing.assert_allclose(other.mapper, fit.mapper[order], atol=1e-12)
+    np.testing.assert_allclose(other.held_out, fit.held_out, atol=1e-12)
