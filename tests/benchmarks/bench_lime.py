@@ -129,7 +129,7 @@ def real_network(pictures: tuple[str, ...]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", type=int, help="this size only, in pixels")
+    parser.add_argument("--size", type=int, help="this size only, and no network")
     parser.add_argument("--full", action="store_true", help="eight photographs instead of three")
     arguments = parser.parse_args()
     pictures = PICTURES if arguments.full else PICTURES[:3]
@@ -156,7 +156,7 @@ def main() -> None:
     print_table(columns, to_lime.rows())
     print("### Time a sample in the whole of `explain` / memcpy of one image\n")
     print_table(columns, overhead.rows())
-    if installed():
+    if installed() and not arguments.size:
         real_network(pictures)
 
 

@@ -57,6 +57,11 @@ print(json.dumps([peak[0] - before, image.nbytes, int(explanation.segments.max()
 """
 
 
+def mebibytes(n_bytes: float) -> str:
+    number = n_bytes / 2**20
+    return f"{number:.3g} MiB" if number < 1000 else f"{number:.0f} MiB"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--full", action="store_true", help="10,000 samples of the large images")
@@ -70,19 +75,17 @@ def main() -> None:
         )
         extra, image_bytes, n_segments, seconds = json.loads(run.stdout)
         batch = max(1, min(64, 2**24 // image_bytes)) * image_bytes
-        bound = 2 * batch + 8 * image_bytes + n_samples * (n_segments + 1) * 8
+        aim = 2 * batch + 8 * image_bytes + n_samples * (n_segments + 1) * 8
         rows.append((
             name,
             f"{n_samples}",
-            f"{image_bytes / 2**20:.3g} MiB",
-            f"{extra / 2**20:.3g} MiB",
-            f"{bound / 2**20:.3g} MiB",
-            f"{extra / bound:.2f}",
+            *(mebibytes(n_bytes) for n_bytes in (image_bytes, extra, aim)),
+            f"{extra / aim:.2f}",
             f"{seconds:.3g} s",
         ))  # fmt: skip
     print("## Peak memory of `Lime.explain` beyond the image\n")
-    print("The bound is 2 batches + 8 images + n (S + L) x 8 bytes.\n")
-    columns = ("image", "samples", "image size", "peak", "bound", "peak / bound", "CPU time")
+    print("The aim is 2 batches + 8 images + n (S + L) x 8 bytes.\n")
+    columns = ("image", "samples", "image size", "peak", "aim", "peak / aim", "CPU time")
     print_table(columns, rows)
 
 
