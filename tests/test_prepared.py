@@ -152,6 +152,24 @@ def test_what_looks_at_the_range_of_the_batch_is_refused():
             Query(image, 2, changed(Model(), "prepare", prepare), image[np.newaxis] // 3, labels)
 
 
+def test_prepare_may_work_in_place():
+    class InPlace(Model):
+        def prepare(self, batch):
+            batch //= 2
+            return batch
+
+        def predict_prepared(self, prepared):
+            return prepared[:, 2:4, :, 0].mean(axis=(1, 2))
+
+    image, backgrounds = IMAGE.copy(), np.stack([IMAGE // 3, IMAGE[::-1] // 5])
+    before = image.copy(), backgrounds.copy()
+    asked = Query(image, 2, InPlace(), backgrounds, SEGMENTS)
+    each = Query(image, 2, lambda batch: InPlace()(batch), backgrounds, SEGMENTS)
+    np.testing.assert_array_equal(asked.ask(rows()), each.ask(rows()))
+    np.testing.assert_array_equal(image, before[0])
+    np.testing.assert_array_equal(backgrounds, before[1])
+
+
 def test_prepare_may_answer_in_one_buffer():
     class Buffered(Model):
         def prepare(self, batch):

@@ -118,8 +118,10 @@ def prepare_once(
     predict_prepared = getattr(model, "predict_prepared", None)
     if not (callable(prepare) and callable(predict_prepared)):
         return None
-    # apart, so that what looks at other images of the batch is seen too
-    prepared, behind = _prepare(prepare, image[np.newaxis].copy()), _prepare(prepare, backgrounds)
+    # apart, so that what looks at other images of the batch is seen too; it may work in place
+    prepared, behind = (
+        _prepare(prepare, images.copy()) for images in (image[np.newaxis], backgrounds)
+    )
     if tuple(prepared.shape[1:]) != tuple(behind.shape[1:]):
         msg = (
             "`predict_fn.prepare` must return images of one shape; got "
