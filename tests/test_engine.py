@@ -1,5 +1,8 @@
 """What the model is shown, what is kept of its answers, and what is refused."""
 
+import contextlib
+import gc
+import weakref
 from dataclasses import dataclass
 
 import numpy as np
@@ -532,3 +535,22 @@ def test_progress_ends_at_its_total_though_memory_ran_out_between_backgrounds():
     assert done[-1] == total[-1]
     assert (done <= total).all()
     assert (np.diff(done) > 0).all()
+
+
+def test_a_failed_run_keeps_no_batch_alive():
+    batches = []
+
+    def model(batch):
+        batches.append(weakref.ref(batch))
+        if len(batches) == 3:
+            raise RuntimeError("no more")
+        return batch.sum(axis=(1, 2)).astype(float)
+
+    gc.disable()
+    try:
+        with contextlib.suppress(RuntimeError):
+            query(model, batch_size=2).ask(all_coalitions(4))
+        assert len(batches) == 3
+        assert all(batch() is None for batch in batches[1:])
+    finally:
+        gc.enable()

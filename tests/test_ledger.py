@@ -90,3 +90,13 @@ def test_another_number_of_columns_is_refused():
     ledger.extend(keys(1), np.ones((1, 2)))
     with pytest.raises(PredictionError, match="3 scores an image after returning 2"):
         ledger.check_columns(3)
+
+
+def test_rows_taken_over_twice_are_one_row():
+    scores = np.array([[0.1], [0.2], [0.1]])
+    ledger = Ledger()
+    ledger.take_over(keys(1, 2, 1), scores)
+    ledger.expect(1)
+    ledger.extend(keys(3), np.array([[0.3]]))
+    np.testing.assert_array_equal(ledger.scores(), [[0.1], [0.2], [0.3]])
+    np.testing.assert_array_equal(scores, [[0.1], [0.2], [0.1]])

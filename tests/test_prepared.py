@@ -349,6 +349,46 @@ def test_memory_that_runs_out_late_is_halved_too(mutable, monkeypatch):
     np.testing.assert_allclose(scores, query(Model()).ask(z), rtol=1e-12)
 
 
+@pytest.mark.parametrize("every", [1, 3])
+def test_progress_never_falls_where_a_device_model_answers_in_numpy(mutable, every):
+    class Mixed(DeviceModel):
+        asked = 0
+
+        def predict_prepared(self, prepared):
+            self.asked += 1
+            scores = super().predict_prepared(prepared)
+            return scores if self.asked % every else to_numpy(scores)
+
+    z, told = np.unique(rows(), axis=0)[1:-1], []
+    asked = query(
+        Mixed(mutable), backgrounds=2, batch_size=3, report=lambda *done: told.append(done)
+    )
+    scores = asked.ask(z)
+    done, total = np.array(told).T
+    assert (np.diff(done) >= 0).all()
+    assert set(total) == {done[-1]}
+    np.testing.assert_allclose(scores, query(Model(), backgrounds=2).ask(z), rtol=1e-12)
+
+
+def test_many_segments_in_the_last_pixels_do_not_blow_up_the_table(xp):
+    segments = np.repeat([0, 1], [700, 571])
+    segments[-23:] = 2 + np.arange(23)  # 1271 pixels are 39 blocks of 32 and these
+    image = xp.asarray(np.random.default_rng(0).random((31, 41)).astype(np.float32))
+    table = device_table(image, image / 2, segments.reshape(31, 41), None)
+    assert to_numpy(table.table).size < 9 * 1296
+    rows = np.random.default_rng(1).random((5, 25)) < 0.5
+    host, labels = to_numpy(image), segments.reshape(31, 41)
+    np.testing.assert_array_equal(
+        to_numpy(table(rows)), np.where(rows[:, labels], host, to_numpy(image / 2))
+    )
+
+
+def test_prepare_must_not_change_its_dtype():
+    counted = iter([float, "f4", float])
+    with pytest.raises(InvalidInputError, match="of one shape and dtype"):
+        query(changed(Model(), "prepare", lambda b: np.moveaxis(b, -1, 1).astype(next(counted))))
+
+
 class Stopped(BaseException):
     """As KeyboardInterrupt, which pytest itself would heed."""
 

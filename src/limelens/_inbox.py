@@ -49,19 +49,13 @@ class Inbox:
     receive : callable
         What to do with a slice of rows and its answers, one for each background.
     report : callable
-        What to do with the slice then, unless anything was raised before.
-    waits : bool
-        Whether answers may lie on a device.
+        What to do then, unless anything was raised before.
     """
 
     def __init__(
-        self,
-        receive: Callable[[slice, list[Answer]], None],
-        report: Callable[[slice], None],
-        *,
-        waits: bool,
+        self, receive: Callable[[slice, list[Answer]], None], report: Callable[[], None]
     ) -> None:
-        self._receive, self._report, self._waits = receive, report, waits
+        self._receive, self._report = receive, report
         self._waiting: list[tuple[slice, list[Answer]]] = []
         self._fetched: list[tuple[slice, list[Answer]]] = []
 
@@ -69,7 +63,7 @@ class Inbox:
         """Take the answers of a slice of rows, and open those that were fetched before."""
         self._waiting.append((part, answers))
         self._open(self._fetched)
-        if not self._waits:
+        if all(answer.checked for answer in answers):
             self._open(self._waiting)
             return
         sent = [answer for _, waiting in self._waiting for answer in waiting]
@@ -81,7 +75,10 @@ class Inbox:
 
     def open_all(self, failure: BaseException | None = None) -> None:
         """Open every answer that is left, and raise what had stopped the run, if anything had."""
-        self._open(self._fetched + self._waiting, failure)
+        try:
+            self._open(self._fetched + self._waiting, failure)
+        finally:
+            del failure  # else its traceback, of which this frame is part, keeps the last batch
 
     def _open(
         self, parts: list[tuple[slice, list[Answer]]], failure: BaseException | None = None
@@ -92,12 +89,15 @@ class Inbox:
             try:
                 self._receive(part, answers)
                 if failure is None:
-                    self._report(part)
+                    self._report()
             except BaseException as error:  # noqa: BLE001
                 # an interrupt goes before any error
                 if failure is None or (
                     isinstance(failure, Exception) and not isinstance(error, Exception)
                 ):
                     failure = error
-        if failure is not None:
-            raise failure
+        try:
+            if failure is not None:
+                raise failure
+        finally:
+            del failure

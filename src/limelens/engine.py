@@ -109,7 +109,7 @@ class Query:
         self.backgrounds = backgrounds
         self.segments = segments
         self.n_segments = 0 if segments is None else int(segments.max()) + 1
-        self.n_predictions = 0
+        self.n_predictions = self._n_in_vain = 0
         self.predict_fn = predict_fn
         self._target = target
         self.report = report
@@ -206,11 +206,6 @@ class Query:
 
     # -- inside ---------------------------------------------------------------------------
 
-    @property
-    def _waits(self) -> bool:
-        """Whether scores are left on a device until several batches are there."""
-        return self._prepared is not None and not self._prepared.on_host
-
     def _ask(self, coalitions: Coalitions) -> NDArray[np.uint8]:
         """Have the scores of coalitions in the ledger, and return their keys."""
         keys = np.packbits(coalitions, axis=1)
@@ -227,8 +222,12 @@ class Query:
         self._set_width(keys.shape[1])
 
         def score(rows: NDArray[np.intp]) -> list[Answer]:
-            backgrounds = range(len(self.backgrounds))
-            return [self._send(compose(rows, b), predict_fn) for b in backgrounds]
+            backgrounds, before = range(len(self.backgrounds)), self.n_predictions
+            try:
+                return [self._send(compose(rows, b), predict_fn) for b in backgrounds]
+            except BaseException:
+                self._n_in_vain += self.n_predictions - before
+                raise
 
         missing = self._ledger.missing(keys)
         with Attaching(self):
@@ -238,7 +237,8 @@ class Query:
                     break
                 except Exception as error:
                     # JAX says only when scores are fetched that memory ran out
-                    if not (self._waits and self.batch_size > 1 and is_out_of_memory(error)):
+                    on_host = self._prepared is None or self._prepared.on_host
+                    if on_host or self.batch_size == 1 or not is_out_of_memory(error):
                         raise
                     self._halve(self.batch_size, error)
                     missing = self._ledger.missing(keys)
@@ -257,7 +257,7 @@ class Query:
             msg = "`reuse` holds values of a callable target; pass the same target again."
             raise InvalidInputError(msg)
         self._width = earlier.keys.shape[1]
-        self._ledger.extend(earlier.keys, earlier.scores)
+        self._ledger.take_over(earlier.keys, earlier.scores)
 
     def _set_width(self, width: int) -> None:
         """Rewrite the two ends' keys once the first stream shows how wide keys are."""
@@ -317,12 +317,13 @@ class Query:
             scores = mean_scores([self._receive(answer) for answer in answers])
             self._ledger.extend(keys[missing[part]], scores)
 
-        def report(part: slice) -> None:
-            if self.report is not None:
-                to_come = (len(missing) - part.stop) * len(self.backgrounds)
-                self.report(self.n_predictions, self.n_predictions + to_come)
+        total = self.n_predictions - self._n_in_vain + len(missing) * len(self.backgrounds)
 
-        inbox = Inbox(receive, report, waits=self._waits)
+        def report() -> None:
+            if self.report is not None:
+                self.report(self.n_predictions, total + self._n_in_vain)
+
+        inbox = Inbox(receive, report)
         try:
             self.in_batches(len(missing), lambda part: score(missing[part]), inbox.add)
         except BaseException as error:  # noqa: BLE001

@@ -46,6 +46,13 @@ class Ledger:
         for row, key in enumerate(_as_bytes(keys), start=start):
             self._rows[key] = row
 
+    def take_over(self, keys: NDArray[np.uint8], scores: Scores) -> None:
+        """Begin with rows of an earlier run, which may have been joined from several."""
+        first = self.missing(keys)
+        if len(first) < len(keys):
+            keys, scores = keys[first], scores[first]
+        self.extend(keys, scores)
+
     def missing(self, keys: NDArray[np.uint8]) -> NDArray[np.intp]:
         """Return the first position of every key that is not in the ledger."""
         first: dict[bytes, int] = {}

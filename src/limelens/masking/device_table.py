@@ -10,6 +10,9 @@ from limelens._typing import Coalitions, Segments
 from limelens.masking.blocks import Blocks, border_positions, choose_width, cut
 from limelens.masking.layout import Layout, layout_of
 
+WIDEST = 32
+"""Pixels of a block, at most; the pixels are padded to a multiple of it."""
+
 
 def namespace_of(array: Any) -> Any:
     """Return the Array API functions of the library that `array` belongs to.
@@ -118,9 +121,8 @@ def device_table(
     """
     xp = namespace_of(image)
     layout = layout_of(image, segments, channel_axis)
-    width = choose_width(layout.owners, border_positions(layout.owners))
-    n_padded = -layout.pixels % width
-    owners = np.pad(layout.owners, (0, n_padded), mode="edge")
+    owners = np.pad(layout.owners, (0, -layout.pixels % WIDEST), mode="edge")
+    width = choose_width(owners, border_positions(owners), widest=WIDEST)
     blocks = cut(owners, int(owners.max()) + 1, width)
     pixel = np.minimum(np.arange(len(owners)), layout.pixels - 1)
     sources = [on_device_of(image, part, xp) for part in blocks.sources(pixel, layout.pixels)]

@@ -58,15 +58,15 @@ class PatternTable:
         pixels = out.reshape(len(out), layout.planes, layout.pixels, layout.values)
         in_blocks = pixels[:, :, : n_blocks * self.blocks.width]
         in_blocks = in_blocks.reshape(len(out), layout.planes, n_blocks, self.table.shape[1])
+        background, image = self.tail
+        rest = background.shape[1]
         for part, rows in self._parts(coalitions):
             target = in_blocks[part]
             for planes, blocks in self._tiles(len(rows)):
                 self._gather(rows[:, planes, blocks], target[:, planes, blocks])
-        background, image = self.tail
-        rest = background.shape[1]
-        if rest:
-            kept = np.take(coalitions, layout.owners[-rest:], axis=1)[:, None, :, None]
-            pixels[:, :, -rest:] = np.where(kept, image, background)
+            if rest:
+                kept = np.take(coalitions[part], layout.owners[-rest:], axis=1)
+                pixels[part, :, -rest:] = np.where(kept[:, None, :, None], image, background)
 
     def _parts(self, coalitions: Coalitions) -> Iterator[tuple[slice, Indices]]:
         """Yield a few images at a time, and their table rows, `(b, planes, n_blocks)`."""

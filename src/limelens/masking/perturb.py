@@ -64,8 +64,8 @@ def perturb(
     The image is cut in memory order into blocks of consecutive pixels. A block that touches k
     segments has 2**k appearances; these are precomputed once, and a masked image is then one
     gather of rows. Few coalitions are written segment by segment instead. Memory beyond the
-    result is O(image.size) whatever n: at most 8 images, or 1.75 MiB, for the table, some 3 MB of
-    row numbers, and 15 to 130 bytes a pixel for the labels and while the table is built.
+    result is O(image.size), and 24 bytes a coalition: at most 8 images, or 1.75 MiB, for the table,
+    some 3 MB of row numbers, and 15 to 130 bytes a pixel for labels and while the table is built.
 
     Examples
     --------

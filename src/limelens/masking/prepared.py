@@ -122,11 +122,9 @@ def prepare_once(
     prepared, behind = (
         _prepare(prepare, images.copy()) for images in (image[np.newaxis], backgrounds)
     )
-    if tuple(prepared.shape[1:]) != tuple(behind.shape[1:]):
-        msg = (
-            "`predict_fn.prepare` must return images of one shape; got "
-            f"{tuple(prepared.shape[1:])} and {tuple(behind.shape[1:])}."
-        )
+    kinds = [(tuple(images.shape[1:]), str(images.dtype)) for images in (prepared, behind)]
+    if kinds[0] != kinds[1]:
+        msg = f"`predict_fn.prepare` must return images of one shape and dtype; got {kinds}."
         raise InvalidInputError(msg)
     rows = _rows_that_tell_segments_apart(int(segments.max()) + 1)
     masked = coalition_composer(image, backgrounds[0], segments, channel_axis, len(rows))(rows)
