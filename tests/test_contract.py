@@ -10,6 +10,7 @@ import warnings
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 import limelens as ll
 from limelens.errors import InvalidInputError, LimelensWarning, PredictionError
@@ -314,6 +315,11 @@ def test_bad_images_are_named(name, image, words):
 def test_a_model_that_is_no_function_is_named(name):
     with pytest.raises(InvalidInputError, match="`predict_fn` must be a callable"):
         CASES[name].explain(picture(), 3)
+
+
+def test_an_estimator_is_told_how_to_become_a_function():
+    with pytest.raises(InvalidInputError, match="must be a callable .* Call its predict_proba"):
+        CASES["Lime"].explain(picture(), LogisticRegression())
 
 
 @each
