@@ -109,6 +109,7 @@ class Query:
         self.backgrounds = backgrounds
         self.segments = segments
         self.n_segments = 0 if segments is None else int(segments.max()) + 1
+        # in vain: scored, but asked again, as memory ran out between the backgrounds of a batch
         self.n_predictions = self._n_in_vain = 0
         self.predict_fn = predict_fn
         self._target = target
@@ -311,13 +312,12 @@ class Query:
         missing: NDArray[np.intp],
         score: Callable[[NDArray[np.intp]], list[Answer]],
     ) -> None:
+        total = self.n_predictions - self._n_in_vain + len(missing) * len(self.backgrounds)
         self._ledger.expect(len(missing))
 
         def receive(part: slice, answers: list[Answer]) -> None:
             scores = mean_scores([self._receive(answer) for answer in answers])
             self._ledger.extend(keys[missing[part]], scores)
-
-        total = self.n_predictions - self._n_in_vain + len(missing) * len(self.backgrounds)
 
         def report() -> None:
             if self.report is not None:
@@ -354,11 +354,11 @@ class Query:
         return self._check(answer)
 
     def _check(self, answer: Answer) -> Scores:
-        n, dense = answer.n_images, callable(self._target)
-        scores = check_scores(answer.raw, n, any_rank=dense, name=answer.asked)
-        if scores.ndim > 2 and callable(self._target):
+        n, target = answer.n_images, self._target
+        scores = check_scores(answer.raw, n, any_rank=callable(target), name=answer.asked)
+        if scores.ndim > 2 and callable(target):
             self._reduces = True
-            scores = reduce_scores(self._target, scores)
+            scores = reduce_scores(target, scores)
         self._ledger.check_columns(scores.shape[1])
         self.n_predictions += n
         return scores
