@@ -131,7 +131,7 @@ def test_whatever_can_be_saved_comes_back_the_same(value, tmp_path_factory):
 @pytest.mark.parametrize(
     "value",
     [object(), {1, 2}, b"bytes", 1j, np.array([None, {}]), [lambda: 0], {"deep": [(object(),)]}],
-    ids=str,
+    ids=["object", "set", "bytes", "complex", "object array", "function", "deep"],
 )
 def test_what_cannot_be_saved_is_refused_and_leaves_no_file(make, file, value):
     with pytest.raises(InvalidInputError, match=r"`details` must hold None, booleans, numbers"):
