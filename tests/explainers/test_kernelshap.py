@@ -8,7 +8,7 @@ import pytest
 
 import limelens as ll
 from limelens.errors import InvalidInputError, LimelensWarning
-from limelens.sampling.designs import ShapleySizes
+from limelens.sampling.distinct import pair_weights, sized_pairs
 from limelens.testing import Recorder, TableGame, all_coalitions, exact_values
 
 D = 8
@@ -29,6 +29,15 @@ def game():
 def explain(n_samples, **arguments):
     arguments = {"rng": 0, "target": [0, 1]} | arguments
     return kernel(n_samples).explain(IMAGE, arguments.pop("model", game()), **arguments)
+
+
+def drawn(n_pairs, seed=0):
+    """Return the pairs of a run of this seed, and the weight of each coalition."""
+    sizes = np.arange(1, D)
+    kernel_of_size = 1 / (sizes * (D - sizes))
+    coalitions = sized_pairs(n_pairs, kernel_of_size, np.random.default_rng(seed))
+    weights, _ = pair_weights(coalitions[0::2], kernel_of_size, kernel_of_size)
+    return coalitions, np.repeat(weights, 2)
 
 
 def brightness(batch):
@@ -64,37 +73,40 @@ def test_many_pairs_approach_the_exact_values():
 def test_the_fit_is_the_constrained_regression_on_the_same_rows():
     """Against the textbook solution by a Lagrange multiplier, row by row, not pair by pair."""
     explanation = explain(60)
-    coalitions = ShapleySizes()(58, D, np.random.default_rng(0))
+    coalitions, weights = drawn(29)
     values = game().on_coalitions(coalitions)
-    gram, change = coalitions.T.astype(float) @ coalitions, TABLE[-1] - TABLE[0]
-    system = np.block([[gram, np.ones((D, 1))], [np.ones((1, D)), np.zeros((1, 1))]])
-    right = np.vstack([coalitions.T @ (values - TABLE[0]), change])
+    weighted, change = coalitions.T * weights, TABLE[-1] - TABLE[0]
+    system = np.block(
+        [[weighted @ coalitions, np.ones((D, 1))], [np.ones((1, D)), np.zeros((1, 1))]]
+    )
+    right = np.vstack([weighted @ (values - TABLE[0]), change])
     solution = np.linalg.solve(system, right)[:D].T
     np.testing.assert_allclose(explanation.importances, solution, atol=1e-10)
     predicted = TABLE[0] + coalitions @ solution.T
-    spread = np.square(values - values.mean(axis=0)).sum(axis=0)
-    r2 = 1 - np.square(values - predicted).sum(axis=0) / spread
+    spread = weights @ np.square(values - weights @ values / weights.sum())
+    r2 = 1 - weights @ np.square(values - predicted) / spread
     np.testing.assert_allclose(explanation.details["training_fidelity"], r2)
 
 
 def test_fidelity_predicts_each_pair_from_the_others():
     """Against refitting without the pair."""
     explanation = explain(60)
-    coalitions = ShapleySizes()(58, D, np.random.default_rng(0))
+    coalitions, weights = drawn(29)
     values = game().on_coalitions(coalitions)
     residuals = np.empty_like(values)
     for pair in range(29):
         rows = np.delete(np.arange(58), [2 * pair, 2 * pair + 1])
         last = coalitions[rows][:, -1:].astype(float)  # the last importance eliminated
         design = coalitions[rows][:, :-1] - last
-        change = TABLE[-1] - TABLE[0]
-        free = np.linalg.lstsq(design, values[rows] - TABLE[0] - last * change, rcond=None)[0]
+        change, root = TABLE[-1] - TABLE[0], np.sqrt(weights[rows])[:, np.newaxis]
+        left = values[rows] - TABLE[0] - last * change
+        free = np.linalg.lstsq(root * design, root * left, rcond=None)[0]
         solution = np.vstack([free, change - free.sum(axis=0)])
         both = [2 * pair, 2 * pair + 1]
         residuals[both] = values[both] - TABLE[0] - coalitions[both] @ solution
-    spread = np.square(values - values.mean(axis=0)).sum(axis=0)
+    spread = weights @ np.square(values - weights @ values / weights.sum())
     np.testing.assert_allclose(
-        explanation.fidelity, 1 - np.square(residuals).sum(axis=0) / spread, rtol=1e-8
+        explanation.fidelity, 1 - weights @ np.square(residuals) / spread, rtol=1e-8
     )
 
 
@@ -107,11 +119,13 @@ def test_error_bars_cover_the_exact_values():
     assert 0.93 < np.mean(inside) < 0.99
 
 
-def test_no_coalition_costs_twice_and_the_ends_are_free():
-    model = Recorder(game())
-    explanation = explain(100, model=model)
-    coalitions = ShapleySizes()(98, D, np.random.default_rng(0))
-    assert model.n_images == explanation.n_predictions == len(np.unique(coalitions, axis=0)) + 2
+@pytest.mark.parametrize("n_samples", [18, 100, 101, 254, 255])
+def test_the_budget_is_spent_on_different_coalitions(n_samples):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LimelensWarning)
+        model = Recorder(game())
+        explanation = explain(n_samples, model=model)
+    assert model.n_images == explanation.n_predictions == n_samples - n_samples % 2
 
 
 def test_more_samples_cost_only_what_is_new():
@@ -152,7 +166,7 @@ def test_importances_left_open_are_shared_equally_and_said_so():
     """Eight pairs of eight segments that repeat each other."""
     image = np.arange(1.0, 9.0)[np.newaxis]
     with pytest.warns(LimelensWarning) as seen:
-        explanation = kernel(18).explain(image, brightness, rng=28)
+        explanation = kernel(18).explain(image, brightness, rng=1)
     assert any("do not determine every importance" in str(each.message) for each in seen)
     assert all(each.filename == __file__ for each in seen)
     assert np.isnan(explanation.standard_errors).all()
@@ -181,13 +195,13 @@ def by_threes(batch):
     return z[:, :3].prod(axis=1) + 2 * z[:, 3:6].prod(axis=1) + z[:, 6]
 
 
-@pytest.mark.filterwarnings("ignore:of the 19 pairs")
+@pytest.mark.filterwarnings("ignore:of the 29 pairs")
 def test_a_gaussian_process_needs_fewer_samples_where_segments_work_together():
     exact = np.array([1, 1, 1, 2, 2, 2, 3, 0, 0, 0, 0, 0]) / 3
     image, errors = np.ones((1, 12)), {}
     for name, surrogate in (("pairs", None), ("process", ll.GaussianProcess("shapley"))):
         maps = [
-            kernel(40, surrogate=surrogate).explain(image, by_threes, rng=seed).importances[0]
+            kernel(60, surrogate=surrogate).explain(image, by_threes, rng=seed).importances[0]
             for seed in range(5)
         ]
         errors[name] = np.mean([np.linalg.norm(phi - exact) for phi in maps])
@@ -219,7 +233,8 @@ def test_a_linear_surrogate_sees_the_rows_of_the_kernel():
     assert coalitions[0].all()
     assert not coalitions[1].any()
     np.testing.assert_array_equal(coalitions[2::2], ~coalitions[3::2])
-    np.testing.assert_array_equal(weights, 1)
+    assert set(weights[:2]) == {1.0}
+    np.testing.assert_allclose(weights[2:], drawn(30)[1] / drawn(30)[1].max())
     np.testing.assert_array_equal(scores[:2, 0], TABLE[[-1, 0], 1])
 
 
@@ -240,9 +255,9 @@ def test_a_process_of_other_values_is_refused():
 
 def test_pairs_that_alone_determine_an_importance_leave_errors_unknown_and_say_so():
     def predict(batch):
-        return np.tanh(batch[:, 0] @ np.arange(1.0, 7.0) / 9)
+        return np.tanh(batch[:, 0] @ np.arange(1.0, 8.0) / 9)
 
-    image, warned = np.ones((1, 6)), 0
+    image, warned = np.ones((1, 7)), 0
     for seed in range(10):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")

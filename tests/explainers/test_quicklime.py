@@ -151,18 +151,27 @@ def test_the_first_block_has_both_ends_and_a_complete_foldover_block():
 
 
 @pytest.mark.parametrize(
-    ("max_samples", "expected"), [(20, 20), (49, 49), (50, 50), (97, 50), (98, 98), (514, 482)]
+    ("max_samples", "expected"), [(20, 20), (49, 49), (50, 50), (97, 96), (98, 98), (514, 514)]
 )
-def test_without_a_tolerance_all_complete_blocks_that_fit_are_asked(max_samples, expected):
+def test_without_a_tolerance_the_budget_is_spent_in_whole_pairs(max_samples, expected):
     found = explain(max_samples=max_samples, tolerance=0)
     assert found.n_predictions == found.details["n_calls"] == expected
     assert len(found.details["looks"]["n_calls"]) == 1
 
 
-def test_it_stops_as_soon_as_it_is_good_enough():
+@pytest.mark.parametrize("d", [10, 11, 12, 13])
+def test_no_coalition_is_asked_twice_where_there_are_few(d):
+    model = Recorder(Network(d), keep=True)
+    found = make(max_samples=514, tolerance=0).explain(np.ones((1, d)), model, rng=0)
+    kept = np.concatenate(model.batches).reshape(-1, d) > 0
+    assert found.n_predictions == len(np.unique(kept, axis=0)) == 514
+
+
+def test_it_stops_as_soon_as_fresh_calls_agree_that_it_is_good_enough():
     weights = np.linspace(-3, 5, 20)
     easy = explain(lambda batch: batch.reshape(len(batch), -1) @ weights)
-    assert easy.n_predictions == 50
+    assert easy.details["looks"]["n_calls"] == [50, 74]  # a block of 48, then half of the next
+    assert easy.n_predictions == 74
     assert easy.details["converged"]
     harder = explain(Network(seed=3), explain_settings={"target": 0}, tolerance=0.1)
     assert harder.n_predictions > 50
@@ -170,6 +179,36 @@ def test_it_stops_as_soon_as_it_is_good_enough():
     assert harder.details["looks"]["n_calls"][-1] == harder.details["n_calls"]
     assert harder.details["relative_error"][0] == errors[-1]
     assert not (errors[:-1] <= 0.1).any()
+
+
+def test_a_single_block_never_calls_itself_converged():
+    weights = np.linspace(-3, 5, 20)
+    with pytest.warns(ConvergenceWarning, match="no further calls have checked it: raise max"):
+        found = make(max_samples=50).explain(
+            picture(), lambda batch: batch.reshape(len(batch), -1) @ weights, rng=0
+        )
+    assert found.details["relative_error"][0] < 0.05
+    assert found.details["status"] == "not converged"
+    raised = explain(lambda batch: batch.reshape(len(batch), -1) @ weights, max_samples=80)
+    assert raised.details["status"] == "converged"
+
+
+@pytest.mark.parametrize("d", [12, 13, 15])
+def test_what_three_segments_do_together_is_not_pinned_on_a_fourth(d):
+    for seed in range(6):
+        together = np.random.default_rng(seed).choice(d, 3, replace=False)
+
+        def face(batch, together=together):
+            return sigmoid(8 * (batch[:, 0, together] > 0.5).all(axis=1) - 4)
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            found = make().explain(np.ones((1, d)), face, rng=seed)
+        others = np.delete(found.importances[0], together)
+        assert np.abs(others).max() < 0.5 * found.importances[0, together].min()
+        top = found.top_confidence(4)
+        sure = {s for s, word in zip(top.segments, top.words, strict=True) if word == "certain"}
+        assert sure <= set(together)
 
 
 def test_a_longer_run_of_the_same_seed_pays_only_for_what_is_new():

@@ -58,7 +58,18 @@ def test_below_one_block_rows_differ_before_complements_come():
 
 
 def test_blocks_use_the_smallest_hadamard_order():
-    assert [Foldover.block_size(d) for d in (1, 3, 7, 47, 53, 91)] == [4, 8, 16, 96, 112, 192]
+    assert [Foldover.block_size(d) for d in (1, 3, 7, 12, 47, 53)] == [4, 8, 24, 40, 96, 120]
+
+
+@pytest.mark.parametrize("d", range(3, 24))
+def test_three_segments_together_are_never_taken_for_a_fourth(d):
+    half = signs(Foldover()(Foldover.block_size(d), d, np.random.default_rng(d)))[0::2]
+    products = np.einsum("na,nb,nc->nabc", half, half, half).reshape(len(half), -1)
+    places = np.indices((d, d, d)).reshape(3, -1)
+    distinct = (places[0] < places[1]) & (places[1] < places[2])
+    alias = np.abs(half.T @ products[:, distinct]) / len(half)
+    others = np.array([[s not in place for place in places[:, distinct].T] for s in range(d)])
+    assert (alias * others).max() < 0.61
 
 
 def test_two_blocks_are_not_the_same():

@@ -56,6 +56,13 @@ def test_doubts_about_the_error_bars(settings, doubt):
     assert make_fit(**settings).doubt == doubt
 
 
+def test_what_no_further_calls_have_checked_is_not_converged():
+    found = judge(make_fit(error=0.2), tolerance=0.3, n_calls=130, checked=False)
+    assert found.status == "not converged"
+    assert "no further calls have checked it: raise max_samples" in found.message
+    assert judge(make_fit(error=0.2), tolerance=0, n_calls=130, checked=False).settled
+
+
 def test_converged_says_how_well():
     found = judge(make_fit(error=0.2), tolerance=0.3, n_calls=130)
     assert found.status == "converged"

@@ -11,7 +11,7 @@ from limelens.engine import Query
 from limelens.errors import InvalidInputError
 from limelens.explainers.base import Attribution, SegmentExplainer, fit_reliability
 from limelens.results.stability import predicted_correlation
-from limelens.sampling.designs import ShapleySizes
+from limelens.sampling.distinct import pair_weights, sized_pairs
 from limelens.surrogates.constrained import constrained_least_squares, shapley_kernel
 from limelens.surrogates.enumeration import coalition_chunks
 from limelens.surrogates.fit import Surrogate, check_fit
@@ -24,10 +24,10 @@ class KernelShap(SegmentExplainer):
     r"""Shapley values as the best additive model of the score, fitted to sampled coalitions.
 
     Coalitions are drawn with the Shapley kernel's own probabilities, each followed by its
-    complement, so every row weighs the same in the fit. The intact image and the image with
-    everything hidden are not fitted but met exactly: importances always sum to the difference of
-    the two scores. If all 2^d coalitions fit into `n_samples` they are all asked about instead,
-    and the answer is exact.
+    complement, and none twice: small and large coalitions, of which there are few, are soon asked
+    completely. The intact image and the image with everything hidden are not fitted but met
+    exactly: importances always sum to the difference of the two scores. If all 2^d coalitions fit
+    into `n_samples` they are all asked about instead, and the answer is exact.
 
     Parameters
     ----------
@@ -59,9 +59,14 @@ class KernelShap(SegmentExplainer):
     Interactions of an even number of segments cancel. With p pairs for d - 1 free values the
     variance grows as p / (p - d): a peak at about 2 d calls.
 
-    Standard errors are those of that fit, pair by pair (HC3): zero if all coalitions were asked
-    about. `fidelity` is the held-out R² of the additive model over the sampled coalitions, each
-    pair predicted by the fit to the others; where all were asked, nothing is held out. `details`:
+    Pairs are drawn without replacement, sizes in turn by a sequence of low discrepancy. All rows
+    weigh the same but those of sizes that were asked completely, which weigh what the kernel says
+    (`pair_weights`).
+
+    Standard errors are those of that fit, pair by pair (HC3), where sizes asked completely add
+    nothing: zero if all coalitions were asked about. `fidelity` is the held-out R² of the additive
+    model over the sampled coalitions with these weights, each pair predicted by the fit to the
+    others; where all were asked, nothing is held out. `details`:
     `"exact"`, whether all coalitions were asked about; `"n_pairs"`; `"training_fidelity"`. Memory
     is O(batch_size · image + n_samples · (d + k)) bytes for k scores an image.
 
@@ -74,6 +79,8 @@ class KernelShap(SegmentExplainer):
     arXiv:1705.07874.
     I. Covert, S.-I. Lee, "Improving KernelSHAP: practical Shapley value estimation using linear
     regression", 2021, arXiv:2012.01536.
+    C. Musco, R. T. Witter, "Provably accurate Shapley value estimation via leverage score
+    sampling", 2025, arXiv:2410.01917 (pairs without replacement).
 
     Examples
     --------
@@ -131,18 +138,25 @@ class KernelShap(SegmentExplainer):
         n_pairs = self._n_pairs(query.n_segments)
         if not n_pairs:
             return _fit_all(query)
-        coalitions = ShapleySizes()(2 * n_pairs, query.n_segments, rng)
+        sizes = np.arange(1, query.n_segments)
+        kernel = 1.0 / (sizes * (query.n_segments - sizes))
+        coalitions = sized_pairs(n_pairs, kernel, rng)
+        weights, known = pair_weights(coalitions[0::2], kernel, kernel)
+        weights /= weights.max()
         if self.surrogate is None:
-            return _fit_pairs(query, coalitions)
-        return _fit_surrogate(query, coalitions, self.surrogate)
+            return _fit_pairs(query, coalitions, weights, known)
+        return _fit_surrogate(query, coalitions, weights, self.surrogate)
 
 
-def _fit_surrogate(query: Query, coalitions: Coalitions, surrogate: Surrogate) -> Attribution:
+def _fit_surrogate(
+    query: Query, coalitions: Coalitions, weights: Floats, surrogate: Surrogate
+) -> Attribution:
     d = query.n_segments
     ends = np.repeat([[True], [False]], d, axis=1)
     values = np.concatenate([np.stack(query.ends()), query.ask_values(coalitions)])
     rows = np.concatenate([ends, coalitions])
-    fit = check_fit(surrogate(rows, values, np.ones(len(rows))), values.shape[1], d)
+    weights = np.concatenate([np.ones(2), np.repeat(weights, 2)])
+    fit = check_fit(surrogate(rows, values, weights), values.shape[1], d)
     gaps = values[0] - values[1] - fit.importances.sum(axis=1)
     importances = fit.importances + gaps[:, np.newaxis] / d
     return Attribution(
@@ -159,13 +173,13 @@ def _fit_surrogate(query: Query, coalitions: Coalitions, surrogate: Surrogate) -
     )
 
 
-def _fit_pairs(query: Query, coalitions: Coalitions) -> Attribution:
+def _fit_pairs(query: Query, coalitions: Coalitions, weights: Floats, known: Floats) -> Attribution:
     values = query.ask_values(coalitions)
     first, second = values[0::2], values[1::2]
     intact, hidden = query.ends()
     # Covert & Lee 2021: of a pair only the odd part depends on the importances.
     fit = constrained_least_squares(
-        coalitions[0::2] - 0.5, (first - second) / 2, intact - hidden, np.ones(len(first))
+        coalitions[0::2] - 0.5, (first - second) / 2, intact - hidden, weights, known
     )
     if not fit.determined:
         warn(
@@ -178,16 +192,16 @@ def _fit_pairs(query: Query, coalitions: Coalitions) -> Attribution:
             "importance, so standard errors, fidelity and reliability are not known. Raise "
             "n_samples.",
         )
-    even = (first + second - intact - hidden) / 2
+    even, weights = (first + second - intact - hidden) / 2, np.repeat(weights, 2)
     return Attribution(
         fit.coefs,
         standard_errors=fit.standard_errors,
-        fidelity=_explained(query, values, _unfold(even, fit.held_out)),
+        fidelity=_explained(query, values, _unfold(even, fit.held_out), weights),
         reliability=predicted_correlation(fit.coefs, fit.standard_errors),
         details={
             "exact": False,
             "n_pairs": len(first),
-            "training_fidelity": _explained(query, values, _unfold(even, fit.residuals)),
+            "training_fidelity": _explained(query, values, _unfold(even, fit.residuals), weights),
         },
     )
 
@@ -214,10 +228,7 @@ def _fit_all(query: Query) -> Attribution:
     )
 
 
-def _explained(
-    query: Query, values: Floats, residuals: Floats, weights: Floats | None = None
-) -> Floats:
+def _explained(query: Query, values: Floats, residuals: Floats, weights: Floats) -> Floats:
     """Return the R² that residuals leave, shape (t,); NaN where a target never changes."""
-    weights = np.ones(len(values)) if weights is None else weights
     explained = weighted_r2(values, values - residuals, weights)
     return np.where(is_constant(values, *query.ends()), np.nan, explained)

@@ -7,8 +7,9 @@ from typing import ClassVar
 import numpy as np
 
 from limelens._typing import Coalitions
-from limelens.explainers.sequential import SequentialExplainer, both_ends
+from limelens.explainers.sequential import SequentialExplainer, both_ends, in_looks
 from limelens.sampling.designs import Foldover
+from limelens.sampling.distinct import foldover_pairs
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -18,7 +19,8 @@ class QuickLime(SequentialExplainer):
     Instead of a thousand coin tosses it asks complementary coalitions of an orthogonal design, a
     block of about 2 d calls at a time, and fits a Gaussian process to the log-odds of the scores.
     What that expects of all other coalitions is projected on LIME's definition, on the score's own
-    scale. After each block it knows its error and stops when that is small enough.
+    scale. After each block it knows its error and stops when that is small enough, but never before
+    calls of the next block, at most 32, have checked what the first one said.
 
     Parameters
     ----------
@@ -27,7 +29,7 @@ class QuickLime(SequentialExplainer):
         2^d fit, they are all asked and the answer is exact.
     tolerance : float
         Relative error of the importances, ``|error| / |importances|``, that is good enough; 0 asks
-        for none and spends `max_samples`, in the complete blocks that fit.
+        for none and spends `max_samples`.
     scale : {"score", "link"}
         What is explained: the score itself, or the log-odds of scores in [0, 1], on which effects
         add up better and error bars hold even for saturated probabilities.
@@ -100,10 +102,9 @@ class QuickLime(SequentialExplainer):
     _definition: ClassVar[str] = "lime"
 
     def _blocks(self, d: int, rng: np.random.Generator) -> Iterator[Coalitions]:
-        design, size, left = Foldover(), Foldover.block_size(d), self.max_samples - 2
+        size, left = Foldover.block_size(d), self.max_samples - 2
         if left < size:
-            yield np.concatenate([both_ends(d), design(left, d, rng)])
+            yield np.concatenate([both_ends(d), Foldover()(left, d, rng)])
             return
-        yield np.concatenate([both_ends(d), design(size, d, rng)])
-        for _ in range(left // size - 1):
-            yield design(size, d, rng)
+        coalitions = np.concatenate([both_ends(d), foldover_pairs(left // 2, d, rng)])
+        yield from in_looks(coalitions, 2 + size, size)

@@ -7,8 +7,9 @@ from typing import ClassVar
 import numpy as np
 
 from limelens._typing import Coalitions
-from limelens.explainers.sequential import SequentialExplainer, both_ends
-from limelens.sampling.designs import Foldover, Leverage
+from limelens.explainers.sequential import SequentialExplainer, both_ends, in_looks
+from limelens.sampling.designs import Foldover
+from limelens.sampling.distinct import foldover_pairs, sized_pairs
 from limelens.surrogates.virtual import FULL_FACTORIAL
 
 
@@ -19,8 +20,9 @@ class QuickShap(SequentialExplainer):
     A block of an orthogonal foldover design comes first, from 14 segments on, then complementary
     pairs of all sizes, no pair twice; a Gaussian process is fitted to the log-odds of their scores,
     and what it expects of all other coalitions is projected on Shapley's definition. It looks at
-    its error after at least 5 d calls, about half of them of either kind, and then after every
-    further block of pairs, and stops when that is small enough.
+    its error after at least 5 d calls, about half of them of either kind, soon after that again,
+    then after every further block of pairs, and stops when that is small enough, never at the first
+    look.
 
     Parameters
     ----------
@@ -73,28 +75,9 @@ class QuickShap(SequentialExplainer):
     _definition: ClassVar[str] = "shapley"
 
     def _blocks(self, d: int, rng: np.random.Generator) -> Iterator[Coalitions]:
-        size, left = Foldover.block_size(d), self.max_samples - 2
-        few = d <= FULL_FACTORIAL or left < size + 2
-        block = np.empty((0, d), dtype=np.bool_) if few else Foldover()(size, d, rng)
-        seen = {row.tobytes() for row in block}
-        left -= len(block)
-        wanted = max(size, 5 * d - 2 - len(block))
-        n_pairs = min(wanted + wanted % 2, left - left % 2)
-        yield np.concatenate([both_ends(d), block, _new_pairs(n_pairs, d, rng, seen)])
-        left -= n_pairs
-        for _ in range(left // size):
-            yield _new_pairs(size, d, rng, seen)
-        rest = left % size // 2 * 2
-        if few and rest:
-            yield _new_pairs(rest, d, rng, seen)
-
-
-def _new_pairs(n: int, d: int, rng: np.random.Generator, seen: set[bytes]) -> Coalitions:
-    """Draw n coalitions in complementary pairs of all sizes, none of them `seen`; add them."""
-    found: list[Coalitions] = []
-    while len(found) < n:
-        for pair in Leverage()(max(n, 64), d, rng).reshape(-1, 2, d):
-            if pair[0].tobytes() not in seen and len(found) < n:
-                seen |= {pair[0].tobytes(), pair[1].tobytes()}
-                found += list(pair)
-    return np.array(found, dtype=np.bool_).reshape(n, d)
+        size, n_pairs = Foldover.block_size(d), self.max_samples // 2 - 1
+        few = d <= FULL_FACTORIAL or 2 * n_pairs <= size
+        block = foldover_pairs(0 if few else size // 2, d, rng)
+        pairs = sized_pairs(n_pairs - len(block) // 2, np.ones(d - 1), rng, besides=block)
+        first = max(len(block) + size, 5 * d) // 2 * 2
+        yield from in_looks(np.concatenate([both_ends(d), block, pairs]), first, size)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,6 +21,7 @@ from limelens.surrogates.sequential import Answer, Goal, ask_until_settled
 from limelens.surrogates.verdict import summarise
 
 _MOST_ENUMERATED = 20
+_CHECK = 32
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -100,6 +102,18 @@ class SequentialExplainer(SegmentExplainer):
 def both_ends(d: int) -> Coalitions:
     """Return the intact image's coalition and the one that hides everything, shape (2, d)."""
     return np.repeat(np.array([[True], [False]]), d, axis=1)
+
+
+def in_looks(coalitions: Coalitions, first: int, block: int) -> Iterator[Coalitions]:
+    """Split a design where the answer shall be looked at.
+
+    After the `first` rows, soon after that again, for a fresh check of what they say (half a block,
+    at most 32 rows), and then after every `block` rows that follow the first ones.
+    """
+    check = min(_CHECK, block // 4 * 2)
+    cuts = [first, first + check, *range(first + block, len(coalitions), block)]
+    for start, stop in pairwise([0, *(cut for cut in cuts if cut < len(coalitions)), None]):
+        yield coalitions[start:stop]
 
 
 def _judgement(answer: Answer, query: Query) -> dict[str, Any]:

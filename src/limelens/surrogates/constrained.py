@@ -41,7 +41,11 @@ class ConstrainedFit:
 
 
 def constrained_least_squares(
-    design: NDArray[Any], values: Floats, totals: Floats, weights: Floats
+    design: NDArray[Any],
+    values: Floats,
+    totals: Floats,
+    weights: Floats,
+    known: Floats | float = 0.0,
 ) -> ConstrainedFit:
     r"""Fit values by the design under the constraint that the coefficients sum to the totals.
 
@@ -52,6 +56,8 @@ def constrained_least_squares(
     totals : ndarray, shape (t,)
     weights : ndarray, shape (n,)
         Of the squared residuals.
+    known : ndarray, shape (n,), or float
+        Share of the rows like this one that were drawn: where it is 1 nothing was left to chance.
 
     Notes
     -----
@@ -60,7 +66,8 @@ def constrained_least_squares(
     mean, and the smallest solution of the free least squares in :math:`X_c` sums to zero by
     itself: the constraint needs no multiplier and the two infinite weights of the Shapley kernel
     no large number. The residual of a row left out is exactly :math:`r_n / (1 - h_n)`; HC3
-    standard errors (MacKinnon and White 1985) follow as in `least_squares`.
+    standard errors (MacKinnon and White 1985) follow as in `least_squares`, each row's square
+    times 1 - known, the correction for a finite population.
 
     Examples
     --------
@@ -87,7 +94,7 @@ def constrained_least_squares(
     slack[slack < _FULL_LEVERAGE] = np.nan
     held_out = residuals / slack[:, np.newaxis]
     determined = int(asked.sum()) == d - 1
-    errors = np.sqrt(np.square(mapper) @ np.square(held_out)).T
+    errors = np.sqrt((np.square(mapper) * (1.0 - known)) @ np.square(held_out)).T
     return ConstrainedFit(
         coefs=(totals / d + deviations).T,
         residuals=residuals,

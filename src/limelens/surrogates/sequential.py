@@ -97,6 +97,8 @@ def ask_until_settled(
 ) -> Answer:
     """Ask one block after the other; fit and judge after each; stop when all targets are settled.
 
+    The first look never settles a target that the next block could prove wrong: see `judge`.
+
     Parameters
     ----------
     blocks : iterable of ndarray of bool, shape (n, d) each
@@ -121,7 +123,10 @@ def ask_until_settled(
         fits = fit_linked(rows, definition=goal.definition, link=goal.link, scale=goal.scale)
         n_calls = len(together)
         looks.append((n_calls, [fit.relative_error for fit in fits]))
-        verdicts = [judge(fit, tolerance=goal.tolerance, n_calls=n_calls) for fit in fits]
+        checked = len(looks) > 1
+        verdicts = [
+            judge(fit, tolerance=goal.tolerance, n_calls=n_calls, checked=checked) for fit in fits
+        ]
         return Answer(
             fits=fits, verdicts=verdicts, n_calls=n_calls, limits=rows.limits, looks=looks
         )

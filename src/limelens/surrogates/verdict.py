@@ -30,7 +30,7 @@ class Verdict:
         return self.status in ("exact", "constant", "converged")
 
 
-def judge(fit: TargetFit, *, tolerance: float, n_calls: int) -> Verdict:
+def judge(fit: TargetFit, *, tolerance: float, n_calls: int, checked: bool = True) -> Verdict:
     """Say in which state a target is.
 
     Parameters
@@ -40,6 +40,9 @@ def judge(fit: TargetFit, *, tolerance: float, n_calls: int) -> Verdict:
         The relative error that was asked for; 0: none, the budget was to be spent.
     n_calls : int
         Coalitions asked so far.
+    checked : bool
+        Whether there was a look before this one, so that fresh calls have checked what it said: a
+        single block can mislead its own error estimate, and never makes a target converge.
 
     Returns
     -------
@@ -49,7 +52,8 @@ def judge(fit: TargetFit, *, tolerance: float, n_calls: int) -> Verdict:
         error bars themselves cannot be trusted, because the probability is at 0 or 1 in over 10 %
         of the coalitions, the surrogate's squared errors are over twice what it expects, or fewer
         than about five coalitions carry the score's variation. "converged" and "not converged":
-        the predicted relative error is, or is not, within the tolerance.
+        the predicted relative error is, or is not, within the tolerance at a look that was not the
+        first.
     """
     if fit.link == "exact":
         return Verdict(status="exact", message=f"exact: all {n_calls} coalitions were asked")
@@ -66,6 +70,12 @@ def judge(fit: TargetFit, *, tolerance: float, n_calls: int) -> Verdict:
     if tolerance == 0:
         message = f"{percent} (none was asked), {_correlation(fit)}"
         return Verdict(status="converged", message=message)
+    if error <= tolerance and not checked:
+        message = (
+            f"not converged: {percent} (asked {tolerance:.0%}), but no further calls have checked "
+            "it: raise max_samples"
+        )
+        return Verdict(status="not converged", message=message)
     if error <= tolerance:
         message = f"converged: {percent} (asked {tolerance:.0%}), {_correlation(fit)}"
         return Verdict(status="converged", message=message)
