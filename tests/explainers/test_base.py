@@ -75,3 +75,40 @@ def test_the_settings_are_written_down():
 def test_layouts_that_were_said_are_not_asked_about(segmenter):
     image = np.random.default_rng(0).random((20, 4, 8))
     ll.Ablation(segmenter=segmenter).explain(image, total, channel_axis=0)  # warnings are errors
+
+
+@pytest.mark.parametrize(
+    "explainer",
+    [
+        ll.Ablation,
+        ll.Anchors,
+        ll.ExactShapley,
+        ll.KernelShap,
+        ll.Lime,
+        ll.Occlusion,
+        ll.Owen,
+        ll.PermutationShapley,
+        ll.QuickLime,
+        ll.QuickShap,
+        ll.Rise,
+    ],
+)
+def test_every_explainer_that_hides_asks_the_same_question_by_default(explainer):
+    assert explainer().fill == ll.ImageMean()
+
+
+def test_quicklime_is_what_lime_tends_to_with_the_defaults_of_both():
+    flat = np.repeat([[10.0, 20.0, 60.0, 90.0]], 4, axis=1)  # hidden behind its own mean: nothing
+    image = np.repeat(flat, 4, axis=0)
+
+    def predict(batch):
+        cells = batch[:, 0, ::4] / 90
+        return np.column_stack([cells @ [3.0, 2.0, 0.0, -1.0], cells[:, 0] * cells[:, 3]])
+
+    cells = {"segmenter": ll.Grid(cell=(4, 4))}
+    lime = ll.Lime(**cells, n_samples=4000, surrogate=ll.Ridge(1e-9), include_original=False)
+    found = [
+        explainer.explain(image, predict, target=[0, 1], rng=0).importances
+        for explainer in (lime, ll.QuickLime(**cells))
+    ]
+    np.testing.assert_allclose(found[0], found[1], atol=0.02)

@@ -38,7 +38,7 @@ class QuickLime(SequentialExplainer):
         three or more floating-point probabilities that sum to 1; log-odds for other scores in
         [0, 1]; the scores themselves elsewhere, and where log-odds predict badly.
     segmenter, fill
-        See `SegmentExplainer`. `SegmentMean()` is the default fill: the most linear one.
+        See `SegmentExplainer`.
 
     Warns
     -----

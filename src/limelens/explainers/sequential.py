@@ -1,20 +1,19 @@
 """What QuickLime and QuickShap share: blocks of coalitions until the answer is good enough."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
 
-from limelens._typing import Coalitions, Fill
+from limelens._typing import Coalitions
 from limelens._validation import check_choice, check_int, check_number
 from limelens._warnings import warn
 from limelens.engine import Query
 from limelens.errors import ConvergenceWarning, InvalidInputError
 from limelens.explainers.base import Attribution, SegmentExplainer
 from limelens.masking.energy import segment_energy
-from limelens.masking.fills import SegmentMean
 from limelens.sampling.samplers import Exhaustive
 from limelens.surrogates.link import LINKS, SCALES
 from limelens.surrogates.sequential import Answer, Goal, ask_until_settled
@@ -41,14 +40,13 @@ class SequentialExplainer(SegmentExplainer):
     link : {"auto", "identity", "log-odds", "softmax"}
         The scale of the fit.
     segmenter, fill
-        See `SegmentExplainer`; `fill` is `SegmentMean()`.
+        See `SegmentExplainer`.
     """
 
     max_samples: int = 514
     tolerance: float = 0.3
     scale: str = "score"
     link: str = "auto"
-    fill: Fill = field(default_factory=SegmentMean)
 
     _definition: ClassVar[str] = ""
 
