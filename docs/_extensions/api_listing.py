@@ -22,7 +22,7 @@ def public_names(module: str) -> list[str]:
 
     Examples
     --------
-    >>> public_names("limelens.results.samples")
+    >>> public_names("limelens.engine.samples")
     ['limelens.Samples']
     """
     exported = {name: getattr(limelens, name) for name in limelens.__all__}

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limelens._checks.values import describe
 from limelens._typing import Batch, Floats, Image, Segments
-from limelens._validation import describe
 from limelens.errors import InvalidInputError
 from limelens.explainers.lime import Lime
 from limelens.results.explanation import Explanation

@@ -23,11 +23,12 @@ from timing import (
     superpixels,
 )
 
+from limelens._resampling import enlarging_factor
+from limelens.engine.composer import BATCH_BYTES
+from limelens.fills.simple import ImageMean
 from limelens.masking.compose import coalition_composer
-from limelens.masking.fills import ImageMean
 from limelens.masking.pattern_table import pattern_table
-from limelens.masking.prepared import BATCH_BYTES
-from limelens.masking.soft import enlarging_factor, soft_composer, soft_masks
+from limelens.masking.soft import soft_composer, soft_masks
 from limelens.masking.windows import compose_windows
 
 LAYOUTS = {"uint8 HWC": ("u1", 2), "float32 HWC": ("f4", 2), "float32 CHW": ("f4", 0)}

@@ -41,9 +41,8 @@ from call_recorded import KERNEL_FACTORS, SHAPLEY_CALLS, recorded
 from numpy.typing import NDArray
 from timing import print_table
 
-from limelens.surrogates.link import fit_linked
-from limelens.surrogates.target_fit import TargetFit
-from limelens.surrogates.verdict import judge
+from limelens.gaussian.linked_fit import fit_linked
+from limelens.gaussian.verdict import TargetFit, judge
 
 TOLERANCE = 0.3
 

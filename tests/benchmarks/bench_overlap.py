@@ -19,7 +19,7 @@ import torch
 from timing import photograph, print_table, superpixels
 
 from limelens import LabelImage, Lime, Ridge
-from limelens.masking import prepared
+from limelens.engine import composer as prepared
 
 RATES = {64: 11795, 256: 13793}
 SIZE, N_SCORES = 64, 1000

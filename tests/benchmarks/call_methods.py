@@ -7,11 +7,11 @@ from call_games import Floats, Game, Masks
 from numpy.typing import NDArray
 
 from limelens import QuickLime, QuickShap
+from limelens.gaussian.linked_fit import fit_linked
+from limelens.gaussian.links import edges, log_odds
+from limelens.gaussian.rows import Rows, merge_rows
+from limelens.gaussian.verdict import TargetFit
 from limelens.sampling import Leverage, ShapleySizes
-from limelens.surrogates.link import fit_linked
-from limelens.surrogates.links import edges, log_odds
-from limelens.surrogates.rows import Rows, merge_rows
-from limelens.surrogates.target_fit import TargetFit
 
 LIME_CALLS = (32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1000, 1500, 2000, 3000)
 CHUNK = 2500

@@ -280,7 +280,7 @@ def test_fidelity_is_not_known_where_only_the_ends_differ_by_more_than_rounding(
 
 
 def test_reliability_of_a_posterior_mean_is_about_the_true_correlation():
-    from limelens.results.stability import predicted_correlation
+    from limelens._statistics import predicted_correlation
 
     said, true, as_if_unbiased = [], [], []
     for seed in range(12):

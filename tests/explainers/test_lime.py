@@ -5,14 +5,7 @@ import pytest
 
 import limelens as ll
 from limelens.errors import InvalidInputError
-from limelens.testing import (
-    AdditiveModel,
-    AndModel,
-    OrModel,
-    Recorder,
-    XorModel,
-    exact_values,
-)
+from limelens.testing import AdditiveModel, AndModel, OrModel, Recorder, XorModel, exact_values
 
 IMAGE = np.random.default_rng(1).random((6, 8, 3)) + 0.5
 LABELS = np.repeat(np.repeat(np.arange(6).reshape(2, 3), 3, axis=0), [3, 3, 2], axis=1)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from limelens.masking import batches
+from limelens.masking import memory as batches
 from limelens.masking import pattern_table as pattern_tables
 from limelens.masking.blocks import MAX_IMAGES, border_positions, choose_width, cut
 from limelens.masking.boxes import segment_boxes

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from limelens._resampling import enlarging_factor
 from limelens.masking import soft
-from limelens.masking.soft import enlarging_factor, soft_composer, soft_masks
+from limelens.masking.soft import soft_composer, soft_masks
 
 
 @settings(deadline=None)

@@ -2,17 +2,10 @@ import numpy as np
 import pytest
 
 import limelens as ll
+from limelens._statistics import predicted_correlation, split_half_reliability
 from limelens.errors import InvalidInputError
 from limelens.results import Explanation, Samples
-from limelens.results.stability import (
-    StabilityReport,
-    _complements,
-    _correlation,
-    _fit,
-    _ranks,
-    predicted_correlation,
-    split_half_reliability,
-)
+from limelens.results.stability import StabilityReport, _complements, _correlation, _fit, _ranks
 
 
 def test_it_is_the_share_of_variance_that_is_not_noise_under_a_root():

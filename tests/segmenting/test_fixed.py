@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from limelens._validation import check_segments
+from limelens._checks.images import check_segments
 from limelens.errors import InvalidInputError
 from limelens.segmenting import Grid, LabelImage
 

@@ -34,7 +34,7 @@ def test_every_coalition_asked_gives_the_definition(definition):
 @pytest.mark.parametrize("definition", DEFINITIONS)
 def test_intervals_cover_the_effects_of_functions_drawn_from_the_prior(definition):
     """95 % intervals of the true Banzhaf, Shapley and LIME values, hyper-parameters estimated."""
-    from limelens.surrogates.mask_kernel import MaskKernel
+    from limelens.gaussian.kernel import MaskKernel
 
     d, rng = 6, np.random.default_rng(1)
     every = all_coalitions(d)

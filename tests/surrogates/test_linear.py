@@ -5,9 +5,10 @@ from sklearn.linear_model import Ridge as SklearnRidge
 from sklearn.metrics import r2_score
 
 from limelens import InvalidInputError, Ridge
+from limelens._statistics import weighted_r2
 from limelens.surrogates import cosine_distance, kernel_weights
 from limelens.surrogates.linear import least_squares, left_out_errors
-from limelens.surrogates.moments import weighted_moments, weighted_r2
+from limelens.surrogates.moments import weighted_moments
 
 
 def make_rows(n=40, d=6, t=3, seed=0):

@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._answers import check_class_names
 from limelens._typing import ClassNames, Coalitions, Floats, Image, Scores
-from limelens._warnings import warn
 from limelens.compat.per_label import PerLabel
-from limelens.errors import InvalidInputError
+from limelens.engine.answers import check_class_names
+from limelens.engine.samples import Samples, fingerprint
+from limelens.errors import InvalidInputError, warn
 from limelens.results.explanation import Explanation
-from limelens.results.samples import Samples, fingerprint
 
 RED, GREEN = 0, 1
 

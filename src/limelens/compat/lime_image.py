@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._progress import Reporter
+from limelens._checks.values import check_int
 from limelens._typing import Batch, Floats, Image, Scores
-from limelens._validation import check_int
-from limelens._warnings import warn
 from limelens.compat import lime_base
 from limelens.compat.image_explanation import ImageExplanation, Run
 from limelens.compat.perturbation import (
@@ -25,6 +23,8 @@ from limelens.compat.perturbation import (
 )
 from limelens.compat.scikit_image import SegmentationAlgorithm
 from limelens.compat.selection import check_method
+from limelens.engine.progress import Reporter
+from limelens.errors import warn
 
 __all__ = ["ImageExplanation", "LimeImageExplainer"]
 

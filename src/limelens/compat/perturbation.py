@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._answers import check_scores
+from limelens._checks.values import describe
 from limelens._typing import Batch, Coalitions, Image, Scores, Segments
-from limelens._validation import describe
-from limelens._warnings import warn
 from limelens.compat.scikit_image import SegmentationAlgorithm
-from limelens.errors import InvalidInputError, add_note
+from limelens.engine.answers import check_scores
+from limelens.errors import InvalidInputError, add_note, warn
 from limelens.masking.compose import coalition_composer
 from limelens.segmenting.view import segmenting_view
 

@@ -4,9 +4,9 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from limelens._checks.values import check_choice
 from limelens._typing import Image
-from limelens._validation import check_choice
-from limelens._warnings import warn
+from limelens.errors import warn
 
 __all__ = ["BaseWrapper", "SegmentationAlgorithm"]
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limelens._checks.values import check_choice
 from limelens._typing import Floats
-from limelens._validation import check_choice
+from limelens.surrogates.lasso_path import sweep
 from limelens.surrogates.moments import Moments, weighted_moments
-from limelens.surrogates.path import sweep
 
 # Two candidates closer than this, relative to the best, are told apart by rounding alone.
 _TIED = 1e-9

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from limelens._checks.values import check_flag
 from limelens._typing import Coalitions
-from limelens._validation import check_flag
-from limelens.engine import Query
+from limelens.engine.query import Query
 from limelens.errors import InvalidInputError
 from limelens.explainers.base import Attribution, SegmentExplainer
 

@@ -6,9 +6,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from limelens._checks.values import check_int, check_number
 from limelens._typing import Coalitions
-from limelens._validation import check_int, check_number
-from limelens.engine import Query
+from limelens.engine.query import Query
 from limelens.explainers.base import Attribution, SegmentExplainer
 from limelens.sampling.kl_lucb import best_arms, confidence_bounds
 

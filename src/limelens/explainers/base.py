@@ -4,11 +4,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from limelens._arrays import channels_back, channels_last, spatial_shape
-from limelens._attaching import attach_samples
-from limelens._progress import Reporter
+from limelens._axes import channels_last, spatial_shape
+from limelens._checks.images import check_image, check_segments
+from limelens._checks.values import check_callable, check_rng
+from limelens._statistics import predicted_correlation
 from limelens._typing import (
     Background,
     ClassNames,
@@ -21,23 +22,16 @@ from limelens._typing import (
     Segmenter,
     Segments,
 )
-from limelens._validation import (
-    check_background,
-    check_callable,
-    check_image,
-    check_numeric,
-    check_rng,
-    check_segments,
-)
-from limelens._warnings import warn
-from limelens.engine import Query
-from limelens.errors import InvalidInputError
-from limelens.masking.fills import ImageMean
+from limelens.engine.progress import Reporter
+from limelens.engine.query import Query
+from limelens.engine.samples import attach_samples
+from limelens.errors import warn
+from limelens.fills.background import hide_behind, read_only
+from limelens.fills.simple import ImageMean
 from limelens.results.explanation import Explanation
-from limelens.results.stability import predicted_correlation
 from limelens.segmenting.superpixels import Slic
 from limelens.surrogates.fit import Fit
-from limelens.targets import Target
+from limelens.targets.columns import Target
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,44 +241,6 @@ class SegmentExplainer(FillExplainer):
         labels = self.segmenter(channels_last(read_only(image), channel_axis))
         segments, ids = check_segments(labels, spatial_shape(image.shape, channel_axis))
         return segments, {"segment_ids": ids}
-
-
-def hide_behind(
-    fill: Fill,
-    image: Image,
-    channel_axis: int | None,
-    segments: Segments | None,
-    *,
-    name: str = "fill",
-) -> Background:
-    """Return the fill's background(s), `(m, *image.shape)` in the image's dtype and layout.
-
-    Raises
-    ------
-    InvalidInputError
-        If the background has another shape, does not fit the dtype, or equals the image; it
-        calls the argument `name`.
-    """
-    filled = check_numeric(name, fill(channels_last(read_only(image), channel_axis), segments))
-    last = channels_last(image, channel_axis)
-    if filled.shape[-last.ndim :] == last.shape:
-        filled = channels_back(filled, image.ndim, channel_axis)
-    backgrounds = check_background(filled, image, name=name)
-    if not (backgrounds != image).any():
-        other = 0 if image.any() else 1
-        msg = (
-            f"`{name}` returned the image itself ({fill!r}): nothing changes. Use another, for "
-            f"example {name}=Constant({other})."
-        )
-        raise InvalidInputError(msg)
-    return backgrounds
-
-
-def read_only(image: NDArray[Any]) -> NDArray[Any]:
-    """View an array so that no segmenter, fill or reader can change it."""
-    view = image.view()
-    view.flags.writeable = False
-    return view
 
 
 def fit_reliability(importances: Floats, fit: Fit) -> Floats | None:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from limelens._arrays import spatial_shape
+from limelens._axes import spatial_shape
+from limelens._checks.values import check_flag, check_int, check_numeric, describe
 from limelens._typing import Background, Floats, Image, Segments
-from limelens._validation import check_flag, check_int, check_numeric, describe
-from limelens.differentiable import ask_features, score_columns
-from limelens.engine import Query
+from limelens.engine.gradients import ask_features, score_columns
+from limelens.engine.query import Query
 from limelens.errors import InvalidInputError
 from limelens.explainers.base import Attribution, Explainer
 from limelens.results.upsampling import upsample

@@ -6,13 +6,14 @@ from typing import Any, Literal
 
 import numpy as np
 
+from limelens._checks.values import check_callable, check_choice, check_int, check_number
+from limelens._statistics import predicted_correlation
 from limelens._typing import Background, Fill, Floats, Image, Segments
-from limelens._validation import check_callable, check_choice, check_int, check_number
-from limelens.differentiable import ask_gradient, check_floating, score_columns
-from limelens.engine import Query
-from limelens.explainers.base import Attribution, Explainer, hide_behind
-from limelens.masking.fills import Constant
-from limelens.results.stability import predicted_correlation
+from limelens.engine.gradients import ask_gradient, check_floating, score_columns
+from limelens.engine.query import Query
+from limelens.explainers.base import Attribution, Explainer
+from limelens.fills.background import hide_behind
+from limelens.fills.simple import Constant
 
 RULES = (
     "gausslegendre",

@@ -4,19 +4,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from limelens._checks.values import check_callable, check_int
+from limelens._statistics import is_constant, predicted_correlation, weighted_r2
 from limelens._typing import Coalitions, Floats
-from limelens._validation import check_callable, check_int
-from limelens._warnings import warn
-from limelens.engine import Query
-from limelens.errors import InvalidInputError
+from limelens.engine.query import Query
+from limelens.errors import InvalidInputError, warn
 from limelens.explainers.base import Attribution, SegmentExplainer, fit_reliability
-from limelens.results.stability import predicted_correlation
+from limelens.games.coalitions import coalition_chunks
+from limelens.games.constrained import constrained_least_squares, shapley_kernel
 from limelens.sampling.distinct import pair_weights, sized_pairs
-from limelens.surrogates.constrained import constrained_least_squares, shapley_kernel
-from limelens.surrogates.enumeration import coalition_chunks
 from limelens.surrogates.fit import Surrogate, check_fit
 from limelens.surrogates.gaussian_process import GaussianProcess
-from limelens.surrogates.moments import is_constant, weighted_r2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -4,15 +4,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from limelens._answers import check_coalition_rows
+from limelens._checks.images import check_coalition_rows
+from limelens._checks.values import check_callable, check_flag, check_int, check_number
 from limelens._typing import Sampler
-from limelens._validation import check_callable, check_flag, check_int, check_number
-from limelens.engine import Query
+from limelens.engine.query import Query
 from limelens.errors import InvalidInputError
 from limelens.explainers.base import Attribution, SegmentExplainer, fit_reliability
+from limelens.games.lime_kernel import cosine_distance, kernel_weights
 from limelens.sampling.samplers import Bernoulli
 from limelens.surrogates.fit import Surrogate, check_fit
-from limelens.surrogates.kernels import cosine_distance, kernel_weights
 from limelens.surrogates.lasso import Lasso
 
 

@@ -6,11 +6,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._arrays import spatial_shape
-from limelens._sizes import Region, Sizes, check_size
+from limelens._axes import spatial_shape
+from limelens._checks.sizes import Region, Sizes, check_size
+from limelens._checks.values import check_choice, check_number
 from limelens._typing import Batch, Floats, Image, Segments
-from limelens._validation import check_choice, check_number
-from limelens.engine import Query
+from limelens.engine.query import Query
 from limelens.errors import InvalidInputError
 from limelens.explainers.base import Attribution, FillExplainer
 from limelens.masking.window_grid import WindowGrid

@@ -6,14 +6,14 @@ from typing import Any, TypeAlias, cast
 
 import numpy as np
 
-from limelens._answers import check_merges
-from limelens._arrays import channels_last
+from limelens._axes import channels_last
+from limelens._checks.values import check_callable, check_int
 from limelens._typing import Image, Segments
-from limelens._validation import check_callable, check_int
-from limelens.engine import Query
-from limelens.explainers.base import Attribution, SegmentExplainer, read_only
-from limelens.segmenting.merge_tree import RegionTree, tree_members
-from limelens.surrogates.owen import owen_values
+from limelens.engine.query import Query
+from limelens.explainers.base import Attribution, SegmentExplainer
+from limelens.fills.background import read_only
+from limelens.games.owen import owen_values
+from limelens.segmenting.merge_tree import RegionTree, check_merges, tree_members
 
 MergeTree: TypeAlias = Callable[[Image, Segments], Any]
 """Channels-last image and segments -> merges `(d - 1, 2)`."""

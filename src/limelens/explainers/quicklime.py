@@ -7,7 +7,8 @@ from typing import ClassVar
 import numpy as np
 
 from limelens._typing import Coalitions
-from limelens.explainers.sequential import SequentialExplainer, both_ends, in_looks
+from limelens.explainers.sequential import SequentialExplainer, in_looks
+from limelens.games.coalitions import both_ends
 from limelens.sampling.designs import Foldover
 from limelens.sampling.distinct import foldover_pairs
 

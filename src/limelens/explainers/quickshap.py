@@ -7,10 +7,11 @@ from typing import ClassVar
 import numpy as np
 
 from limelens._typing import Coalitions
-from limelens.explainers.sequential import SequentialExplainer, both_ends, in_looks
+from limelens.explainers.sequential import SequentialExplainer, in_looks
+from limelens.games.coalitions import both_ends
+from limelens.gaussian.virtual import FULL_FACTORIAL
 from limelens.sampling.designs import Foldover
 from limelens.sampling.distinct import foldover_pairs, sized_pairs
-from limelens.surrogates.virtual import FULL_FACTORIAL
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._arrays import spatial_shape
+from limelens._axes import spatial_shape
+from limelens._checks.values import check_flag, check_int, check_number, describe
+from limelens._resampling import enlarging_factor
+from limelens._statistics import is_constant, split_half_reliability, weighted_r2
 from limelens._typing import Batch, Floats, Image, Segments
-from limelens._validation import check_flag, check_int, check_number, describe
-from limelens.engine import Query
+from limelens.engine.query import Query
 from limelens.errors import InvalidInputError
 from limelens.explainers.base import Attribution, FillExplainer
-from limelens.masking.soft import enlarging_factor, soft_composer, soft_masks
-from limelens.results.stability import split_half_reliability
-from limelens.surrogates.moments import is_constant, weighted_r2
+from limelens.masking.soft import soft_composer, soft_masks
 
 CHUNK, CHUNK_BYTES = 64, 64 * 2**20
 """Most masks summed at once, and most bytes; whatever the batch size, so that it changes no sum."""

@@ -7,19 +7,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from limelens._checks.values import check_choice, check_int, check_number
 from limelens._typing import Coalitions
-from limelens._validation import check_choice, check_int, check_number
-from limelens._warnings import warn
-from limelens.engine import Query
-from limelens.errors import ConvergenceWarning, InvalidInputError
+from limelens.engine.query import Query
+from limelens.errors import ConvergenceWarning, InvalidInputError, warn
 from limelens.explainers.base import Attribution, SegmentExplainer
-from limelens.masking.energy import segment_energy
+from limelens.fills.energy import segment_energy
+from limelens.gaussian.linked_fit import LINKS, SCALES
+from limelens.gaussian.until_settled import Answer, Goal, ask_until_settled
+from limelens.gaussian.verdict import summarise
 from limelens.sampling.samplers import Exhaustive
-from limelens.surrogates.link import LINKS, SCALES
-from limelens.surrogates.sequential import Answer, Goal, ask_until_settled
-from limelens.surrogates.verdict import summarise
 
 _MOST_ENUMERATED = 20
+
 _CHECK = 32
 
 
@@ -95,11 +95,6 @@ class SequentialExplainer(SegmentExplainer):
             reliability=answer.stack("reliability"),
             details=details,
         )
-
-
-def both_ends(d: int) -> Coalitions:
-    """Return the intact image's coalition and the one that hides everything, shape (2, d)."""
-    return np.repeat(np.array([[True], [False]]), d, axis=1)
 
 
 def in_looks(coalitions: Coalitions, first: int, block: int) -> Iterator[Coalitions]:

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from limelens.engine import Query
+from limelens.engine.query import Query
 from limelens.errors import InvalidInputError
 from limelens.explainers.base import Attribution, SegmentExplainer
-from limelens.surrogates.enumeration import exact_shapley
+from limelens.games.enumeration import exact_shapley
 
 MOST_ENUMERATED = 16
 """The most segments whose coalitions are all asked about: 65,536 model calls."""

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from limelens._typing import Batch, Coalitions, Image, Segments
-from limelens.masking.batches import FreshBatches
 from limelens.masking.boxes import SegmentBoxes, segment_boxes
+from limelens.masking.memory import FreshBatches
 from limelens.masking.pattern_table import PatternTable, pattern_table
 
 # Measured in nanoseconds on one core; only their ratios matter.

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._typing import Batch, Coalitions, Image, Segments
-from limelens.masking.batches import aligned_empty
 from limelens.masking.blocks import MAX_IMAGES, Blocks, Indices, border_positions, choose_width, cut
 from limelens.masking.layout import Layout, layout_of
+from limelens.masking.memory import aligned_empty
 
 TILE_BYTES = 768 << 10
 """A part of the table that stays in a core's cache while all images take their rows from it."""

@@ -3,17 +3,17 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from limelens._arrays import spatial_shape
-from limelens._typing import Batch
-from limelens._validation import (
+from limelens._axes import spatial_shape
+from limelens._checks.images import (
     check_coalitions,
     check_image,
     check_one_background,
     check_out,
     check_segments,
 )
-from limelens.masking.batches import aligned_empty
+from limelens._typing import Batch
 from limelens.masking.compose import SegmentComposer
+from limelens.masking.memory import aligned_empty
 
 
 def perturb(

@@ -10,50 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._arrays import spatial_shape
+from limelens._axes import spatial_shape
 from limelens._typing import Batch, Image, Masks
 
 CHUNK_VALUES = 1 << 17
 """Values blended at once."""
 
 Factors = Sequence[NDArray[np.floating[Any]]]
-
-
-def enlarging_factor(
-    n_cells: int, size: int, dtype: np.dtype[Any] | type = np.float64
-) -> NDArray[np.floating[Any]]:
-    """Return the matrix `R` that enlarges `n_cells` values to `size` by linear interpolation.
-
-    Cell and pixel centres lie at halves, and beyond the outer cells their value continues: so
-    `R @ grid` is what `skimage.transform.resize(grid, ..., order=1)` computes.
-
-    Parameters
-    ----------
-    n_cells, size : int
-        At least 1 each.
-    dtype : dtype, optional
-        The precision of the masks.
-
-    Returns
-    -------
-    ndarray, shape (size, n_cells)
-        Rows add up to 1.
-
-    Examples
-    --------
-    >>> enlarging_factor(2, 4)
-    array([[1.  , 0.  ],
-           [0.75, 0.25],
-           [0.25, 0.75],
-           [0.  , 1.  ]])
-    """
-    place = np.clip((np.arange(size) + 0.5) * n_cells / size - 0.5, 0, n_cells - 1)
-    cell = np.minimum(place.astype(np.intp), max(n_cells - 2, 0))
-    factor = np.zeros((size, n_cells), dtype)
-    factor[np.arange(size), cell] = 1 - (place - cell)
-    if n_cells > 1:
-        factor[np.arange(size), cell + 1] = place - cell
-    return factor
 
 
 def soft_masks(
@@ -80,6 +43,7 @@ def soft_masks(
 
     Examples
     --------
+    >>> from limelens._resampling import enlarging_factor
     >>> factors = [enlarging_factor(1, 2), enlarging_factor(2, 4)]
     >>> soft_masks(np.array([[[1.0, 0.0]]]), np.array([[0, 1]]), factors, (1, 2))
     array([[[0.75, 0.25]]])
@@ -122,6 +86,7 @@ def soft_composer(
     Examples
     --------
     >>> image, background = np.array([[9, 9]], np.uint8), np.array([[1, 1]], np.uint8)
+    >>> from limelens._resampling import enlarging_factor
     >>> factors = [enlarging_factor(1, 1), enlarging_factor(2, 2)]
     >>> compose = soft_composer(image, background, factors, None)
     >>> compose(np.array([[[0.5, 1.0]]]), np.array([[0, 0]]))

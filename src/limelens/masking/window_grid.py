@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._sizes import Region, Sizes, check_region, size_in_pixels
+from limelens._checks.sizes import Region, Sizes, check_region, size_in_pixels
 from limelens.errors import InvalidInputError
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._arrays import spatial_shape
+from limelens._axes import spatial_shape
 from limelens._typing import Batch, Floats, Image
 
 

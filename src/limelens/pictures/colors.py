@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limelens._checks.values import check_choice, check_number, check_numeric
 from limelens._typing import Floats
-from limelens._validation import check_choice, check_number, check_numeric
 from limelens.errors import InvalidInputError
 
 SCALES = ("symmetric", "percentile", "raw")

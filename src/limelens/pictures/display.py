@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._arrays import channels_last
+from limelens._axes import channels_last
 
 MIN_SIDE = 256
 MAX_SIDE = 1024

@@ -5,7 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from limelens._validation import describe
+from limelens._checks.values import describe
 from limelens.errors import InvalidInputError
 
 if TYPE_CHECKING:

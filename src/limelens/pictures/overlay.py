@@ -5,17 +5,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._arrays import spatial_shape
+from limelens._axes import spatial_shape
+from limelens._checks.images import check_image
+from limelens._checks.values import check_array, check_choice, check_int, check_number
 from limelens._typing import Floats
-from limelens._validation import check_array, check_choice, check_image, check_int, check_number
-from limelens.pictures.colors import (
-    TOP_LOWERS,
-    TOP_RAISES,
-    blend,
-    color_limit,
-    diverging,
-    paint,
-)
+from limelens.pictures.colors import TOP_LOWERS, TOP_RAISES, blend, color_limit, diverging, paint
 from limelens.pictures.display import MAX_SIDE, as_plane, display_size, resize, to_grey, to_rgb
 
 if TYPE_CHECKING:

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from limelens._arrays import channels_last
+from limelens._axes import channels_last
+from limelens._checks.images import check_image, check_segments
+from limelens._checks.values import check_callable
 from limelens._typing import Segmenter, Segments
-from limelens._validation import check_callable, check_image, check_segments
 from limelens.pictures.colors import blend
 from limelens.pictures.display import as_plane, display_size, resize, to_rgb
 from limelens.pictures.lettering import load_font, wrap

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._arrays import spatial_shape
+from limelens._axes import spatial_shape
 from limelens._typing import Floats
 from limelens.pictures.colors import LOWERS, RAISES, strength
 from limelens.pictures.display import as_plane, resize

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from limelens._validation import check_int, check_number, check_text
+from limelens._checks.values import check_int, check_number, check_text
 from limelens.errors import InvalidInputError
 from limelens.pictures.colors import paint
 from limelens.pictures.lettering import FontFile, drawable, load_font, signed, wrap

@@ -9,20 +9,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from limelens._checks.values import check_choice, check_int
 from limelens._typing import Fill, Floats, Image, Scores, Seed, Segments
-from limelens._validation import check_choice, check_int
+from limelens.engine.samples import Samples
+from limelens.fills.background import show_only
 from limelens.pictures.display import MAX_SIDE
 from limelens.pictures.overlay import OPACITY
-from limelens.results.derived import rows_of, show_only, summed_fields
+from limelens.results.confidence import TopConfidence, top_confidence
 from limelens.results.ranking import SIGNS, strongest
-from limelens.results.record import check_per_segment, check_record, find_target
-from limelens.results.samples import Samples
-from limelens.results.stability import (
-    StabilityReport,
-    TopConfidence,
-    stability_report,
-    top_confidence,
+from limelens.results.record import (
+    check_per_segment,
+    check_record,
+    find_target,
+    rows_of,
+    summed_fields,
 )
+from limelens.results.stability import StabilityReport, stability_report
 from limelens.results.storage import read_record, write_record
 from limelens.results.upsampling import INTERPOLATIONS, upsample
 from limelens.results.views import (
@@ -172,7 +174,8 @@ class Explanation:
         The rest shows what `fill` makes of it, as in the explainers (of several backgrounds the
         first); None is the image's mean colour. Layout and dtype are the image's.
         """
-        return show_only(self, self.top_mask(n, target, sign=sign), fill)
+        shown = self.top_mask(n, target, sign=sign)
+        return show_only(self.image, self.channel_axis, check_per_segment(self), shown, fill)
 
     def top_confidence(
         self, k: int, target: int | str | None = None, *, sign: str = "positive"

@@ -2,19 +2,21 @@
 
 from collections.abc import Mapping
 from numbers import Integral
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from limelens._arrays import spatial_shape
+from limelens._axes import spatial_shape
+from limelens._checks.images import check_segments
+from limelens._checks.values import check_array, check_int, check_numeric, check_text, describe
 from limelens._typing import Segments
-from limelens._validation import check_array, check_int, check_numeric, check_text, describe
+from limelens.engine.samples import Samples
 from limelens.errors import InvalidInputError
-from limelens.results.samples import Samples
+from limelens.results.ranking import sum_by_segment
 
 if TYPE_CHECKING:
     from limelens.results.explanation import Explanation
-
 
 PER_TARGET = (
     "importances",
@@ -136,3 +138,28 @@ def check_per_segment(explanation: "Explanation") -> Segments:
         )
         raise InvalidInputError(msg)
     return explanation.segments
+
+
+def rows_of(explanation: "Explanation", row: int) -> dict[str, Any]:
+    """Return the fields that have an entry per target, cut to the one in `row`."""
+    one = slice(row, row + 1)
+    values = {name: getattr(explanation, name) for name in PER_TARGET}
+    return {name: None if value is None else value[one] for name, value in values.items()}
+
+
+def summed_fields(explanation: "Explanation", labels: ArrayLike) -> dict[str, Any]:
+    """Return the fields that change when importances per pixel are summed over segments."""
+    if explanation.importances.ndim == 2:
+        msg = (
+            "`by_segment` must have an importance per pixel; this explanation has one per "
+            "segment already: see `importances` and `segments`."
+        )
+        raise InvalidInputError(msg)
+    spatial = spatial_shape(explanation.image.shape, explanation.channel_axis)
+    segments, ids = check_segments(labels, spatial, name="labels")
+    return {
+        "importances": sum_by_segment(explanation.importances, segments),
+        "standard_errors": None,
+        "segments": segments,
+        "details": {**explanation.details, "segment_ids": ids},
+    }

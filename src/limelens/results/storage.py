@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._validation import describe
+from limelens._checks.values import describe
 from limelens.errors import InvalidInputError
 
 FORMAT, VERSION = "limelens.explanation", 1

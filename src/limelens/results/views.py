@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from limelens._checks.values import check_choice, check_flag, check_int, check_number
 from limelens._typing import Floats
-from limelens._validation import check_choice, check_flag, check_int, check_number
 from limelens.pictures.colors import color_limit
 from limelens.pictures.display import as_plane, resize
 from limelens.pictures.figures import plot_overlay

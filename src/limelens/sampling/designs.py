@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from limelens._checks.values import check_int
 from limelens._typing import Coalitions, Floats
-from limelens._validation import check_int
 from limelens.sampling.hadamard import hadamard, hadamard_order
 
 

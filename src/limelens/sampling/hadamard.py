@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._validation import check_int
+from limelens._checks.values import check_int
 from limelens.errors import InvalidInputError
 
 _MAX_ORDER = 20_000

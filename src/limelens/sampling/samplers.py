@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from limelens._checks.values import check_number
 from limelens._typing import Coalitions
-from limelens._validation import check_number
 from limelens.errors import InvalidInputError
 
 _MOST_EXHAUSTIVE = 20

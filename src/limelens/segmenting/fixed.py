@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from limelens._sizes import check_size, size_in_pixels
+from limelens._checks.images import check_segments
+from limelens._checks.sizes import check_size, size_in_pixels
+from limelens._checks.values import check_array, check_int
 from limelens._typing import Image
-from limelens._validation import check_array, check_int, check_segments
 from limelens.errors import InvalidInputError
 
 _N_CELLS = 49

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from limelens._checks.values import check_number, check_numeric, describe
 from limelens._typing import Coalitions, Floats, Image, Segments
-from limelens._validation import check_number
+from limelens.errors import InvalidInputError
 from limelens.segmenting.adjacency import Regions, find_regions
 from limelens.segmenting.view import segmenting_view
 
@@ -204,3 +205,30 @@ class _Growing:
 def _joint(sizes: Floats, one: int, others: list[int]) -> Floats:
     """Return Ward's factor `a b / (a + b)`."""
     return sizes[one] * sizes[others] / (sizes[one] + sizes[others])
+
+
+def check_merges(merges: object, n_segments: int) -> NDArray[np.intp]:
+    """Return a tree's answer as the merges of a binary tree, int of shape (n_segments - 1, 2).
+
+    Row k joins two earlier nodes, each joined once, to node `n_segments + k`.
+
+    Examples
+    --------
+    >>> check_merges([[0, 2], [1, 3]], 3)
+    array([[0, 2],
+           [1, 3]])
+    """
+    array = check_numeric("tree", merges)
+    want = f"`tree` must return merges, int of shape ({n_segments - 1}, 2)"
+    if array.shape != (n_segments - 1, 2) or array.dtype.kind not in "iu":
+        msg = f"{want}, for {n_segments} segments; got {describe(array)}."
+        raise InvalidInputError(msg)
+    nodes = np.arange(2 * n_segments - 2)
+    exists = (array < n_segments + np.arange(n_segments - 1)[:, np.newaxis]).all()
+    if not exists or not np.array_equal(np.sort(array, axis=None), nodes):
+        msg = (
+            f"{want}, that join every node once: row k makes node {n_segments} + k of two nodes "
+            f"that exist by then, segments 0 to {n_segments - 1} or earlier rows'."
+        )
+        raise InvalidInputError(msg)
+    return array.astype(np.intp)

@@ -5,8 +5,9 @@ from dataclasses import KW_ONLY, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from limelens._checks.images import check_planar
+from limelens._checks.values import check_int, check_number
 from limelens._typing import Image
-from limelens._validation import check_int, check_number, check_planar
 from limelens.segmenting.view import segmenting_view
 
 

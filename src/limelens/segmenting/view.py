@@ -6,12 +6,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limelens._checks.images import check_image
+from limelens._checks.values import check_int
+from limelens._resampling import _block_means, _block_starts
 from limelens._typing import Floats, Image
-from limelens._validation import check_image, check_int
 
 _LEVELS = 4096
+
 _TAIL = 0.005
+
 _SAMPLED_SIDE = 512
+
 _STRIP = 2**18
 
 
@@ -153,27 +158,6 @@ def _reduced_shape(spatial: tuple[int, ...], max_side: int | None) -> tuple[int,
     if max_side is None or longest <= check_int("max_side", max_side, minimum=2):
         return spatial
     return tuple(max(1, round(side * max_side / longest)) for side in spatial)
-
-
-def _block_starts(side: int, reduced: int) -> NDArray[np.intp]:
-    """Return where each of `reduced` blocks begins; their lengths differ by at most one."""
-    return np.arange(reduced) * side // reduced
-
-
-def _block_means(levels: NDArray[np.uint16], reduced: tuple[int, ...]) -> Floats:
-    """Average over blocks; sums of integers, so the order of summation leaves no trace."""
-    sums: NDArray[Any] = levels
-    counts = np.ones(1)
-    for axis in reversed(range(len(reduced))):  # last first: half the time on row-major images
-        side, blocks = levels.shape[axis], reduced[axis]
-        if side == blocks:
-            continue
-        starts = _block_starts(side, blocks)
-        dtype = np.uint32 if sums is levels else np.int64
-        sums = np.add.reduceat(sums, starts, axis=axis, dtype=dtype)
-        lengths = np.diff(starts, append=side)
-        counts = counts * lengths.reshape((-1,) + (1,) * (levels.ndim - 1 - axis))
-    return sums / counts
 
 
 def _principal_components(view: Floats) -> Floats:

@@ -6,8 +6,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from limelens._checks.values import describe
 from limelens._typing import Coalitions, Floats
-from limelens._validation import describe
 from limelens.errors import InvalidInputError
 
 

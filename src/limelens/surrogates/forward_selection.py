@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from limelens._checks.values import check_int
 from limelens._typing import Coalitions, Floats
-from limelens._validation import check_int
 from limelens.surrogates.fit import Fit
+from limelens.surrogates.lasso_path import sweep
 from limelens.surrogates.linear import least_squares, linear_fit
 from limelens.surrogates.moments import r2_of_residuals, weighted_moments
-from limelens.surrogates.path import sweep
 
 # Relative to the column's own square: what is left of it depends on the chosen columns.
 _DEPENDENT = 1e-10

@@ -5,17 +5,19 @@ from dataclasses import KW_ONLY, dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from limelens._checks.images import check_energy
+from limelens._checks.values import check_choice
+from limelens._statistics import is_constant, weighted_r2
 from limelens._typing import Coalitions, Floats
-from limelens._validation import check_choice, check_energy
-from limelens.surrogates.effects import banzhaf_effects, shapley_effects
+from limelens.games.coalitions import average_rows, distinct_rows
+from limelens.gaussian.closed_forms import banzhaf_effects, shapley_effects
+from limelens.gaussian.kernel import relevance
+from limelens.gaussian.links import Link
+from limelens.gaussian.process import MaskProcess, fit_processes
+from limelens.gaussian.projection import project
+from limelens.gaussian.virtual import virtual_coalitions
 from limelens.surrogates.fit import Fit
-from limelens.surrogates.links import Link
-from limelens.surrogates.mask_kernel import distinct_rows, relevance
-from limelens.surrogates.mask_process import MaskProcess, fit_processes
-from limelens.surrogates.moments import is_constant, rows_that_count, weighted_r2
-from limelens.surrogates.projection import project
-from limelens.surrogates.rows import average_rows
-from limelens.surrogates.virtual import virtual_coalitions
+from limelens.surrogates.moments import rows_that_count
 
 DEFINITIONS = ("lime", "banzhaf", "shapley")
 

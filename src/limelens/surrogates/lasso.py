@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limelens._checks.values import check_choice, check_flag, check_number
 from limelens._typing import Coalitions, Floats
-from limelens._validation import check_choice, check_flag, check_number
-from limelens._warnings import warn
+from limelens.errors import warn
 from limelens.surrogates.fit import Fit
+from limelens.surrogates.lasso_path import lasso_paths
 from limelens.surrogates.linear import least_squares, left_out_errors, linear_fit
 from limelens.surrogates.moments import Moments, r2_of_residuals, weighted_moments
-from limelens.surrogates.path import lasso_paths
 
 _FALLBACK_ALPHA = 1.0
 # The smallest error sum, relative to the target's own, that is more than rounding.

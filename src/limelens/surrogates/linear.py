@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limelens._checks.values import check_number
 from limelens._typing import Coalitions, Floats
-from limelens._validation import check_number
 from limelens.surrogates.fit import Fit
 from limelens.surrogates.moments import Moments, r2_of_residuals, weighted_moments
 

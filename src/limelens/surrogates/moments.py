@@ -6,13 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limelens._checks.images import check_coalitions
+from limelens._checks.values import check_numeric, describe
+from limelens._statistics import _CONSTANT, _explained, is_constant
 from limelens._typing import Coalitions, Floats
-from limelens._validation import check_coalitions, check_numeric, describe
 from limelens.errors import InvalidInputError
-
-# Relative to what they are compared with, these are rounding noise.
-_CONSTANT = 1e-12
-_NORMAL_95 = 1.959963984540054
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -134,21 +132,6 @@ def _checked(
     return rows, values, importance
 
 
-def is_constant(values: Floats, *others: Floats) -> NDArray[np.bool_]:
-    """Return which targets are constant up to rounding, shape (t,).
-
-    `others` are values, shape (t,) each, as large as which the rounding may be.
-
-    Examples
-    --------
-    >>> values = np.array([[1e-15, 1.0], [0.0, 2.0]])
-    >>> is_constant(values), is_constant(values, np.array([0.5, 0.5]))
-    (array([False, False]), array([ True, False]))
-    """
-    largest = np.abs(np.stack([np.abs(values).max(axis=0), *others])).max(axis=0)
-    return np.ptp(values, axis=0) <= _CONSTANT * largest
-
-
 def weighted_moments(coalitions: Coalitions, scores: Floats, weights: Floats) -> Moments:
     """Centre the rows of a fit and multiply them out; rows of zero weight are left out.
 
@@ -195,54 +178,6 @@ def weighted_moments(coalitions: Coalitions, scores: Floats, weights: Floats) ->
         cross=weighted.T @ values,
         totals=weights @ np.square(values),
     )
-
-
-def student(degrees_of_freedom: int) -> float:
-    """Return the 97.5 % quantile of Student's t over that of the normal distribution.
-
-    Standard errors from an estimated variance, multiplied by it, make a 95 % interval of 1.96 each.
-
-    Examples
-    --------
-    >>> round(student(10), 3)
-    1.137
-    """
-    from scipy.special import stdtrit  # noqa: PLC0415
-
-    return float(stdtrit(degrees_of_freedom, 0.975)) / _NORMAL_95
-
-
-def weighted_r2(values: Floats, predictions: Floats, weights: Floats) -> Floats:
-    """Return the weighted R² of predictions, one a target; NaN where a target is constant.
-
-    Parameters
-    ----------
-    values, predictions : ndarray, shape (n, t)
-        What came and what the surrogate said.
-    weights : ndarray, shape (n,)
-        Kernel weights.
-
-    Returns
-    -------
-    ndarray, shape (t,)
-        ``1 - sum w (y - p)² / sum w (y - mean)²``.
-
-    Examples
-    --------
-    >>> values = np.array([[0.0], [1.0], [2.0]])
-    >>> weighted_r2(values, np.array([[0.0], [1.0], [1.0]]), np.ones(3))
-    array([0.5])
-    """
-    mean = weights @ values / weights.sum()
-    return _explained(weights @ np.square(values - predictions), weights @ (values - mean) ** 2)
-
-
-def _explained(errors: Floats, totals: Floats) -> Floats:
-    """Return ``1 - errors / totals``, NaN where the total is zero."""
-    varies = totals > 0
-    with np.errstate(over="ignore"):  # minus infinity says it
-        ratios = np.divide(errors, totals, out=np.full(len(totals), np.nan), where=varies)
-    return 1.0 - ratios
 
 
 def r2_of_residuals(moments: Moments, residuals: Floats, targets: Any = slice(None)) -> Floats:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from limelens._statistics import is_constant, student, weighted_r2
 from limelens._typing import Coalitions, Floats
 from limelens.errors import InvalidInputError
+from limelens.games.coalitions import average_rows, distinct_rows, signs
 from limelens.surrogates.fit import Fit
-from limelens.surrogates.mask_kernel import distinct_rows, signs
-from limelens.surrogates.moments import is_constant, rows_that_count, student, weighted_r2
-from limelens.surrogates.rows import average_rows
+from limelens.surrogates.moments import rows_that_count
 
 _FULL_LEVERAGE = 1e-9
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from limelens._checks.values import describe
+from limelens._statistics import is_constant, weighted_r2
 from limelens._typing import Coalitions, Floats
-from limelens._validation import describe
 from limelens.errors import InvalidInputError
 from limelens.surrogates.fit import Fit
-from limelens.surrogates.moments import is_constant, rows_that_count, weighted_r2
+from limelens.surrogates.moments import rows_that_count
 
 _FOLDS = 5
 

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from limelens._checks.values import check_flag, check_int
+from limelens._statistics import is_constant
 from limelens._typing import Coalitions, Floats
-from limelens._validation import check_flag, check_int
-from limelens._warnings import warn
+from limelens.errors import warn
 from limelens.surrogates.fit import Fit
-from limelens.surrogates.moments import is_constant, rows_that_count
+from limelens.surrogates.moments import rows_that_count
 from limelens.surrogates.regressor import held_out_r2, r2_of_one
 
 

@@ -1,12 +1,13 @@
-"""Checks at the toys' own door; everything general comes from `limelens._validation`."""
+"""Checks at the toys' own door; everything general comes from `limelens._checks.values`."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from limelens._checks.images import to_dtype
+from limelens._checks.values import check_array, check_int, check_numeric, describe
 from limelens._typing import Batch, Floats, Image, Segments
-from limelens._validation import check_array, check_int, check_numeric, describe, to_dtype
 from limelens.errors import InvalidInputError
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from limelens._checks.values import check_array, check_int, check_number, check_numeric
 from limelens._typing import Batch, Floats
-from limelens._validation import check_array, check_int, check_number, check_numeric
 from limelens.testing._checks import check_window
 
 

@@ -6,8 +6,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from limelens._checks.values import check_array, check_choice, check_flag, check_int
 from limelens._typing import Batch, Floats
-from limelens._validation import check_array, check_choice, check_flag, check_int
 from limelens.testing._checks import check_batch
 
 MARKER: NDArray[np.bool_] = np.zeros((8, 8), dtype=np.bool_)

@@ -6,8 +6,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from limelens._checks.values import check_choice, check_int, check_number
 from limelens._typing import Coalitions, Floats
-from limelens._validation import check_choice, check_int, check_number
 from limelens.testing._checks import check_table
 
 Kind = Literal["shapley", "banzhaf", "lime", "ablation", "keep_one"]

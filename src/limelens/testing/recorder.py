@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
+from limelens._checks.values import check_callable, check_flag, check_int
 from limelens._typing import Batch, PredictFn
-from limelens._validation import check_callable, check_flag, check_int
 
 _OFFERS = ("gradient", "features", "prepare", "predict_prepared")
 

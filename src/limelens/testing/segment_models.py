@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from limelens._arrays import spatial_shape
+from limelens._axes import spatial_shape
+from limelens._checks.images import check_image, check_segments
+from limelens._checks.values import check_choice, check_number
 from limelens._typing import Batch, Coalitions, Floats
-from limelens._validation import check_choice, check_image, check_number, check_segments
 from limelens.testing._checks import (
     check_batch,
     check_members,

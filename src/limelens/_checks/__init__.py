@@ -1,0 +1,1 @@
+"""Every sentence that refuses an input."""

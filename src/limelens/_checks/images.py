@@ -1,0 +1,221 @@
+"""Checks of images and of what is laid over them: segments, coalitions, backgrounds."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelens._checks.values import check_int, check_numeric, describe
+from limelens._typing import Background, Coalitions, Image, Segments
+from limelens.errors import InvalidInputError, warn
+
+
+def check_image(
+    image: object, channel_axis: object = -1, *, ask: bool = True
+) -> tuple[Image, int | None]:
+    """Return the image as an array and its channel axis counted from the front.
+
+    A 2-D image has none, whatever `channel_axis` says. `ask` warns of what looks channels first.
+    """
+    array = check_numeric("image", image)
+    if array.ndim < 2 or 0 in array.shape:
+        msg = f"`image` must have at least two axes, none of them empty; got {describe(array)}."
+        raise InvalidInputError(msg)
+    if array.ndim == 2 or channel_axis is None:
+        if array.ndim > 3:
+            msg = (
+                "`image` without channels must be (H, W) or (D, H, W); got shape "
+                f"{array.shape}. If its last axis holds channels pass channel_axis=-1."
+            )
+            raise InvalidInputError(msg)
+        return array, None
+    axis = check_int("channel_axis", channel_axis, minimum=-array.ndim, maximum=array.ndim - 1)
+    if array.ndim > 4:
+        msg = f"`image` must have two or three spatial axes and channels; got {describe(array)}."
+        raise InvalidInputError(msg)
+    axis %= array.ndim
+    if ask and array.ndim == 3 and axis == 2 and array.shape[0] <= 4 and array.shape[2] > 16:
+        warn(
+            f"`image` of shape {array.shape} is read as {array.shape[0]} pixels high with "
+            f"{array.shape[2]} channels. If its channels come first pass channel_axis=0; "
+            "if it is a volume without channels pass channel_axis=None.",
+        )
+    return array, axis
+
+
+def check_segments(
+    labels: object, spatial: tuple[int, ...], *, name: str = "segments"
+) -> tuple[Segments, NDArray[np.intp]]:
+    """Return labels made consecutive, `0..d-1` in the order of the ids, and the ids.
+
+    Examples
+    --------
+    >>> segments, ids = check_segments([[10, 10], [-3, 7]], (2, 2))
+    >>> segments
+    array([[2, 2],
+           [0, 1]])
+    >>> ids
+    array([-3,  7, 10])
+    """
+    array = check_numeric(name, labels)
+    if array.dtype.kind == "f":
+        msg = f"`{name}` must hold integer labels; got {describe(array)}."
+        raise InvalidInputError(msg)
+    if array.shape != tuple(spatial):
+        msg = (
+            f"`{name}` must have the image's spatial shape {tuple(spatial)}; got {describe(array)}."
+        )
+        raise InvalidInputError(msg)
+    low, high = int(array.min()), int(array.max())
+    if high > np.iinfo(np.intp).max:
+        msg = f"`{name}` must be labels below 2**63; got {high}. Number them anew: np.unique(...)."
+        raise InvalidInputError(msg)
+    array = array.astype(np.intp, copy=False)
+    if high - low < 4 * array.size + 1024:
+        present = np.bincount((array - low).ravel()) > 0
+        ids = np.flatnonzero(present) + low
+        segments = array - low
+        if not present.all():
+            segments = (np.cumsum(present) - 1)[segments]
+    else:
+        ids, inverse = np.unique(array, return_inverse=True)
+        segments = inverse.reshape(array.shape)
+    if len(ids) < 2:
+        msg = (
+            f"`{name}` must divide the image into at least two segments; got one. "
+            "Use smaller segments, or labels that differ."
+        )
+        raise InvalidInputError(msg)
+    return np.ascontiguousarray(segments, dtype=np.intp), ids.astype(np.intp)
+
+
+def check_planar(ndim: int, segmenter: str) -> None:
+    """Refuse a volume where only pictures can be segmented."""
+    if ndim == 4:
+        msg = (
+            "`segmenter` must take volumes for an image with three spatial axes; got "
+            f"{segmenter}(), which takes pictures only. Use Slic(), Grid() or LabelImage(labels)."
+        )
+        raise InvalidInputError(msg)
+
+
+def check_fill_segments(segments: object, image: Image, fill: str) -> Segments:
+    """Return the segments of a channels-last image, for a fill that needs them."""
+    if segments is None:
+        msg = (
+            "`fill` must do without segments here, window and pixel methods have none; got "
+            f"{fill}(), which needs them. Use ImageMean() or Blur(sigma)."
+        )
+        raise InvalidInputError(msg)
+    return check_segments(segments, image.shape[: max(2, image.ndim - 1)])[0]
+
+
+def check_coalitions(coalitions: object, n_segments: int) -> Coalitions:
+    """Return coalitions as a C-contiguous bool array of shape (n, n_segments)."""
+    array = check_numeric("coalitions", coalitions)
+    if array.ndim != 2 or array.shape[1] != n_segments:
+        msg = (
+            f"`coalitions` must be (n, {n_segments}), one column per segment; "
+            f"got {describe(array)}."
+        )
+        raise InvalidInputError(msg)
+    if array.dtype != np.bool_ and not np.isin(array, (0, 1)).all():
+        msg = (
+            "`coalitions` must hold True (kept) and False (hidden) only, or 1 and 0; "
+            f"got {array.dtype} from {array.min():g} to {array.max():g}."
+        )
+        raise InvalidInputError(msg)
+    return np.ascontiguousarray(array, dtype=np.bool_)
+
+
+def check_energy(energy: object, n_segments: int | None = None) -> NDArray[np.float64]:
+    """Return the energy of every segment: numbers that are not negative, shape (d,)."""
+    array = check_numeric("energy", energy).astype(np.float64)
+    fits = array.ndim == 1 and n_segments in (None, len(array))
+    if not fits or (array < 0).any():
+        wanted = "d" if n_segments is None else n_segments
+        msg = (
+            f"`energy` must be {wanted} numbers, one per segment, none negative; "
+            f"got {describe(array)}."
+        )
+        raise InvalidInputError(msg)
+    return array
+
+
+def check_background(background: object, image: Image, *, name: str = "fill") -> Background:
+    """Return the background(s) as `(m, *image.shape)` in the image's dtype.
+
+    Integers are rounded, not cut; a value that the dtype cannot hold is an error.
+    """
+    array = check_numeric(name, background)
+    if array.shape == image.shape:
+        array = array[np.newaxis]
+    if array.ndim != image.ndim + 1 or array.shape[1:] != image.shape or len(array) == 0:
+        msg = (
+            f"`{name}` must return a background of the image's shape {image.shape} or "
+            f"(m, *{image.shape}); got {describe(array)}."
+        )
+        raise InvalidInputError(msg)
+    return np.ascontiguousarray(to_dtype(name, array, image.dtype))
+
+
+def check_one_background(background: object, image: Image) -> Image:
+    """Return one background of the image's shape and dtype; a number fills all of it."""
+    array = check_numeric("background", background)
+    if array.shape not in ((), image.shape):
+        msg = (
+            f"`background` must be a number or of the image's shape {image.shape}; "
+            f"got {describe(array)}. A color per channel: np.broadcast_to(color, image.shape)."
+        )
+        raise InvalidInputError(msg)
+    array = to_dtype("background", array, image.dtype)
+    return np.full(image.shape, array) if array.ndim == 0 else array
+
+
+def check_out(out: object, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return `out` if a batch can be written into it."""
+    wanted = f"`out` must be a writeable, C-contiguous {dtype} array of shape {shape}"
+    if np.ma.isMaskedArray(out):
+        raise InvalidInputError(f"{wanted}; got a masked array.")
+    if not isinstance(out, np.ndarray) or out.shape != shape or out.dtype != dtype:
+        msg = f"{wanted}; got {describe(out)}."
+        raise InvalidInputError(msg)
+    if not (out.flags.c_contiguous and out.flags.writeable):
+        came = "one that is not contiguous" if out.flags.writeable else "a read-only one"
+        msg = f"{wanted}; got {came}. Make one with np.empty({shape}, {str(dtype)!r})."
+        raise InvalidInputError(msg)
+    return out
+
+
+def to_dtype(name: str, values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Convert to an image's dtype: rounded for integers, refused where it does not fit."""
+    if values.dtype == dtype:
+        return values
+    info: Any = np.finfo if dtype.kind == "f" else np.iinfo
+    low, high = (0, 1) if dtype.kind == "b" else (info(dtype).min, info(dtype).max)
+    ends = [values.min(), values.max()] if values.size else []
+    exact = float if values.dtype.kind == "f" else int  # Python compares exactly
+    if not all(int(low) <= round(exact(end)) <= int(high) for end in ends):
+        msg = (
+            f"`{name}` must fit the image's dtype {dtype}, from {low} to {high}; got values from "
+            f"{ends[0]:g} to {ends[1]:g}. Convert the image to a wider float if it needs them."
+        )
+        raise InvalidInputError(msg)
+    if dtype.kind == "f" or values.dtype.kind != "f":
+        return values.astype(dtype)
+    converted = np.empty(values.shape, dtype)
+    np.rint(values, out=converted, casting="unsafe")  # without a second float array
+    return converted
+
+
+def check_coalition_rows(coalitions: object, n_segments: int, n_samples: int) -> Coalitions:
+    """Return a sampler's answer as a writable copy, refusing an empty one."""
+    try:
+        rows = check_coalitions(coalitions, n_segments)
+    except InvalidInputError as error:
+        msg = f"`sampler` was asked for ({n_samples}, {n_segments}) coalitions: {error}"
+        raise InvalidInputError(msg) from error
+    if len(rows) == 0:
+        msg = f"`sampler` was asked for {n_samples} coalitions and returned none."
+        raise InvalidInputError(msg)
+    return rows.copy()

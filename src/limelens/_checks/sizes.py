@@ -1,0 +1,95 @@
+"""Sizes along the image's sides: an int is pixels, a float a share of the side."""
+
+from numbers import Integral, Real
+from typing import TypeAlias
+
+import numpy as np
+
+from limelens._checks.values import check_int, check_number, describe
+from limelens.errors import InvalidInputError
+
+Size: TypeAlias = int | float
+
+Sizes: TypeAlias = Size | tuple[Size, ...]
+
+Region: TypeAlias = tuple[tuple[Size, Size], ...]
+
+
+def check_size(name: str, size: object) -> tuple[int | float, ...]:
+    """Return a size as a tuple: pixels where it is an int, a share of the side where a float.
+
+    Examples
+    --------
+    >>> check_size("window", 0.2)
+    (0.2,)
+    """
+    sizes = tuple(size) if isinstance(size, (tuple, list)) else (size,)
+    for each in sizes:
+        whole = isinstance(each, Integral) and not isinstance(each, (bool, np.bool_))
+        share = isinstance(each, Real) and not isinstance(each, Integral) and 0 < float(each) <= 1
+        if not (share or (whole and int(each) >= 1)):
+            msg = (
+                f"`{name}` must be an int >= 1 (pixels) or a float in (0, 1] (share of the side), "
+                f"or one for each side; got {describe(size)}."
+            )
+            raise InvalidInputError(msg)
+    return sizes
+
+
+def size_in_pixels(name: str, size: object, sides: tuple[int, ...]) -> tuple[int, ...]:
+    """Return a size in whole pixels, at least one, one for each side.
+
+    Examples
+    --------
+    >>> size_in_pixels("window", (0.5, 3), (20, 30))
+    (10, 3)
+    """
+    sizes = check_size(name, size)
+    if len(sizes) not in (1, len(sides)):
+        msg = (
+            f"`{name}` must be one number, or {len(sides)} for the image's sides {sides}; "
+            f"got {describe(size)}."
+        )
+        raise InvalidInputError(msg)
+    sizes = sizes * len(sides) if len(sizes) == 1 else sizes
+    pixels = (
+        int(each) if isinstance(each, Integral) else round(float(each) * side)
+        for each, side in zip(sizes, sides, strict=True)
+    )
+    return tuple(max(1, each) for each in pixels)
+
+
+def check_region(roi: object, sides: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+    """Return a region as pixel bounds, one pair an axis; None is the whole image.
+
+    Examples
+    --------
+    >>> check_region(((0, 0.5), (8, 24)), (32, 64))
+    ((0, 16), (8, 24))
+    """
+    if roi is None:
+        return tuple((0, side) for side in sides)
+    pairs = roi if isinstance(roi, (tuple, list)) else ()
+    if len(pairs) != len(sides) or not all(
+        isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in pairs
+    ):
+        msg = (
+            f"`roi` must be a pair (start, stop) for each of {len(sides)} axes, for example "
+            f"{tuple((0, side) for side in sides)}; got {describe(roi)}."
+        )
+        raise InvalidInputError(msg)
+    bounds = tuple(
+        (_bound(start, side), _bound(stop, side))
+        for (start, stop), side in zip(pairs, sides, strict=True)
+    )
+    for (start, stop), side in zip(bounds, sides, strict=True):
+        if not 0 <= start < stop <= side:
+            msg = f"`roi` must lie within the image; got {start} to {stop} of {side} pixels."
+            raise InvalidInputError(msg)
+    return bounds
+
+
+def _bound(value: object, side: int) -> int:
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return check_int("roi", value, minimum=0)
+    return round(check_number("roi", value, minimum=0, maximum=1) * side)

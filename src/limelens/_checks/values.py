@@ -1,0 +1,181 @@
+"""Checks at the door: the one place that words an input error.
+
+Every `check_*` returns its argument in standard form or raises InvalidInputError with the name
+of the argument, what came, and what would work. Inner functions trust what passed here.
+"""
+
+import math
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelens._typing import Seed
+from limelens.errors import InvalidInputError
+
+
+def describe(value: object) -> str:
+    """Say what came, short enough for an error message.
+
+    Examples
+    --------
+    >>> describe(np.zeros((2, 3)))
+    'float64 array of shape (2, 3)'
+    >>> describe("seven")
+    "'seven'"
+    """
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} array of shape {value.shape}"
+    if isinstance(value, (list, tuple)) and len(value) > 4:
+        return f"{type(value).__name__} of length {len(value)}"
+    text = repr(value)
+    return text if len(text) <= 80 else f"{type(value).__name__} object"
+
+
+def check_int(name: str, value: object, *, minimum: int, maximum: int | None = None) -> int:
+    """Return `value` as an int within the bounds (both included)."""
+    span = f">= {minimum}" if maximum is None else f"from {minimum} to {maximum}"
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral):
+        msg = f"`{name}` must be an integer {span}; got {describe(value)}."
+        raise InvalidInputError(msg)
+    number = int(value)
+    if number < minimum or (maximum is not None and number > maximum):
+        msg = f"`{name}` must be an integer {span}; got {number}."
+        raise InvalidInputError(msg)
+    return number
+
+
+def check_number(
+    name: str,
+    value: object,
+    *,
+    minimum: float = -math.inf,
+    maximum: float = math.inf,
+    open_minimum: bool = False,
+    open_maximum: bool = False,
+) -> float:
+    """Return `value` as a finite float within the bounds; `open_*` excludes a bound."""
+    low, high = "(" if open_minimum else "[", ")" if open_maximum else "]"
+    span = f"{low}{minimum:g}, {maximum:g}{high}"
+    is_real = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
+    number = float(value) if is_real else math.nan  # type: ignore[arg-type]
+    above = number > minimum or (number == minimum and not open_minimum)
+    below = number < maximum or (number == maximum and not open_maximum)
+    if not (math.isfinite(number) and above and below):
+        msg = f"`{name}` must be a finite number in {span}; got {describe(value)}."
+        raise InvalidInputError(msg)
+    return number
+
+
+def check_flag(name: str, value: object) -> bool:
+    """Return `value` as a bool."""
+    if not isinstance(value, (bool, np.bool_)):
+        msg = f"`{name}` must be True or False; got {describe(value)}."
+        raise InvalidInputError(msg)
+    return bool(value)
+
+
+def check_choice(name: str, value: object, choices: Sequence[object]) -> Any:
+    """Return `value` if it is one of the choices."""
+    if not any(type(value) is type(choice) and value == choice for choice in choices):
+        listed = ", ".join(repr(choice) for choice in choices)
+        msg = f"`{name}` must be one of {listed}; got {describe(value)}."
+        raise InvalidInputError(msg)
+    return value
+
+
+def check_callable(name: str, value: object, signature: str) -> Any:
+    """Return `value` if it can be called; a class given for its instance is named as such."""
+    if isinstance(value, type):
+        msg = (
+            f"`{name}` must be a callable {signature}; got the class {value.__name__} itself. "
+            f"Pass an instance: {name}={value.__name__}()."
+        )
+        raise InvalidInputError(msg)
+    if not callable(value):
+        msg = f"`{name}` must be a callable {signature}; got {describe(value)}."
+        if hasattr(value, "predict_proba"):
+            msg += " Call its predict_proba on what it was trained on, made from the batch."
+        raise InvalidInputError(msg)
+    return value
+
+
+def check_rng(rng: Seed) -> np.random.Generator:
+    """Return one generator for the whole call: `rng` itself, or a new one from a seed."""
+    if isinstance(rng, np.random.Generator):
+        return rng
+    integral = isinstance(rng, Integral) and not isinstance(rng, (bool, np.bool_))
+    if rng is None or isinstance(rng, np.random.SeedSequence) or (integral and int(rng) >= 0):
+        return np.random.default_rng(rng)
+    msg = (
+        "`rng` must be None, a non-negative integer seed or a numpy.random.Generator; "
+        f"got {describe(rng)}."
+    )
+    raise InvalidInputError(msg)
+
+
+def check_numeric(name: str, value: object) -> NDArray[Any]:
+    """Return `value` as an array of booleans, integers or real numbers, all finite."""
+    if np.ma.is_masked(value):
+        msg = f"`{name}` must not be masked. Give those values a number: {name}.filled(0)."
+        raise InvalidInputError(msg)
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError, RuntimeError) as error:  # PyTorch's is a RuntimeError
+        msg = f"`{name}` must be an array of numbers; {describe(value)} cannot be one ({error})."
+        raise InvalidInputError(msg) from error
+    if array.dtype.kind not in "buif":
+        came = describe(array if array.ndim else value)
+        msg = f"`{name}` must hold booleans, integers or real numbers; got {came}."
+        raise InvalidInputError(msg)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        bad = int(array.size - np.count_nonzero(np.isfinite(array)))
+        msg = (
+            f"`{name}` must be finite; {bad} of {array.size} values are NaN or infinite. "
+            f"Replace them first, for example with np.nan_to_num({name})."
+        )
+        raise InvalidInputError(msg)
+    return array
+
+
+def check_array(
+    name: str,
+    value: object,
+    shape: tuple[int | str, ...],
+    *,
+    dtype: type[np.generic] | None = None,
+    finite: bool = True,
+) -> NDArray[Any]:
+    """Return `value` if it is an array of numbers of the given shape.
+
+    Axes given as a number must have that length; axes given as a name may have any. `dtype` asks
+    for one dtype exactly; `finite=False` lets NaN through, which then means "not known".
+
+    Examples
+    --------
+    >>> check_array("scores", np.ones((2, 3)), (2, "k")).shape
+    (2, 3)
+    """
+    array = check_numeric(name, value) if finite else np.asarray(value)
+    fits = array.ndim == len(shape) and all(
+        isinstance(wanted, str) or wanted == got
+        for wanted, got in zip(shape, array.shape, strict=True)
+    )
+    fits = fits and (array.dtype == dtype if dtype is not None else array.dtype.kind in "buif")
+    if not fits or not isinstance(value, np.ndarray):
+        axes = ", ".join(str(axis) for axis in shape) + ("," if len(shape) == 1 else "")
+        kind = np.dtype(dtype).name if dtype is not None else "numeric"
+        came = value if not isinstance(value, np.ndarray) else array
+        msg = f"`{name}` must be a NumPy array, {kind}, of shape ({axes}); got {describe(came)}."
+        raise InvalidInputError(msg)
+    return array
+
+
+def check_text(name: str, value: object) -> str:
+    """Return `value` if it is a string."""
+    if not isinstance(value, str):
+        msg = f"`{name}` must be a string; got {describe(value)}."
+        raise InvalidInputError(msg)
+    return value

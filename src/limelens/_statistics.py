@@ -1,0 +1,151 @@
+"""R², Student's t and the reliability of fitted numbers."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelens._typing import Floats
+
+# Relative to what they are compared with, these are rounding noise.
+_CONSTANT = 1e-12
+
+_NORMAL_95 = 1.959963984540054
+
+
+def predicted_correlation(
+    importances: Floats, standard_errors: Floats, *, shrunken: bool = False
+) -> Floats:
+    """Predict the correlation of the importances with those of infinitely many samples.
+
+    Parameters
+    ----------
+    importances : ndarray, shape (t, d)
+    standard_errors : ndarray, shape (t, d)
+        Of each importance, from the same fit.
+    shrunken : bool
+        Whether the importances are a posterior mean.
+
+    Returns
+    -------
+    correlations : ndarray of float64, shape (t,)
+        In [0, 1]; NaN for a target whose importances are all equal, or whose standard errors are
+        not known.
+
+    Notes
+    -----
+    Per target sqrt(1 - S / v), with v the variance of the importances over the segments and S the
+    mean squared standard error, and 0 where S exceeds v: an estimate without bias varies by v
+    because the exact importances vary by v - S and it errs by S. A posterior mean is shrunken,
+    and errs besides what it varies by: there it is sqrt(v / (v + S)). Two runs with other seeds
+    correlate with each other by about the square of it; they share their bias, which this figure
+    does not see.
+
+    Examples
+    --------
+    >>> importances = np.array([[-2.0, 2.0], [1.0, 1.0]])
+    >>> predicted_correlation(importances, np.full((2, 2), 1.2))
+    array([0.8, nan])
+    """
+    # Relative to the largest importance: squares of tiny scores would underflow.
+    largest = np.abs(importances).max(axis=1, keepdims=True)
+    scale = np.where(largest > 0, largest, 1.0)
+    variance = (importances / scale).var(axis=1)
+    noise = np.mean((standard_errors / scale) ** 2, axis=1)
+    constant = np.ptp(importances, axis=1) == 0
+    variance = np.where(constant, 1.0, variance)
+    share = variance / (variance + noise) if shrunken else np.maximum(1.0 - noise / variance, 0.0)
+    return np.where(constant, np.nan, np.sqrt(share))
+
+
+def split_half_reliability(first: Floats, second: Floats) -> Floats:
+    """Predict what `predicted_correlation` does, from the importances of two halves of the samples.
+
+    Parameters
+    ----------
+    first, second : ndarray, shape (t, d)
+
+    Returns
+    -------
+    correlations : ndarray of float64, shape (t,)
+        In [0, 1]; NaN for a target whose importances are all equal in a half.
+
+    Notes
+    -----
+    With r the correlation of the halves, 0 if negative: sqrt(2 r / (1 + r)), Spearman and Brown's
+    formula for twice the samples and its root for the exact importances on one side.
+
+    Examples
+    --------
+    >>> first = np.array([[1.0, 2.0, 3.0]])
+    >>> split_half_reliability(first, first), split_half_reliability(first, -first)
+    (array([1.]), array([0.]))
+    """
+    centred = [each - each.mean(axis=1, keepdims=True) for each in (first, second)]
+    sizes = [np.abs(each).max(axis=1, keepdims=True) for each in centred]
+    a, b = (c / np.where(size > 0, size, 1.0) for c, size in zip(centred, sizes, strict=True))
+    norms = np.sqrt(np.square(a).sum(axis=1) * np.square(b).sum(axis=1))
+    constant = norms == 0
+    r = np.clip((a * b).sum(axis=1) / np.where(constant, 1.0, norms), 0.0, 1.0)
+    return np.where(constant, np.nan, np.sqrt(2.0 * r / (1.0 + r)))
+
+
+def is_constant(values: Floats, *others: Floats) -> NDArray[np.bool_]:
+    """Return which targets are constant up to rounding, shape (t,).
+
+    `others` are values, shape (t,) each, as large as which the rounding may be.
+
+    Examples
+    --------
+    >>> values = np.array([[1e-15, 1.0], [0.0, 2.0]])
+    >>> is_constant(values), is_constant(values, np.array([0.5, 0.5]))
+    (array([False, False]), array([ True, False]))
+    """
+    largest = np.abs(np.stack([np.abs(values).max(axis=0), *others])).max(axis=0)
+    return np.ptp(values, axis=0) <= _CONSTANT * largest
+
+
+def student(degrees_of_freedom: int) -> float:
+    """Return the 97.5 % quantile of Student's t over that of the normal distribution.
+
+    Standard errors from an estimated variance, multiplied by it, make a 95 % interval of 1.96 each.
+
+    Examples
+    --------
+    >>> round(student(10), 3)
+    1.137
+    """
+    from scipy.special import stdtrit  # noqa: PLC0415
+
+    return float(stdtrit(degrees_of_freedom, 0.975)) / _NORMAL_95
+
+
+def weighted_r2(values: Floats, predictions: Floats, weights: Floats) -> Floats:
+    """Return the weighted R² of predictions, one a target; NaN where a target is constant.
+
+    Parameters
+    ----------
+    values, predictions : ndarray, shape (n, t)
+        What came and what the surrogate said.
+    weights : ndarray, shape (n,)
+        Kernel weights.
+
+    Returns
+    -------
+    ndarray, shape (t,)
+        ``1 - sum w (y - p)² / sum w (y - mean)²``.
+
+    Examples
+    --------
+    >>> values = np.array([[0.0], [1.0], [2.0]])
+    >>> weighted_r2(values, np.array([[0.0], [1.0], [1.0]]), np.ones(3))
+    array([0.5])
+    """
+    mean = weights @ values / weights.sum()
+    return _explained(weights @ np.square(values - predictions), weights @ (values - mean) ** 2)
+
+
+def _explained(errors: Floats, totals: Floats) -> Floats:
+    """Return ``1 - errors / totals``, NaN where the total is zero."""
+    varies = totals > 0
+    with np.errstate(over="ignore"):  # minus infinity says it
+        ratios = np.divide(errors, totals, out=np.full(len(totals), np.nan), where=varies)
+    return 1.0 - ratios

@@ -1,0 +1,116 @@
+"""What a differentiable model offers: gradients and features, asked in batches and checked."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelens._checks.values import describe
+from limelens._typing import Batch, Floats, Image
+from limelens.engine.query import Query
+from limelens.errors import InvalidInputError, PredictionError, add_note
+
+
+def check_floating(image: Image) -> None:
+    """Refuse images that no path of small steps leads through.
+
+    Raises
+    ------
+    InvalidInputError
+        If the image is not floating-point.
+    """
+    if image.dtype.kind != "f":
+        msg = (
+            f"`image` must be floating-point for gradients; got {describe(image)}. Convert it as "
+            "the model expects, for example image.astype(np.float32) / 255."
+        )
+        raise InvalidInputError(msg)
+
+
+def score_columns(query: Query) -> tuple[int, ...]:
+    """Return the targets as score columns: a gradient is of a column.
+
+    Raises
+    ------
+    InvalidInputError
+        If the target is a callable.
+    """
+    if query.columns.is_callable:
+        msg = (
+            "`target` must be a score column for gradient methods, not a callable. Let the model "
+            "itself return that value as a score."
+        )
+        raise InvalidInputError(msg)
+    return query.targets
+
+
+def ask_gradient(query: Query, batch: Batch, target: int) -> Floats:
+    """Return the derivative of a score column by every element, shape (n, *image.shape).
+
+    Raises
+    ------
+    InvalidInputError
+        If the model offers no gradient; the message shows how to give one.
+    PredictionError
+        If the gradient has another shape or is not finite.
+    """
+    gradients = _ask(query, "gradient", batch, target)
+    array = np.asarray(gradients)
+    _check(array, batch.shape, "gradient")
+    return array.astype(np.float64)
+
+
+def ask_features(query: Query, batch: Batch, target: int) -> tuple[Floats, Floats]:
+    """Return a layer's activations and the score's derivatives by them, (n, maps, *cells) each.
+
+    Raises
+    ------
+    InvalidInputError
+        If the model offers no features; the message shows how to give them.
+    PredictionError
+        If they are no pair of equal shapes, or not finite.
+    """
+    answer = _ask(query, "features", batch, target)
+    if not isinstance(answer, (tuple, list)) or len(answer) != 2:
+        msg = f"`features` must return (activations, gradients); got {describe(answer)}."
+        raise PredictionError(msg)
+    activations, gradients = np.asarray(answer[0]), np.asarray(answer[1])
+    if activations.ndim < 3 or len(activations) != len(batch):
+        msg = (
+            f"`features` was given {len(batch)} images and must return activations "
+            f"({len(batch)}, maps, *cells); got {describe(activations)}."
+        )
+        raise PredictionError(msg)
+    _check(activations, activations.shape, "features")
+    _check(gradients, activations.shape, "features")
+    return activations.astype(np.float64), gradients.astype(np.float64)
+
+
+_GIVE = {
+    "gradient": "limelens.with_gradient(predict_fn, gradient_fn)",
+    "features": "limelens.with_gradient(predict_fn, features_fn=features_fn)",
+}
+
+
+def _ask(query: Query, name: str, batch: Batch, target: int) -> Any:
+    offered = getattr(query.predict_fn, name, None)
+    if not callable(offered):
+        msg = (
+            f"`predict_fn` must offer `{name}(batch, target)` for this method; got one without. "
+            f"Give it one: {_GIVE[name]}."
+        )
+        raise InvalidInputError(msg)
+    try:
+        return offered(batch, target)
+    except BaseException as error:
+        add_note(error, f"raised by `{name}` on a {batch.dtype} batch of {batch.shape}")
+        raise
+
+
+def _check(array: NDArray[Any], shape: tuple[int, ...], name: str) -> None:
+    if array.shape != shape or array.dtype.kind not in "buif":
+        msg = f"`{name}` must return numbers of shape {shape}; got {describe(array)}."
+        raise PredictionError(msg)
+    if not np.isfinite(array).all():
+        msg = f"`{name}` must return finite numbers; got NaN or infinite ones."
+        raise PredictionError(msg)

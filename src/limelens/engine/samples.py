@@ -1,0 +1,143 @@
+"""The rows a run paid for: what was shown to the model and what it answered."""
+
+import contextlib
+import hashlib
+from dataclasses import dataclass
+from types import NoneType
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelens._checks.values import check_array, check_int, check_text
+from limelens._typing import Background, Coalitions, Image, Scores, Segments
+from limelens.errors import InvalidInputError
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Every distinct row that was sent to the model, with the model's unaltered answer.
+
+    Memory is n * (d / 8 + k * itemsize) bytes: the masked images themselves are never kept.
+
+    Parameters
+    ----------
+    keys : ndarray of uint8, shape (n, w)
+        What tells the rows apart. Segment methods: `numpy.packbits(coalitions, axis=1)`, so that
+        `w = ceil(d / 8)`. Window and soft-mask methods: bytes that identify the mask.
+    scores : ndarray, shape (n, k)
+        The model's output in its own dtype, averaged over the backgrounds where there are several.
+    n_segments : int
+        Number of segments d; 0 for methods without segments.
+    fingerprint : str
+        Digests of image, segments and backgrounds: the rows hold for these and no others.
+
+    Raises
+    ------
+    InvalidInputError
+        If the arrays do not fit each other, or `scores` holds NaN or infinite values.
+
+    Examples
+    --------
+    >>> coalitions = np.array([[True, True, True], [True, False, True]])
+    >>> samples = Samples(
+    ...     keys=np.packbits(coalitions, axis=1),
+    ...     scores=np.array([[0.9], [0.2]]),
+    ...     n_segments=3,
+    ...     fingerprint="",
+    ... )
+    >>> samples.coalitions
+    array([[ True,  True,  True],
+           [ True, False,  True]])
+    >>> len(samples)
+    2
+    """
+
+    keys: NDArray[np.uint8]
+    scores: Scores
+    n_segments: int
+    fingerprint: str
+
+    def __post_init__(self) -> None:
+        d = check_int("n_segments", self.n_segments, minimum=0)
+        width = -(-d // 8) if d else "w"
+        keys = check_array("keys", self.keys, ("n", width), dtype=np.uint8)
+        check_array("scores", self.scores, (len(keys), "k"))
+        check_text("fingerprint", self.fingerprint)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __repr__(self) -> str:
+        what = f"{self.n_segments} segments" if self.n_segments else "no segments"
+        return f"<Samples: {len(self)} rows, {what}, {self.scores.shape[1]} score columns>"
+
+    @property
+    def coalitions(self) -> Coalitions:
+        """The rows as booleans, shape (n, d); True where a segment was kept.
+
+        Raises
+        ------
+        InvalidInputError
+            If the rows come from a method without segments.
+        """
+        if self.n_segments == 0:
+            msg = (
+                "`coalitions` must come from a method with segments; these rows come from a method "
+                "that hides windows or soft masks. Use `scores`, or explain with Lime or Ablation."
+            )
+            raise InvalidInputError(msg)
+        bits = np.unpackbits(self.keys, axis=1, count=self.n_segments)
+        return bits.view(np.bool_)
+
+
+def fingerprint(
+    image: Image, segments: Segments | None, backgrounds: Background, mask_kind: str
+) -> str:
+    """Name what rows of scores depend on, one digest each: image, segments, backgrounds."""
+    labels: NDArray[Any] | bytes = mask_kind.encode()
+    if segments is not None:
+        labels = segments.astype(np.min_scalar_type(segments.max()))
+    return ".".join(_digest(part) for part in (image, labels, backgrounds))
+
+
+def _digest(part: NDArray[Any] | bytes) -> str:
+    digest = hashlib.blake2b(digest_size=12)
+    if isinstance(part, bytes):
+        digest.update(part)
+    else:
+        digest.update(f"{part.dtype.str}{part.shape}".encode())
+        digest.update(np.ascontiguousarray(part).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+class Asked(Protocol):
+    """Whatever knows its rows: a query."""
+
+    def samples(self) -> Samples:
+        """Return every row that was paid for."""
+
+
+class Attaching:
+    """Lets the rows already paid for ride on whatever stops the block.
+
+    A class, as a generator's context manager writes into exceptions that may be frozen.
+    """
+
+    def __init__(self, query: Asked) -> None:
+        self._query = query
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is not None:
+            attach_samples(error, self._query)
+
+
+def attach_samples(error: BaseException, query: Asked) -> None:
+    """Hang the rows already paid for on an exception, as `error.samples`."""
+    if isinstance(getattr(error, "samples", None), (Samples, NoneType)):
+        with contextlib.suppress(AttributeError, TypeError):
+            # Past the exception's own __setattr__: it may be a frozen dataclass.
+            BaseException.__setattr__(error, "samples", query.samples())

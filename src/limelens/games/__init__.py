@@ -1,0 +1,1 @@
+"""What an importance means on a function of coalitions."""

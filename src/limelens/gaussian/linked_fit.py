@@ -1,0 +1,223 @@
+"""The link surrogate: fitted on log-odds, reported on the score's own scale."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from limelens._typing import Floats
+from limelens.errors import InvalidInputError
+from limelens.games.lime_kernel import cosine_distance, kernel_weights
+from limelens.gaussian.links import Link, log_odds, log_odds_link, softmax_link
+from limelens.gaussian.process import MaskProcess, fit_processes
+from limelens.gaussian.projection import additive_share, project
+from limelens.gaussian.rows import N_RIVALS, Rows
+from limelens.gaussian.verdict import TargetFit, unknown_fit
+from limelens.gaussian.virtual import LIME_WIDTH, fitting_on, virtual_coalitions
+
+LINKS = ("auto", "identity", "log-odds", "softmax")
+
+SCALES = ("score", "link")
+
+_WORST_RATIO = 1.25
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Candidate:
+    """A link with the process of its columns and the targets it explains, in their order."""
+
+    link: Link
+    process: MaskProcess
+    targets: tuple[int, ...]
+
+
+def fit_linked(
+    rows: Rows, *, definition: str, link: str = "auto", scale: str = "score"
+) -> list[TargetFit]:
+    """Fit the link surrogate and project it on a definition of importance.
+
+    Parameters
+    ----------
+    rows : Rows
+    definition : {"lime", "shapley"}
+        LIME's coefficients (cosine kernel of width .25) or Shapley values.
+    link : {"auto", "identity", "log-odds", "softmax"}
+        "auto" is, per target: the softmax link for floating-point probabilities of three or more
+        classes that sum to 1; else log-odds for scores in [0, 1], but the identity where the
+        leave-one-out error of log-odds is over 1.25 times its own; the identity for all others.
+    scale : {"score", "link"}
+        What is explained: the score, or the log-odds of scores in [0, 1]. On the link's scale
+        "auto" is log-odds for those and the identity for others.
+
+    Returns
+    -------
+    fits : list of TargetFit, one a target
+
+    Raises
+    ------
+    InvalidInputError
+        If the link asked for does not fit the scores.
+    """
+    n_targets = rows.values.shape[1]
+    fits = [unknown_fit(rows.coalitions.shape[1]) for _ in range(n_targets)]
+    moving = [target for target in range(n_targets) if not rows.is_still(target)]
+    names = {target: _possible_links(rows, target, link, scale) for target in moving}
+    if rows.complete:
+        for target in moving:
+            on_log_odds = scale == "link" and names[target] != ["identity"]
+            fits[target] = _exact(rows, target, definition, on_log_odds=on_log_odds)
+        return fits
+    candidates = _candidates(rows, names) if moving else []
+    ratios = _ratios(rows, candidates)
+    for candidate in candidates:
+        chosen = [t for t in candidate.targets if _choose(candidates, ratios, t) is candidate]
+        if chosen:
+            described = _describe(rows, candidate, ratios, definition, scale)
+            for target in chosen:
+                fits[target] = described[target]
+    return fits
+
+
+def _possible_links(rows: Rows, target: int, link: str, scale: str) -> list[str]:
+    """Return the names of the links to fit for a target; the last is preferred."""
+    probability = rows.is_probability(target)
+    if link == "softmax" and not rows.compete():
+        msg = (
+            "`link` must be 'auto', 'identity' or 'log-odds' for these scores; 'softmax' needs "
+            "three or more floating-point probabilities that sum to 1 and are never exactly 0."
+        )
+        raise InvalidInputError(msg)
+    if link == "log-odds" and not probability:
+        seen = rows.values[:, target] if rows.columns is None else rows.scores
+        msg = (
+            "`link` must be 'auto' or 'identity' for these scores; 'log-odds' needs probabilities, "
+            f"and these go from {seen.min():g} to {seen.max():g}."
+        )
+        raise InvalidInputError(msg)
+    if link != "auto":
+        return [link]
+    if not probability:
+        return ["identity"]
+    if scale == "link":
+        return ["log-odds"]
+    return ["identity", "log-odds", *(["softmax"] if rows.compete() else [])]
+
+
+def _candidates(rows: Rows, names: dict[int, list[str]]) -> list[_Candidate]:
+    """Fit all processes at once: they share every eigendecomposition."""
+    links: list[tuple[Link, tuple[int, ...]]] = []
+    for target, possible in names.items():
+        values = rows.values[:, target]
+        if "identity" in possible:
+            column = values[:, np.newaxis]
+            links.append((Link(columns=column, explained=column), (target,)))
+        if "log-odds" in possible:
+            links.append((log_odds_link(values, rows.limits), (target,)))
+    joint = tuple(target for target, possible in names.items() if "softmax" in possible)
+    if joint and rows.columns is not None:
+        links.append((softmax_link(rows.scores, rows.columns[list(joint)], N_RIVALS), joint))
+    columns = [link.columns for link, _ in links]
+    processes = fit_processes(rows.coalitions, columns, rows.relevance)
+    return [
+        _Candidate(link=link, process=process, targets=targets)
+        for (link, targets), process in zip(links, processes, strict=True)
+    ]
+
+
+def _ratios(rows: Rows, candidates: list[_Candidate]) -> dict[int, float]:
+    """Return the leave-one-out error of log-odds over the identity's, where both are fitted."""
+    weights = kernel_weights(cosine_distance(rows.coalitions), LIME_WIDTH)
+    errors: dict[tuple[str, int], float] = {}
+    for candidate in candidates:
+        if candidate.link.name != "softmax":
+            missed = candidate.link.explained - candidate.link.held_out(candidate.process)
+            errors[candidate.link.name, candidate.targets[0]] = float(
+                weights @ np.square(missed[:, 0])
+            )
+    tiny = np.finfo(np.float64).tiny
+    return {
+        target: error / max(errors["identity", target], tiny)
+        for (name, target), error in errors.items()
+        if name == "log-odds" and ("identity", target) in errors
+    }
+
+
+def _choose(
+    candidates: list[_Candidate], ratios: dict[int, float], target: int
+) -> _Candidate | None:
+    """Return the last candidate of a target, or the identity where log-odds predict badly.
+
+    The softmax link is exempt: where it applies the ratio hangs on a few coalitions and was wrong
+    whenever it spoke against it.
+    """
+    possible = [candidate for candidate in candidates if target in candidate.targets]
+    badly = possible[-1].link.name == "log-odds" and ratios.get(target, 0.0) > _WORST_RATIO
+    return possible[0 if badly else -1]
+
+
+def _describe(
+    rows: Rows, candidate: _Candidate, ratios: dict[int, float], definition: str, scale: str
+) -> dict[int, TargetFit]:
+    """Project a candidate and say how good it is, target by target."""
+    link, process = candidate.link, candidate.process
+    if scale == "link":
+        link = Link(columns=link.columns, explained=link.columns)
+    curved = link.name != "identity"
+    residuals = process.residuals[rows.inner] if rows.inner.any() else process.residuals
+    differences = _differences(rows, candidate, scale)
+    virtual = virtual_coalitions(rows.coalitions.shape[1], definition)
+    seen = project(process, link, virtual, residuals, differences)
+    missed = np.square(link.explained - link.held_out(process)).mean(axis=0)
+    fidelity = 1.0 - missed / link.explained.var(axis=0)
+    inflation, odd_inflation = link.inflation(process)
+    is_probability = candidate.link.name != "identity"
+    return {
+        target: TargetFit(
+            importances=seen.importances[place],
+            covariance=seen.covariance[place],
+            link=candidate.link.name,
+            curved=curved,
+            ratio=ratios.get(target, float("nan")),
+            fidelity=float(fidelity[place]),
+            additive_share=float(seen.additive_share[place]),
+            inflation=float(inflation[place]),
+            odd_inflation=float(odd_inflation[place]),
+            saturation=rows.saturation(target) if is_probability else 0.0,
+            carriers=rows.carriers(target),
+            n_rows=len(rows.values),
+            additive=process.kernel.additive,
+            noise=process.noise,
+        )
+        for place, target in enumerate(candidate.targets)
+    }
+
+
+def _differences(rows: Rows, candidate: _Candidate, scale: str) -> Floats:
+    """Return the intact image's value less the hidden one's, where both were asked; else 0."""
+    values = rows.values[:, list(candidate.targets)]
+    if scale == "link" and candidate.link.name != "identity":
+        values = log_odds(values, rows.limits)
+    return end_difference(rows, values)
+
+
+def end_difference(rows: Rows, values: Floats) -> Floats:
+    """Return values (n, t) of the intact image less those of the hidden one, shape (t,)."""
+    intact, hidden = rows.coalitions.all(axis=1), ~rows.coalitions.any(axis=1)
+    if not intact.any() or not hidden.any():
+        return np.zeros(values.shape[1])
+    return np.asarray(values[intact][0] - values[hidden][0])
+
+
+def _exact(rows: Rows, target: int, definition: str, *, on_log_odds: bool) -> TargetFit:
+    values = rows.values[:, [target]]
+    if on_log_odds:
+        values = log_odds(values, rows.limits)
+    fitting = fitting_on(rows.coalitions, definition, complete=True)
+    importances = fitting.importances(rows.coalitions, values, end_difference(rows, values))
+    d = rows.coalitions.shape[1]
+    return TargetFit(
+        importances=importances[0],
+        covariance=np.zeros((d, d)),
+        link="exact",
+        fidelity=1.0,
+        additive_share=float(additive_share(rows.coalitions, values, importances)[0]),
+    )

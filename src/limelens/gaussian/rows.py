@@ -1,0 +1,153 @@
+"""Rows of a run made ready for a surrogate: distinct coalitions, and what their scores are."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from limelens._typing import Coalitions, Floats, Scores
+from limelens.games.coalitions import average_rows, distinct_rows
+from limelens.gaussian.kernel import relevance
+from limelens.gaussian.links import edges, log_odds, rivals
+
+N_RIVALS = 30
+
+_STILL = 1e-150  # the square of less is no number
+
+_STILL_LOG_ODDS = 4e-6  # a millionth of a probability at one half
+
+_ROUNDING = 1e-6  # networks answer in float32
+
+_SUM_TOLERANCE = 1e-3
+
+_FEWEST_DISTINCT = 0.5
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Rows:
+    """Distinct coalitions with what the model said of them.
+
+    Made by `merge_rows`.
+
+    Attributes
+    ----------
+    coalitions : ndarray of bool, shape (n, d)
+    scores : ndarray, shape (n, k)
+        All scores of the model.
+    values : ndarray, shape (n, t)
+        The targets.
+    columns : ndarray of int, shape (t,), or None
+        The targets' score columns; None if they are a function of the scores.
+    floating : bool
+        Whether the model answers in floating-point numbers.
+    relevance : ndarray, shape (d,)
+        Prior share of each segment.
+    limits : tuple of float
+        How close to 0 and to 1 probabilities are taken at their word; see `edges`.
+    """
+
+    coalitions: Coalitions
+    scores: Floats
+    values: Floats
+    columns: NDArray[np.intp] | None
+    floating: bool
+    relevance: Floats
+    limits: tuple[float, float]
+
+    @property
+    def inner(self) -> NDArray[np.bool_]:
+        """Which rows are not the intact image, nor the one with everything hidden."""
+        kept = self.coalitions.sum(axis=1)
+        return (kept > 0) & (kept < self.coalitions.shape[1])
+
+    @property
+    def complete(self) -> bool:
+        """Whether every coalition there is has been asked."""
+        n, d = self.coalitions.shape
+        return n == 2**d
+
+    def is_probability(self, target: int) -> bool:
+        """Tell whether a target stays within [0, 1], and with it all scores it is one of."""
+        seen = self.values[:, target] if self.columns is None else self.scores
+        return bool(seen.min() >= 0 and seen.max() <= 1)
+
+    def is_still(self, target: int) -> bool:
+        """Tell whether a target never changed by more than may be rounding.
+
+        Where all coalitions were asked nothing is guessed from differences, so that all count.
+        """
+        values = self.values[:, target]
+        change = np.ptp(values)
+        if len(values) < 3 or change <= _STILL:
+            return True
+        if self.complete:
+            return False
+        if self.is_probability(target):
+            return bool(np.ptp(log_odds(values, self.limits)) < _STILL_LOG_ODDS)
+        return bool(change < _ROUNDING * np.abs(values).max())
+
+    def saturation(self, target: int) -> float:
+        """Return the share of rows in which a probability is at 0 or at 1."""
+        low, high = self.limits
+        values = self.values[:, target]
+        return float(np.mean((values < low) | (values > 1.0 - high)))
+
+    def carriers(self, target: int) -> float:
+        """Return the effective number of rows that carry a target's variation."""
+        squares = np.square(self.values[:, target] - self.values[:, target].mean())
+        squares /= squares.max()
+        return float(squares.sum() ** 2 / np.square(squares).sum())
+
+    def compete(self) -> bool:
+        """Tell whether the targets are probabilities whose rivals are really known.
+
+        Three or more floating-point scores in [0, 1] that sum to 1, where neither a target nor any
+        of its likeliest rivals is ever exactly 0, and which are not rounded to a coarse lattice.
+        """
+        scores = self.scores
+        if self.columns is None or not self.floating or scores.shape[1] < 3:
+            return False
+        if scores.min() < 0 or np.abs(scores.sum(axis=1) - 1.0).max() > _SUM_TOLERANCE:
+            return False
+        chosen = np.concatenate([self.columns, rivals(scores, self.columns, N_RIVALS)])
+        seen = scores[:, chosen]
+        return bool(seen.min() > 0 and len(np.unique(seen)) >= _FEWEST_DISTINCT * seen.size)
+
+
+def merge_rows(
+    coalitions: Coalitions,
+    scores: Scores,
+    values: Floats,
+    *,
+    targets: tuple[int, ...],
+    energy: ArrayLike | None = None,
+) -> Rows:
+    """Merge equal coalitions, averaging their scores.
+
+    Parameters
+    ----------
+    coalitions : ndarray of bool, shape (n, d)
+    scores : ndarray, shape (n, k)
+        In the model's own dtype.
+    values : ndarray, shape (n, t)
+        Target values.
+    targets : tuple of int, length t
+        Score columns the targets are, unless they are a function of the scores.
+    energy : array_like, shape (d,), optional
+        Squared change of the pixels of each segment when it is hidden; see `relevance`.
+    """
+    distinct, positions = distinct_rows(coalitions)
+    floating = scores.dtype.kind == "f"
+    merged = average_rows(scores.astype(np.float64), positions, len(distinct))
+    merged_values = average_rows(values, positions, len(distinct))
+    columns = np.asarray(targets, dtype=np.intp)
+    plain = columns.max() < scores.shape[1] and np.array_equal(merged[:, columns], merged_values)
+    return Rows(
+        coalitions=distinct,
+        scores=merged,
+        values=merged_values,
+        columns=columns if plain else None,
+        floating=floating,
+        relevance=relevance(energy, coalitions.shape[1]),
+        limits=edges(merged if plain else merged_values),
+    )

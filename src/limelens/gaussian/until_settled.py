@@ -1,0 +1,140 @@
+"""Asking block after block until the answer is good enough."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from limelens._typing import Coalitions, Floats, Scores
+from limelens.gaussian.linked_fit import fit_linked
+from limelens.gaussian.rows import merge_rows
+from limelens.gaussian.verdict import TargetFit, Verdict, judge
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goal:
+    """What a run of blocks is to find out, and how well.
+
+    Parameters
+    ----------
+    definition, link, scale : str
+        See `fit_linked`.
+    tolerance : float
+        Predicted relative error that settles a target; 0: none, all blocks are asked.
+    """
+
+    definition: str
+    link: str
+    scale: str
+    tolerance: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Answer:
+    """What a run of blocks ended with.
+
+    Attributes
+    ----------
+    fits : list of TargetFit, one a target
+    verdicts : list of Verdict, one a target
+    n_calls : int
+        Coalitions asked, drawn twice counted twice.
+    limits : tuple of float
+        How close to 0 and 1 probabilities were taken at their word.
+    looks : list of (int, list of float)
+        After how many calls the answer was looked at, and each target's relative error then.
+    """
+
+    fits: list[TargetFit]
+    verdicts: list[Verdict]
+    n_calls: int
+    limits: tuple[float, float]
+    looks: list[tuple[int, list[float]]]
+
+    @property
+    def settled(self) -> bool:
+        """Whether no target needs more calls."""
+        return all(verdict.settled for verdict in self.verdicts)
+
+    def stack(self, name: str) -> Floats:
+        """Return an attribute of all fits as one array, targets first."""
+        return np.stack([np.asarray(getattr(fit, name), np.float64) for fit in self.fits])
+
+    def details(self) -> dict[str, Any]:
+        """Return everything but importances and their errors, ready to be stored."""
+        arrays = (
+            "relative_error",
+            "inflation",
+            "saturation",
+            "carriers",
+            "additive_share",
+            "ratio",
+        )
+        return {
+            "n_calls": self.n_calls,
+            "links": [fit.link for fit in self.fits],
+            "link_limits": list(self.limits),
+            "additive": self.stack("additive"),
+            "noise": self.stack("noise"),
+            "covariance": self.stack("spread"),
+            "looks": {
+                "n_calls": [calls for calls, _ in self.looks],
+                "relative_error": np.array([errors for _, errors in self.looks]),
+            },
+        } | {name: self.stack(name) for name in arrays}
+
+
+def ask_until_settled(
+    blocks: Iterable[Coalitions],
+    ask: Callable[[Coalitions], Scores],
+    values_of: Callable[[Scores], Floats],
+    goal: Goal,
+    *,
+    targets: tuple[int, ...],
+    energy: Floats,
+) -> Answer:
+    """Ask one block after the other; fit and judge after each; stop when all targets are settled.
+
+    The first look never settles a target that the next block could prove wrong: see `judge`.
+
+    Parameters
+    ----------
+    blocks : iterable of ndarray of bool, shape (n, d) each
+        At least one.
+    ask, values_of : callable
+        Coalitions to scores (n, k), and scores to target values (n, t).
+    goal : Goal
+    targets : tuple of int
+        Score columns of the targets, where they are columns.
+    energy : ndarray, shape (d,)
+        See `relevance`.
+    """
+    asked: list[Coalitions] = []
+    scores: list[Scores] = []
+    looks: list[tuple[int, list[float]]] = []
+
+    def look() -> Answer:
+        together = np.concatenate(scores)
+        rows = merge_rows(
+            np.concatenate(asked), together, values_of(together), targets=targets, energy=energy
+        )
+        fits = fit_linked(rows, definition=goal.definition, link=goal.link, scale=goal.scale)
+        n_calls = len(together)
+        looks.append((n_calls, [fit.relative_error for fit in fits]))
+        checked = len(looks) > 1
+        verdicts = [
+            judge(fit, tolerance=goal.tolerance, n_calls=n_calls, checked=checked) for fit in fits
+        ]
+        return Answer(
+            fits=fits, verdicts=verdicts, n_calls=n_calls, limits=rows.limits, looks=looks
+        )
+
+    answer: Answer | None = None
+    for block in blocks:
+        asked.append(block)
+        scores.append(ask(block))
+        answer = look() if goal.tolerance > 0 else None
+        if answer is not None and answer.settled:
+            break
+    return look() if answer is None else answer

@@ -1,0 +1,259 @@
+"""Whether an answer is good enough: converged, not converged or unreliable, in words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+
+from limelens._typing import Floats
+
+# Hyper-parameters are taken as known, which a t quantile of about 10 degrees of freedom pays for.
+# The softmax link takes all columns' errors to pull the same way instead; see SoftmaxLink.
+_WIDENING = {"identity": 1.0, "log-odds": 1.1, "softmax": 1.0}
+
+# How many pairs the belief weighs that sums and differences of pairs are equally uncertain.
+_PRIOR_PAIRS = 10.0
+
+_MOST_INFLATION = 2.0
+
+_MOST_SATURATION = 0.1
+
+_FEWEST_CARRIERS, _FEWEST_CARRYING = 5.0, 0.1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TargetFit:
+    """Importances of one target with what is known about their errors.
+
+    NaN where something is not known: of a target that never changed there is nothing to know.
+
+    Attributes
+    ----------
+    importances : ndarray, shape (d,)
+    covariance : ndarray, shape (d, d)
+        Posterior covariance of the importances.
+    link : str
+        "identity", "log-odds" or "softmax"; "exact" where every coalition was asked, "none" where
+        the target never changed.
+    curved : bool
+        Whether the link was undone, so that intervals rest on the delta method.
+    ratio : float
+        Leave-one-out squared error of the log-odds link over that of the identity.
+    fidelity : float
+        Leave-one-out R² of the surrogate.
+    additive_share : float
+        Share of the surrogate's variance over coalitions that the importances reproduce.
+    inflation : float
+        How many times the surrogate's squared errors exceed what it expects of them.
+    odd_inflation : float
+        The same of the differences within complementary pairs; NaN where there are none.
+    saturation : float
+        Share of rows in which the probability is at 0 or 1.
+    carriers : float
+        Effective number of coalitions that carry the score's variation, (sum u²)² / sum u⁴ of the
+        deviations u from the mean: about a third of the rows for a score like a normal variable.
+    n_rows : int
+        Distinct coalitions of the fit.
+    additive, noise : float
+        Shares of the variance that the process gives to single segments and to noise.
+    """
+
+    importances: Floats
+    covariance: Floats
+    link: str
+    curved: bool = False
+    ratio: float = float("nan")
+    fidelity: float = float("nan")
+    additive_share: float = float("nan")
+    inflation: float = float("nan")
+    odd_inflation: float = float("nan")
+    saturation: float = 0.0
+    carriers: float = float("inf")
+    n_rows: int = 0
+    additive: float = float("nan")
+    noise: float = float("nan")
+
+    @property
+    def foldover(self) -> float:
+        r"""What the covariance is multiplied by because the rows come in complementary pairs.
+
+        Sums of pairs cancel from the importances. The process expects of what it cannot explain
+        that it be as large in the sums as in the differences; on images it is often smaller in the
+        differences, for interactions of two segments are even. With R the differences' squared
+        errors over the expected (on the score's scale over the inflation as well, which is counted
+        in `spread`), h pairs and a prior worth ten: :math:`(h R + 10) / (h + 10)`.
+        """
+        if not np.isfinite(self.odd_inflation):
+            return 1.0
+        pairs = self.n_rows / 2
+        ratio = self.odd_inflation / (self.inflation if self.curved else 1.0)
+        return (pairs * ratio + _PRIOR_PAIRS) / (pairs + _PRIOR_PAIRS)
+
+    @property
+    def spread(self) -> Floats:
+        """Covariance of the importances, as large as the surrogate's errors are, (d, d)."""
+        factor = max(1.0, self.inflation) if self.curved else 1.0
+        return self.covariance * (factor * self.foldover)
+
+    @property
+    def standard_errors(self) -> Floats:
+        """Such that 1.96 of them make a 95 % interval, shape (d,)."""
+        factor = _WIDENING[self.link] if self.curved else 1.0
+        return factor * np.sqrt(np.diagonal(self.spread))
+
+    @property
+    def relative_error(self) -> float:
+        r"""Predicted relative error, :math:`\sqrt{S / (S + |\phi|^2)}`, S the squared errors' sum.
+
+        The importances are a posterior mean, shrunken, so that the true ones' squares sum to about
+        those of both together.
+        """
+        noise = float(np.square(self.standard_errors).sum())
+        total = noise + float(np.square(self.importances).sum())
+        return float(np.sqrt(noise / total)) if total > 0 else float("nan")
+
+    @property
+    def reliability(self) -> float:
+        """Predicted correlation with the exact importances; nothing that widens bars enters."""
+        variance = float(self.importances.var())
+        noise = float(np.diagonal(self.covariance).mean()) * min(1.0, self.foldover)
+        return float(np.sqrt(variance / (variance + noise))) if variance > 0 else float("nan")
+
+    @property
+    def doubt(self) -> str:
+        """Why the error bars themselves are not to be trusted; empty if they are.
+
+        "saturation", "inflation" or "carriers": what is beyond its bound.
+        """
+        if not self.curved:
+            return ""
+        if self.saturation > _MOST_SATURATION:
+            return "saturation"
+        if self.inflation > _MOST_INFLATION:
+            return "inflation"
+        few = self.carriers < min(_FEWEST_CARRIERS, _FEWEST_CARRYING * self.n_rows)
+        return "carriers" if few else ""
+
+
+STATUSES = ("exact", "constant", "converged", "not converged", "unreliable")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What can be said of one target.
+
+    Attributes
+    ----------
+    status : str
+        One of `STATUSES`.
+    message : str
+        The same with its reasons, for people.
+    """
+
+    status: str
+    message: str
+
+    @property
+    def settled(self) -> bool:
+        """Whether more model calls are not asked for."""
+        return self.status in ("exact", "constant", "converged")
+
+
+def judge(fit: TargetFit, *, tolerance: float, n_calls: int, checked: bool = True) -> Verdict:
+    """Say in which state a target is.
+
+    Parameters
+    ----------
+    fit : TargetFit
+    tolerance : float
+        The relative error that was asked for; 0: none, the budget was to be spent.
+    n_calls : int
+        Coalitions asked so far.
+    checked : bool
+        Whether there was a look before this one, so that fresh calls have checked what it said: a
+        single block can mislead its own error estimate, and never makes a target converge.
+
+    Returns
+    -------
+    Verdict
+        "exact": every coalition was asked. "constant": the score changed by less than a
+        millionth (or never left 0 or 1), which is taken for rounding. "unreliable": the
+        error bars themselves cannot be trusted, because the probability is at 0 or 1 in over 10 %
+        of the coalitions, the surrogate's squared errors are over twice what it expects, or fewer
+        than about five coalitions carry the score's variation. "converged" and "not converged":
+        the predicted relative error is, or is not, within the tolerance at a look that was not the
+        first.
+    """
+    if fit.link == "exact":
+        return Verdict(status="exact", message=f"exact: all {n_calls} coalitions were asked")
+    if fit.link == "none":
+        message = (
+            f"constant: over {n_calls} coalitions the score changed by less than a millionth, "
+            "which is taken for rounding"
+        )
+        return Verdict(status="constant", message=message)
+    if fit.doubt:
+        return Verdict(status="unreliable", message=_unreliable(fit, n_calls))
+    error = fit.relative_error
+    percent = f"relative error about {error:.0%} after {n_calls} calls"
+    if tolerance == 0:
+        message = f"{percent} (none was asked), {_correlation(fit)}"
+        return Verdict(status="converged", message=message)
+    if error <= tolerance and not checked:
+        message = (
+            f"not converged: {percent} (asked {tolerance:.0%}), but no further calls have checked "
+            "it: raise max_samples"
+        )
+        return Verdict(status="not converged", message=message)
+    if error <= tolerance:
+        message = f"converged: {percent} (asked {tolerance:.0%}), {_correlation(fit)}"
+        return Verdict(status="converged", message=message)
+    # Errors fall a little slower than calls ** -0.5, so this is a lower bound.
+    needed = ceil(n_calls * (error / tolerance) ** 2)
+    advice = "raise max_samples, use fewer segments" + (", or scale='link'" if fit.curved else "")
+    message = (
+        f"not converged: {percent} (asked {tolerance:.0%}, which takes at least {needed}), "
+        f"{_correlation(fit)}; ranks beyond the certain ones are not reliable: {advice}"
+    )
+    return Verdict(status="not converged", message=message)
+
+
+def _correlation(fit: TargetFit) -> str:
+    return f"correlation with the exact answer about {fit.reliability:.2f}"
+
+
+def _unreliable(fit: TargetFit, n_calls: int) -> str:
+    reasons = {
+        "saturation": f"the probability is at 0 or 1 for {fit.saturation:.0%} of the coalitions",
+        "inflation": f"the surrogate's squared errors are {fit.inflation:.1f} times the expected",
+        "carriers": f"about {fit.carriers:.0f} coalitions carry all of the score's variation",
+    }
+    # Log-odds of nothing but 0 and 1 say no more than the labels do.
+    advice = (
+        "use scale='link'"
+        if fit.saturation < 1
+        else "let predict_fn answer with probabilities instead of labels"
+    )
+    return (
+        f"unreliable: {reasons[fit.doubt]} after {n_calls} calls; error bars on the score's scale "
+        f"cannot be trusted: {advice}"
+    )
+
+
+def summarise(verdicts: Sequence[Verdict], names: Sequence[str]) -> Verdict:
+    """Return the verdict on all targets: the worst status, and every message by its name."""
+    worst = max((verdict.status for verdict in verdicts), key=STATUSES.index)
+    if len(verdicts) == 1:
+        return Verdict(status=worst, message=verdicts[0].message)
+    parts = [f"{name}: {verdict.message}" for name, verdict in zip(names, verdicts, strict=True)]
+    return Verdict(status=worst, message=". ".join(parts))
+
+
+def unknown_fit(n_segments: int) -> TargetFit:
+    """Return what is known of a target that never changed: no effect, no error."""
+    return TargetFit(
+        importances=np.zeros(n_segments),
+        covariance=np.full((n_segments, n_segments), np.nan),
+        link="none",
+    )

@@ -1,0 +1,123 @@
+"""Which segments surely belong to the strongest."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelens._checks.values import check_choice, check_int
+from limelens._typing import Floats
+from limelens.errors import InvalidInputError
+from limelens.results.ranking import SIGNS, rounding, strongest
+from limelens.results.record import check_per_segment, find_target
+
+if TYPE_CHECKING:
+    from limelens.results.explanation import Explanation
+
+_DRAWS = 2000
+
+_CERTAIN, _LIKELY = 0.95, 0.7
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TopConfidence:
+    """How sure it is that the strongest segments are the strongest.
+
+    Attributes
+    ----------
+    segments : ndarray of int, shape (m,)
+        The strongest segments as reported, strongest first; m at most k.
+    membership : ndarray of float64, shape (m,)
+        Probability that each is truly among the k strongest.
+    words : tuple of str, length m
+        "certain" from .95, "likely" from .7, else "open".
+    set_probability : float
+        Probability that these are exactly the k strongest; only roughly calibrated.
+    """
+
+    segments: NDArray[np.intp]
+    membership: Floats
+    words: tuple[str, ...]
+    set_probability: float
+
+    def __str__(self) -> str:
+        parts = []
+        for word in ("certain", "likely", "open"):
+            chosen = [
+                str(segment)
+                for segment, said in zip(self.segments, self.words, strict=True)
+                if said == word
+            ]
+            if chosen:
+                parts.append(f"{word}: {', '.join(chosen)}")
+        return "; ".join(parts) or "no segment stands out"
+
+
+def top_confidence(
+    explanation: "Explanation", k: int, target: int | str | None = None, *, sign: str = "positive"
+) -> TopConfidence:
+    """Say which of the k strongest segments are certain, likely or open.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        With standard errors.
+    k : int
+    target : int or str, optional
+        See `Explanation`.
+    sign : {"positive", "negative", "absolute"}
+        Which segments are meant; see `Explanation.top_segments`.
+
+    Notes
+    -----
+    Of 2000 draws from a normal distribution with the importances as mean, how many have the
+    segment among their k strongest. The covariance is that of QuickLime's and QuickShap's
+    surrogate (`details["covariance"]`), else the squared standard errors. On games with known
+    answers, for k = 5, "certain" segments were right in 99 % of all cases.
+
+    Raises
+    ------
+    InvalidInputError
+        If the explanation has no standard errors, or is per pixel.
+    """
+    k = check_int("k", k, minimum=1)
+    check_choice("sign", sign, SIGNS)
+    row = find_target(explanation, target)
+    check_per_segment(explanation)
+    importances = explanation.importances[row]
+    reported = strongest(importances, k, sign)
+    if not len(reported):
+        return TopConfidence(
+            segments=reported, membership=np.zeros(0), words=(), set_probability=0.0
+        )
+    draws = importances + _errors(explanation, row)
+    strength = {"positive": draws, "negative": -draws, "absolute": np.abs(draws)}[sign]
+    ranks = (-strength).argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
+    among = (ranks < k) & (strength > rounding(importances))
+    membership = among[:, reported].mean(axis=0)
+    words = tuple(
+        "certain" if p >= _CERTAIN else "likely" if p >= _LIKELY else "open" for p in membership
+    )
+    right = among[:, reported].all(axis=1) & (among.sum(axis=1) == len(reported))
+    return TopConfidence(
+        segments=reported, membership=membership, words=words, set_probability=float(right.mean())
+    )
+
+
+def _errors(explanation: "Explanation", row: int) -> Floats:
+    """Draw errors of the importances of one target, shape (2000, d)."""
+    errors = explanation.standard_errors
+    if errors is None or not np.isfinite(errors[row]).all():
+        msg = (
+            "`explanation` must have standard errors for all segments; this one has none. "
+            "Explain with QuickLime, QuickShap, or Lime with a linear surrogate."
+        )
+        raise InvalidInputError(msg)
+    normal = np.random.default_rng(0).standard_normal((_DRAWS, len(errors[row])))
+    covariances = explanation.details.get("covariance")
+    columns = list(explanation.details.get("targets", ()))
+    if covariances is None or explanation.targets[row] not in columns:
+        return normal * errors[row]
+    values, vectors = np.linalg.eigh(covariances[columns.index(explanation.targets[row])])
+    return normal @ (vectors * np.sqrt(np.maximum(values, 0.0))).T

@@ -1,0 +1,138 @@
+"""Which segments work together: Shapley interaction indices of rows already paid for."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelens._checks.values import check_choice, describe
+from limelens._statistics import is_constant
+from limelens._typing import Coalitions, Floats
+from limelens.engine.samples import Samples
+from limelens.errors import InvalidInputError
+from limelens.games.coalitions import distinct_rows
+from limelens.games.enumeration import exact_interactions
+from limelens.gaussian.closed_forms import process_interactions
+from limelens.gaussian.kernel import relevance
+from limelens.gaussian.process import fit_processes
+from limelens.targets.columns import Target, find_target
+
+ESTIMATORS = ("exact", "gaussian_process")
+
+MOST_ENUMERATED = 16
+
+
+def interaction_index(
+    samples: object, *, target: Target = None, estimator: str = "exact"
+) -> Floats:
+    r"""Return how much more every two segments add together than one by one.
+
+    Positive where each raises what the other adds (both eyes make a face), negative where one
+    stands in for the other (either eye will do), zero where they add up. No model is called: the
+    rows of an explanation are looked at again.
+
+    Parameters
+    ----------
+    samples : Explanation or Samples
+        What segment methods return; for "exact" of all coalitions, as `ExactShapley` pays for.
+    target : None, int, sequence of int, Top or callable
+        As in `Explainer.explain`; pass what was passed there.
+    estimator : {"exact", "gaussian_process"}
+        By enumeration, for at most 16 segments; or that of the Gaussian process that fits the
+        rows best, in closed form, for any number of rows and segments.
+
+    Returns
+    -------
+    interactions : ndarray of float64, shape (t, d, d)
+        Symmetric, with a zero diagonal, in units of the score.
+
+    Raises
+    ------
+    InvalidInputError
+        If the rows are not of coalitions of segments, or not all that the estimator needs.
+
+    Notes
+    -----
+    With :math:`w(s) = s!\,(d-2-s)!/(d-1)!`, summed over the coalitions S without i and j,
+
+    .. math:: I_{ij} = \sum_S w(|S|) \left(v(S \cup ij) - v(S \cup i) - v(S \cup j) + v(S)\right).
+
+    If no three segments interact, a Shapley value is a segment's own effect plus half of its
+    interactions.
+
+    The process is that of `GaussianProcess()`; see `process_interactions` for the closed form.
+    Its answer is as good as its fit, so look at the fidelity of an explanation with
+    ``surrogate=GaussianProcess()`` on the same rows first. Where it finds nothing but additive
+    effects all interactions are exactly zero.
+
+    References
+    ----------
+    M. Grabisch, M. Roubens, "An axiomatic approach to the concept of interaction among players in
+    cooperative games", International Journal of Game Theory 28, 1999, doi:10.1007/s001820050125.
+
+    Examples
+    --------
+    The score is 1 only if the first two pixels are both kept:
+
+    >>> import numpy as np
+    >>> from limelens import Constant, ExactShapley, Grid, interaction_index
+    >>> explainer = ExactShapley(segmenter=Grid(cell=(1, 1)), fill=Constant(0))
+    >>> image = np.ones((1, 3))
+    >>> explanation = explainer.explain(image, lambda batch: batch[:, 0, :2].prod(axis=1))
+    >>> interaction_index(explanation)
+    array([[[0., 1., 0.],
+            [1., 0., 0.],
+            [0., 0., 0.]]])
+    """
+    check_choice("estimator", estimator, ESTIMATORS)
+    rows = _check_samples(samples)
+    coalitions = rows.coalitions
+    intact = np.flatnonzero(coalitions.all(axis=1))
+    if not len(intact):
+        msg = "`samples` must hold the intact image, the row that keeps every segment."
+        raise InvalidInputError(msg)
+    values = find_target(target, rows.scores[intact[0]]).values(rows.scores)
+    if estimator == "exact":
+        return _enumerated(coalitions, values)
+    return _expected(coalitions, values)
+
+
+def _check_samples(samples: object) -> Samples:
+    rows = getattr(samples, "samples", samples)
+    if not isinstance(rows, Samples) or rows.n_segments < 2:
+        msg = (
+            "`samples` must be an explanation of a method that keeps and hides segments, or its "
+            f"samples; got {describe(samples)}."
+        )
+        raise InvalidInputError(msg)
+    return rows
+
+
+def _enumerated(coalitions: Coalitions, values: Floats) -> Floats:
+    d = coalitions.shape[1]
+    bits: NDArray[np.intp] = 1 << np.arange(min(d, MOST_ENUMERATED))
+    codes, first = np.unique(coalitions[:, : len(bits)] @ bits, return_index=True)
+    if len(codes) < 2**d:  # which more segments than can be enumerated never reach
+        msg = (
+            f"`samples` must hold all 2**{d} coalitions of {d} segments (at most "
+            f"{MOST_ENUMERATED}) for estimator='exact'; got {len(coalitions)}. Pay for the rest "
+            "with ExactShapley().explain(..., reuse=...), or pass estimator='gaussian_process'."
+        )
+        raise InvalidInputError(msg)
+    table = values[first]
+    return exact_interactions(lambda rows: table[rows @ bits], d)
+
+
+def _expected(coalitions: Coalitions, values: Floats) -> Floats:
+    n, d = coalitions.shape
+    if n < 3:
+        msg = f"`samples` must hold at least 3 rows for estimator='gaussian_process'; got {n}."
+        raise InvalidInputError(msg)
+    distinct, positions = distinct_rows(coalitions)
+    values = values[np.unique(positions, return_index=True)[1]]
+    varies = np.flatnonzero(~is_constant(values))
+    found = np.zeros((values.shape[1], d, d))
+    columns = [values[:, [target]] for target in varies]
+    for target, process in zip(
+        varies, fit_processes(distinct, columns, relevance(None, d)), strict=True
+    ):
+        found[target] = process_interactions(process)[0]
+    return found

@@ -1,0 +1,178 @@
+"""Which of the model's outputs are explained: scores -> target values."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelens._checks.values import check_int, describe
+from limelens._typing import Floats, Scores
+from limelens.errors import InvalidInputError, PredictionError
+
+CHUNK_BYTES = 32 * 2**20
+"""What the scores that a callable target is given at once may take."""
+
+
+@dataclass(frozen=True)
+class Top:
+    """The `k` highest scores of the intact image, highest first.
+
+    Parameters
+    ----------
+    k : int
+        How many columns are explained.
+
+    Examples
+    --------
+    >>> find_target(Top(2), np.array([0.1, 0.6, 0.3])).columns
+    (1, 2)
+    """
+
+    k: int
+
+    def __post_init__(self) -> None:
+        check_int("k", self.k, minimum=1)
+
+
+Target: TypeAlias = "int | Sequence[int] | Top | Callable[[NDArray[Any]], Any] | None"
+"""None (highest score), columns, `Top(k)`, or a callable scores -> `(n,)` or `(n, t)`."""
+
+
+@dataclass(frozen=True, eq=False)
+class TargetColumns:
+    """A target made concrete by the scores of the intact image.
+
+    Parameters
+    ----------
+    columns : tuple of int
+        Score columns, or `0..t-1` of the callable's values.
+    names : tuple of str or None
+        Names of a callable's values; None where the class names apply.
+    reduce : callable or None
+        The callable target itself.
+    """
+
+    columns: tuple[int, ...]
+    names: tuple[str, ...] | None = None
+    reduce: Callable[[NDArray[Any]], Any] | None = None
+
+    @property
+    def is_callable(self) -> bool:
+        """Whether a callable made the values; class names and argmax do not apply to them."""
+        return self.names is not None
+
+    def values(self, scores: Scores) -> Floats:
+        """Return the target values, shape (n, t), of scores (n, k)."""
+        if self.reduce is None:
+            return scores[:, list(self.columns)].astype(np.float64)
+        values = np.empty((len(scores), len(self.columns)))
+        for part in chunks(*scores.shape):
+            reduced = reduce_scores(self.reduce, scores[part])
+            if reduced.shape[1] != values.shape[1]:
+                msg = (
+                    f"`target` returned {reduced.shape[1]} values an image after returning "
+                    f"{values.shape[1]}."
+                )
+                raise PredictionError(msg)
+            values[part] = reduced
+        return values
+
+
+def chunks(n_rows: int, n_columns: int) -> Iterator[slice]:
+    """Divide scores, shape (n_rows, n_columns), for a callable target, which is given copies.
+
+    Examples
+    --------
+    >>> list(chunks(5000, 1000))
+    [slice(0, 4194, None), slice(4194, 5000, None)]
+    """
+    rows = max(1, CHUNK_BYTES // (8 * n_columns))
+    for start in range(0, n_rows, rows):
+        yield slice(start, min(start + rows, n_rows))
+
+
+def find_target(target: Target, intact: NDArray[Any]) -> TargetColumns:
+    """Make a target concrete: which columns, or which function of the scores.
+
+    Parameters
+    ----------
+    target : None, int, sequence of int, Top or callable
+        See `Explainer.explain`.
+    intact : ndarray, shape (k,) or (1, ...) for scores of more than two axes
+        The model's scores of the intact image.
+
+    Raises
+    ------
+    InvalidInputError
+        If a column does not exist or is named twice.
+    """
+    if callable(target) and not isinstance(target, type):
+        width = reduce_scores(target, intact[np.newaxis]).shape[1]
+        return TargetColumns(tuple(range(width)), value_names(target, width), target)
+    if target is None:
+        return TargetColumns((int(np.argmax(intact)),))
+    if isinstance(target, Top):
+        if target.k > len(intact):
+            msg = (
+                f"`target` is Top({target.k}) but the model returns {len(intact)} scores an image."
+            )
+            raise InvalidInputError(msg)
+        # In float64: unsigned integers wrap when negated, booleans refuse.
+        order = np.argsort(-intact.astype(np.float64), kind="stable")
+        return TargetColumns(tuple(int(column) for column in order[: target.k]))
+    return TargetColumns(_columns(target, len(intact)))
+
+
+def value_names(target: object, width: int) -> tuple[str, ...]:
+    """Name the values of a callable target after the callable.
+
+    Examples
+    --------
+    >>> value_names(np.max, 1)
+    ('max',)
+    """
+    name = getattr(target, "__name__", type(target).__name__)
+    name = "target" if name == "<lambda>" else name
+    return (name,) if width == 1 else tuple(f"{name}[{j}]" for j in range(width))
+
+
+def _columns(target: object, n_columns: int) -> tuple[int, ...]:
+    if isinstance(target, Integral):
+        listed: list[object] = [target]
+    elif isinstance(target, (Sequence, np.ndarray)) and not isinstance(target, (str, bytes)):
+        listed = list(np.atleast_1d(target)) if isinstance(target, np.ndarray) else list(target)
+    else:
+        msg = (
+            "`target` must be None, a column number, a sequence of them, Top(k) or a callable; "
+            f"got {describe(target)}."
+        )
+        raise InvalidInputError(msg)
+    columns = tuple(check_int("target", c, minimum=0, maximum=n_columns - 1) for c in listed)
+    if not columns or len(set(columns)) < len(columns):
+        msg = f"`target` must name at least one column and none twice; got {describe(target)}."
+        raise InvalidInputError(msg)
+    return columns
+
+
+def reduce_scores(reduce: Callable[[NDArray[Any]], Any], scores: NDArray[Any]) -> Floats:
+    """Apply a callable target; its answer must be finite, `(n,)` or `(n, t)`."""
+    n = len(scores)
+    want = f"`target` was given scores of shape {scores.shape} and must return ({n},) or ({n}, t)"
+    raw = reduce(scores.copy())  # it may work in place
+    try:
+        values = np.asarray(raw)
+    except (ValueError, TypeError, RuntimeError) as error:
+        msg = f"{want} numbers; got {describe(raw)}, which NumPy cannot read ({error})."
+        raise PredictionError(msg) from error
+    if values.ndim == 1:
+        values = values[:, np.newaxis]
+    if values.ndim != 2 or len(values) != n or 0 in values.shape or values.dtype.kind not in "buif":
+        msg = f"{want} numbers; got {describe(values)}."
+        raise PredictionError(msg)
+    if not np.isfinite(values).all():
+        msg = "`target` returned NaN or infinite values for finite scores."
+        raise PredictionError(msg)
+    return values.astype(np.float64)

@@ -1,0 +1,217 @@
+"""Owen values: against all orders and Owen's own formula, exact or not."""
+
+from itertools import combinations
+from math import factorial
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from limelens.games.owen import ROUND, owen_values
+from limelens.segmenting.merge_tree import tree_members
+from limelens.testing import exact_values
+
+
+def random_tree(d, rng):
+    free, merges = list(range(d)), []
+    for k in range(d - 1):
+        one, other = rng.choice(len(free), 2, replace=False)
+        merges.append((free[one], free[other]))
+        free = [node for node in free if node not in merges[-1]] + [d + k]
+    return np.array(merges)
+
+
+def solve(table, merges, n_splits=10**6, asked=None):
+    d = len(merges) + 1
+
+    def game(coalitions):
+        if asked is not None:
+            asked.extend(map(tuple, coalitions))
+        return table[coalitions @ (1 << np.arange(d))]
+
+    return owen_values(game, merges, tree_members(merges), (table[-1], table[0]), n_splits)
+
+
+def orders(node, merges):
+    """List all orders of a node's segments in which no group is interrupted."""
+    d = len(merges) + 1
+    if node < d:
+        return [[node]]
+    first, second = (orders(int(half), merges) for half in merges[node - d])
+    return [a + b for one, other in ((first, second), (second, first)) for a in one for b in other]
+
+
+def by_all_orders(table, merges):
+    d = len(merges) + 1
+    total, every = np.zeros((table.shape[1], d)), orders(2 * d - 2, merges)
+    for order in every:
+        kept = 0
+        for segment in order:
+            total[:, segment] += table[kept | 1 << segment] - table[kept]
+            kept |= 1 << segment
+    return total / len(every)
+
+
+def by_owen_1977(table, unions):
+    """Owen's formula for one level of unions, term by term."""
+    d, m = sum(map(len, unions)), len(unions)
+    values = np.zeros((table.shape[1], d))
+
+    def code(segments):
+        return sum(1 << j for j in segments)
+
+    for k, union in enumerate(unions):
+        rest = [other for other in range(m) if other != k]
+        for i in union:
+            mates = [j for j in union if j != i]
+            for h in range(m):
+                for before in combinations(rest, h):
+                    outside = code(j for other in before for j in unions[other])
+                    for s in range(len(union)):
+                        weight = factorial(h) * factorial(m - h - 1) / factorial(m)
+                        weight *= factorial(s) * factorial(len(mates) - s) / factorial(len(union))
+                        for inside in combinations(mates, s):
+                            kept = outside | code(inside)
+                            values[:, i] += weight * (table[kept | 1 << i] - table[kept])
+    return values
+
+
+# -- exact --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("d", [2, 3, 5, 6])
+@pytest.mark.parametrize("seed", range(3))
+def test_exact_values_are_the_mean_over_all_orders_that_keep_groups_together(d, seed):
+    rng = np.random.default_rng(seed)
+    merges, table = random_tree(d, rng), rng.normal(size=(2**d, 2))
+    found = solve(table, merges)
+    assert found.exact
+    np.testing.assert_allclose(found.importances, by_all_orders(table, merges), atol=1e-12)
+    np.testing.assert_array_equal(found.shared, 0)
+
+
+@pytest.mark.parametrize("unions", [[(0, 1), (2, 3)], [(0, 3), (1, 2)], [(0,), (1, 2)]])
+def test_exact_values_are_owens(unions):
+    d = sum(map(len, unions))
+    table = np.random.default_rng(0).normal(size=(2**d, 2))
+    merges, nodes = [], []
+    for union in unions:
+        if len(union) > 1:
+            merges.append(union)
+        nodes.append(union[0] if len(union) == 1 else d + len(merges) - 1)
+    found = solve(table, np.array([*merges, tuple(nodes)]))
+    np.testing.assert_allclose(found.importances, by_owen_1977(table, unions), atol=1e-12)
+
+
+def test_groups_together_get_the_shapley_values_of_the_game_between_them():
+    """The quotient game property (Owen 1977)."""
+    table = np.random.default_rng(1).normal(size=(16, 1))
+    found = solve(table, np.array([[0, 1], [2, 3], [4, 5]]))
+    between = exact_values(table[[0, 3, 12, 15]])
+    np.testing.assert_allclose(found.importances[:, :2].sum(), between[0, 0])
+
+
+@pytest.mark.parametrize("d", [4, 8, 16])
+def test_a_balanced_tree_costs_two_thirds_of_its_square(d):
+    level, merges = list(range(d)), []
+    while len(level) > 1:
+        pairs = list(zip(level[::2], level[1::2], strict=True))
+        level = [d + len(merges) + k for k in range(len(pairs))]
+        merges += pairs
+    table, asked = np.zeros((2**d, 1)), []
+    found = solve(table, np.array(merges), asked=asked)
+    assert len(asked) == 2 * found.n_splits == 2 * (d * d - 1) // 3
+    assert len(set(asked)) == len(asked)
+
+
+# -- within a budget ----------------------------------------------------------------------
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), n_splits=st.integers(0, 30))
+def test_importances_sum_to_the_change_after_any_number_of_splits(seed, n_splits):
+    rng = np.random.default_rng(seed)
+    table = rng.normal(size=(64, 3)) * 100
+    found = solve(table, random_tree(6, rng), n_splits)
+    np.testing.assert_allclose(found.importances.sum(axis=1), table[-1] - table[0], atol=1e-9)
+    assert found.n_splits <= n_splits
+    assert found.exact or found.n_splits == n_splits
+
+
+def test_without_a_split_all_is_shared_equally():
+    found = solve(np.arange(8.0)[:, np.newaxis], np.array([[0, 1], [2, 3]]), n_splits=0)
+    np.testing.assert_allclose(found.importances, [[7 / 3] * 3])
+    np.testing.assert_array_equal(found.shared, 1)
+
+
+def test_the_group_that_adds_most_is_split_first():
+    """Segments 2 and 3 matter; after the root their group is split, in both contexts."""
+    weights = np.array([0.5, 0.25, 4.0, 8.0])
+    table = (np.arange(16)[:, np.newaxis] >> np.arange(4) & 1) @ weights[:, np.newaxis]
+    asked = []
+    found = solve(table, np.array([[0, 1], [2, 3], [4, 5]]), n_splits=3, asked=asked)
+    np.testing.assert_allclose(found.importances, [[0.375, 0.375, 4, 8]])
+    np.testing.assert_allclose(found.shared, 0.75 / 12.75)
+    assert [tuple(np.flatnonzero(row)) for row in asked] == [
+        (0, 1),
+        (2, 3),
+        (2,),
+        (3,),
+        (0, 1, 2),
+        (0, 1, 3),
+    ]
+
+
+@pytest.mark.parametrize(("second", "sizes"), [(4.0, [2, 4, 4]), (6.0, [2, 8])])
+def test_a_round_splits_what_promises_half_of_the_first(second, sizes):
+    """Half the root adds 10; the other half is part of the round from 5 on."""
+    weights = np.array([second / 2, second / 2, 5.0, 5.0])
+    table = (np.arange(16)[:, np.newaxis] >> np.arange(4) & 1) @ weights[:, np.newaxis]
+    seen = []
+
+    def game(coalitions):
+        seen.append(len(coalitions))
+        return table[coalitions @ (1 << np.arange(4))]
+
+    merges = np.array([[0, 1], [2, 3], [4, 5]])
+    owen_values(game, merges, tree_members(merges), (table[-1], table[0]), 100)
+    assert seen == sizes
+
+
+def test_a_round_is_never_larger_than_a_batch():
+    sizes = []
+
+    def game(coalitions):
+        sizes.append(len(coalitions))
+        return coalitions.sum(axis=1, keepdims=True) * 1.0
+
+    d = 32
+    merges = np.array([(2 * k, 2 * k + 1) for k in range(d - 1)])
+    owen_values(game, merges, tree_members(merges), (np.array([32.0]), np.zeros(1)), 10**4)
+    assert max(sizes) == 2 * ROUND == 64
+
+
+def test_more_splits_only_add_coalitions():
+    rng = np.random.default_rng(5)
+    table, merges = rng.normal(size=(256, 1)), random_tree(8, rng)
+    runs = []
+    for n_splits in (5, 17, 40):
+        runs.append([])
+        solve(table, merges, n_splits, asked=runs[-1])
+        assert len(runs[-1]) == 2 * n_splits
+    assert set(runs[0]) < set(runs[1]) < set(runs[2])
+
+
+def test_all_targets_decide_what_is_split():
+    """Target 0 knows of segment 0 only, target 1, with larger scores, of segment 3."""
+    bits = np.arange(16)[:, np.newaxis] >> np.arange(4) & 1
+    table = np.column_stack([bits[:, 0], 5 * bits[:, 3]]).astype(float)
+    found = solve(table, np.array([[0, 1], [2, 3], [4, 5]]), n_splits=3)
+    np.testing.assert_allclose(found.importances, [[0.5, 0.5, 0, 0], [0, 0, 0, 5]])
+
+
+def test_a_constant_game_has_no_importances():
+    found = solve(np.full((16, 1), 3.0), np.array([[0, 1], [2, 3], [4, 5]]), n_splits=2)
+    np.testing.assert_array_equal(found.importances, 0)
+    np.testing.assert_array_equal(found.shared, 0)

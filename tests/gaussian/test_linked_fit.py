@@ -1,0 +1,281 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from limelens.errors import InvalidInputError
+from limelens.gaussian.linked_fit import fit_linked
+from limelens.gaussian.rows import merge_rows
+from limelens.sampling import Foldover
+from limelens.testing import all_coalitions, exact_values
+
+
+def make_rows(d=16, blocks=2, seed=0):
+    ends = np.repeat([[True], [False]], d, axis=1)
+    design = Foldover()(blocks * Foldover.block_size(d), d, np.random.default_rng(seed))
+    return np.concatenate([ends, design])
+
+
+def softmax(logits):
+    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return raised / raised.sum(axis=1, keepdims=True)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+class Competition:
+    """Logits with pairwise interactions; the truth from 60,000 coalitions in pairs."""
+
+    def __init__(self, d=16, k=6, seed=0, sd=2.5):
+        rng = np.random.default_rng(seed)
+        self.d = d
+        self.slopes = sd * rng.normal(size=(d, k)) / np.sqrt(d)
+        self.pairs = rng.integers(0, d, size=(2, d))
+        self.gains = 0.5 * sd * rng.normal(size=(d, k)) / np.sqrt(d)
+
+    def __call__(self, coalitions):
+        spins = 2.0 * coalitions - 1
+        both = spins[:, self.pairs[0]] * spins[:, self.pairs[1]]
+        return softmax(spins @ self.slopes + both @ self.gains)
+
+    def truth(self, kind):
+        rng = np.random.default_rng(99)
+        coalitions = rng.random((30_000, self.d)) < 0.5
+        coalitions = np.concatenate([coalitions, ~coalitions])
+        values = self(coalitions)
+        if kind == "lime":
+            distance = 1 - np.sqrt(coalitions.mean(axis=1))
+            weights = np.exp(-np.square(distance / 0.25) / 2)
+        design = np.column_stack([np.ones(len(coalitions)), coalitions])
+        weighted = (design * weights[:, np.newaxis]).T
+        return np.linalg.solve(weighted @ design, weighted @ values)[1:].T
+
+
+def fit(coalitions, scores, targets=(0,), definition="lime", **settings):
+    values = scores[:, list(targets)].astype(np.float64)
+    rows = merge_rows(coalitions, scores, values, targets=targets)
+    return fit_linked(rows, definition=definition, **settings)
+
+
+# -- exactness ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("definition", ["lime", "shapley"])
+@pytest.mark.parametrize("scale", ["score", "link"])
+def test_all_coalitions_give_the_definition_exactly(definition, scale):
+    table = sigmoid(np.random.default_rng(0).normal(size=(64, 2)))
+    rows = all_coalitions(6)
+    found = fit(rows, table, (0, 1), definition, scale=scale)
+    shown = table if scale == "score" else np.log(table) - np.log1p(-table)
+    np.testing.assert_allclose(
+        [each.importances for each in found], exact_values(shown, definition), atol=1e-9
+    )
+    assert [each.link for each in found] == ["exact", "exact"]
+    assert not found[0].standard_errors.any()
+    assert found[0].relative_error == 0
+    assert found[0].reliability == 1
+
+
+@pytest.mark.parametrize("definition", ["lime", "shapley"])
+@pytest.mark.parametrize("scale", ["score", "link"])
+def test_additive_scores_are_found_on_the_scale_they_are_additive_on(definition, scale):
+    rows = make_rows(blocks=1)
+    effects = np.random.default_rng(0).normal(size=16)
+    scores = (rows @ effects)[:, np.newaxis] - 20.0
+    if scale == "link":
+        scores = sigmoid(scores + 20.0)
+    (found,) = fit(rows, scores, definition=definition, scale=scale)
+    np.testing.assert_allclose(found.importances, effects, atol=0.02)
+
+
+@pytest.mark.parametrize("scale", ["score", "link"])
+def test_shapley_values_sum_to_the_difference_of_the_ends(scale):
+    rows, game = make_rows(), Competition()
+    scores = game(rows)
+    (found,) = fit(rows, scores, definition="shapley", scale=scale)
+    shown = scores[:2, 0] if scale == "score" else np.log(scores[:2, 0] / (1 - scores[:2, 0]))
+    assert found.importances.sum() == pytest.approx(shown[0] - shown[1], abs=1e-9)
+
+
+# -- the choice of the link -------------------------------------------------------------------
+
+
+def test_probabilities_that_compete_get_the_softmax_link_others_log_odds_or_none():
+    rows, game = make_rows(), Competition()
+    scores = game(rows)
+    assert fit(rows, scores)[0].link == "softmax"
+    assert fit(rows, np.rint(scores * 256) / 256)[0].link == "log-odds"
+    assert fit(rows, scores[:, [0]])[0].link == "log-odds"
+    assert fit(rows, 3 * scores)[0].link == "identity"
+    assert fit(rows, scores, scale="link")[0].link == "log-odds"
+
+
+def test_a_score_that_is_additive_itself_keeps_the_identity():
+    rows = make_rows()
+    effects = np.random.default_rng(0).random(16)
+    scores = (rows @ effects / effects.sum())[:, np.newaxis]
+    (found,) = fit(rows, scores)
+    assert found.link == "identity"
+    assert found.ratio > 1.25
+    np.testing.assert_allclose(found.importances, effects / effects.sum(), atol=1e-3)
+
+
+def test_what_was_asked_for_is_used():
+    rows, scores = make_rows(), Competition()(make_rows())
+    for link in ("identity", "log-odds", "softmax"):
+        assert fit(rows, scores, link=link)[0].link == link
+
+
+@pytest.mark.parametrize(
+    ("link", "change", "words"),
+    [
+        ("log-odds", lambda p: 2 * p, "'log-odds' needs probabilities, and these go from"),
+        ("softmax", lambda p: p[:, :2], "'softmax' needs three or more"),
+        ("softmax", lambda p: np.rint(p * 256) / 256, "'softmax' needs three or more"),
+    ],
+)
+def test_a_link_that_does_not_fit_is_refused(link, change, words):
+    rows = make_rows()
+    with pytest.raises(InvalidInputError, match=words):
+        fit(rows, change(Competition()(rows)), link=link)
+
+
+# -- how good it is ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("link", ["log-odds", "softmax"])
+def test_intervals_cover_the_true_coefficients_of_all_classes(link):
+    hits = []
+    for seed in range(4):
+        game, rows = Competition(seed=seed), make_rows(seed=seed, blocks=1)
+        found = fit(rows, game(rows), tuple(range(6)), link=link)
+        truth = game.truth("lime")
+        for each, expected in zip(found, truth, strict=True):
+            hits.append(np.abs(each.importances - expected) < 1.96 * each.standard_errors)
+    assert 0.9 < np.mean(hits) <= 1.0
+
+
+def test_competition_between_classes_is_worth_using():
+    errors = {"identity": [], "log-odds": [], "softmax": []}
+    for seed in range(3):
+        game, rows = Competition(seed=seed), make_rows(seed=seed)
+        truth = game.truth("lime")
+        for link, missed in errors.items():
+            found = np.stack(
+                [f.importances for f in fit(rows, game(rows), tuple(range(6)), link=link)]
+            )
+            missed.append(np.linalg.norm(found - truth) / np.linalg.norm(truth))
+    means = {link: np.mean(missed) for link, missed in errors.items()}
+    assert means["softmax"] < means["log-odds"] < means["identity"]
+
+
+def test_targets_of_one_run_are_what_they_are_alone():
+    rows = make_rows()
+    scores = Competition()(rows)[:, :1]
+    other = sigmoid(rows @ np.linspace(-1, 1, 16))[:, np.newaxis]
+    together = fit(rows, np.hstack([scores, other]), (0, 1), link="log-odds")
+    for target, alone in enumerate((scores, other)):
+        (single,) = fit(rows, alone, link="log-odds")
+        # The limits of the log-odds are those of all scores of the run.
+        np.testing.assert_allclose(together[target].importances, single.importances, atol=1e-4)
+
+
+def test_the_order_of_the_rows_does_not_matter():
+    rows = make_rows()
+    scores = Competition()(rows)
+    order = np.random.default_rng(0).permutation(len(rows))
+    (one,), (other,) = fit(rows, scores), fit(rows[order], scores[order])
+    np.testing.assert_array_equal(one.importances, other.importances)
+
+
+def test_duplicated_rows_change_nothing():
+    rows = make_rows()
+    scores = Competition()(rows)
+    (one,), (other,) = fit(rows, scores), fit(np.tile(rows, (2, 1)), np.tile(scores, (2, 1)))
+    np.testing.assert_allclose(other.importances, one.importances, rtol=1e-9)
+    np.testing.assert_allclose(other.standard_errors, one.standard_errors, rtol=1e-6)
+
+
+# -- guards --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [0.0, 0.4, 1.0, -3.0])
+def test_a_constant_score_has_no_effect_and_no_error(value):
+    rows = make_rows()
+    (found,) = fit(rows, np.full((len(rows), 1), value))
+    np.testing.assert_array_equal(found.importances, 0)
+    assert np.isnan(found.standard_errors).all()
+    assert found.link == "none"
+    assert np.isnan(found.relative_error)
+
+
+def test_one_certain_answer_among_zeros_is_not_believed():
+    rows = make_rows()
+    scores = np.zeros((len(rows), 1))
+    scores[0] = 1.0
+    (found,) = fit(rows, scores)
+    assert np.isfinite(found.importances).all()
+    assert found.relative_error > 0.9
+    assert found.doubt
+
+
+@pytest.mark.parametrize("n", [3, 10, 40])
+def test_few_rows_of_many_segments_are_honest(n):
+    rows = np.random.default_rng(0).random((n, 60)) < 0.5
+    scores = sigmoid(rows @ np.random.default_rng(1).normal(size=60))[:, np.newaxis]
+    (found,) = fit(rows, scores)
+    assert np.isfinite(found.importances).all()
+    assert found.relative_error > 0.5
+
+
+@given(
+    kind=st.sampled_from(["votes", "steps", "tiny", "huge", "saturated", "float32"]),
+    d=st.sampled_from([5, 15, 30]),
+    definition=st.sampled_from(["lime", "shapley"]),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=15, deadline=None)
+def test_whatever_the_scores_the_answer_is_finite(kind, d, definition, seed):
+    rng = np.random.default_rng(seed)
+    rows = rng.random((40, d)) < 0.5
+    raw = rows @ rng.normal(size=(d, 3)) + rng.normal(size=(40, 3))
+    scores = {
+        "votes": np.rint(10 * sigmoid(raw)) / 10,
+        "steps": (raw > 0).astype(float),
+        "tiny": 1e-12 * sigmoid(raw),
+        "huge": 1e12 * raw,
+        "saturated": sigmoid(40 * raw),
+        "float32": softmax(8 * raw).astype(np.float32),
+    }[kind]
+    for found in fit(rows, scores, (0, 1, 2), definition):
+        assert np.isfinite(found.importances).all()
+        unknown = np.isnan(found.standard_errors)
+        assert unknown.all() == (found.link == "none")
+        assert unknown.all() or (found.standard_errors >= 0).all()
+
+
+@pytest.mark.parametrize("definition", ["lime", "shapley"])
+def test_five_hundred_segments(definition):
+    d = 500
+    rng = np.random.default_rng(0)
+    rows = rng.random((150, d)) < 0.5
+    rows = np.concatenate([np.repeat([[True], [False]], d, axis=1), rows, ~rows])
+    effects = rng.standard_t(3, size=d) / 8
+    scores = sigmoid(rows @ effects - rows.mean() * effects.sum())[:, np.newaxis]
+    (found,) = fit(rows, scores, definition=definition)
+    assert np.isfinite(found.importances).all()
+    assert np.corrcoef(found.importances, effects)[0, 1] > 0.5
+    assert 0.1 < found.relative_error < 0.9
+
+
+@pytest.mark.parametrize(("sign", "low", "high"), [(1, 0.1, 0.6), (-1, 1.5, 4.0)])
+def test_error_bars_know_what_pairs_cancel(sign, low, high):
+    """Additive scores with a rest that is the same, or the opposite, on the complement."""
+    rng = np.random.default_rng(0)
+    first = make_rows(d=30)[::2]
+    rows, rest = np.concatenate([first, ~first]), 0.5 * rng.standard_normal(len(first))
+    scores = rows @ rng.normal(size=30) + np.concatenate([rest, sign * rest])
+    (found,) = fit(rows, scores[:, np.newaxis])
+    assert low < found.foldover < high

@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+
+from limelens.games.coalitions import is_folded
+from limelens.gaussian.closed_forms import sigmoid_effects
+from limelens.gaussian.virtual import virtual_coalitions
+from limelens.testing import all_coalitions, exact_values
+
+DEFINITIONS = ["lime", "banzhaf", "shapley"]
+
+
+def table_order(coalitions):
+    return coalitions @ (1 << np.arange(coalitions.shape[1]))
+
+
+@pytest.mark.parametrize("definition", DEFINITIONS)
+@pytest.mark.parametrize("d", [2, 3, 9])
+def test_few_segments_are_enumerated_and_the_definition_met(definition, d):
+    virtual = virtual_coalitions(d, definition)
+    assert virtual.exact
+    assert len(np.unique(virtual.coalitions, axis=0)) == 2**d == len(virtual)
+    table = np.random.default_rng(0).normal(size=(2**d, 2))
+    found = virtual.importances(table[table_order(virtual.coalitions)], table[-1] - table[0])
+    np.testing.assert_allclose(found, exact_values(table, definition), atol=1e-12)
+
+
+@pytest.mark.parametrize("definition", DEFINITIONS)
+@pytest.mark.parametrize("d", [14, 40, 70])
+def test_additive_scores_are_met_exactly_by_all(definition, d):
+    virtual = virtual_coalitions(d, definition)
+    effects = np.random.default_rng(d).normal(size=d)
+    values = (virtual.coalitions @ effects)[:, np.newaxis] + 3.0
+    found = virtual.importances(values, np.array([effects.sum()]))
+    np.testing.assert_allclose(found[0], effects, atol=1e-10)
+
+
+@pytest.mark.parametrize("d", [14, 33, 64])
+def test_interactions_of_up_to_four_do_not_leak_under_uniform_weights(d):
+    virtual = virtual_coalitions(d, "banzhaf")
+    spins = virtual.spins.astype(np.float64)
+    rng = np.random.default_rng(0)
+    for order in (2, 3, 4):
+        chosen = rng.permutation(d)[:order]
+        leak = virtual.importances(spins[chosen].prod(axis=0)[:, np.newaxis], np.zeros(1))
+        np.testing.assert_allclose(leak, 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("definition", DEFINITIONS)
+@pytest.mark.parametrize("d", [5, 20, 64, 65])
+def test_virtual_coalitions_are_folded_and_never_differ(definition, d):
+    virtual = virtual_coalitions(d, definition)
+    assert is_folded(virtual.coalitions)
+    virtual_coalitions.cache_clear()
+    assert np.array_equal(virtual_coalitions(d, definition).coalitions, virtual.coalitions)
+    assert np.array_equal(virtual.spins.T > 0, virtual.coalitions)
+
+
+def test_shapley_importances_always_sum_to_the_ends():
+    virtual = virtual_coalitions(30, "shapley")
+    values = np.random.default_rng(0).normal(size=(len(virtual), 2))
+    found = virtual.importances(values, np.array([2.0, -1.0]))
+    np.testing.assert_allclose(found.sum(axis=1), [2.0, -1.0], atol=1e-12)
+
+
+def test_shapley_sizes_are_all_there_alike_also_in_the_coarse_set():
+    virtual = virtual_coalitions(30, "shapley")
+    for one in (virtual, virtual.coarse):
+        counts = np.bincount(one.coalitions.sum(axis=1), minlength=31)
+        assert counts[0] == counts[30] == 0
+        assert counts[1:30].max() - counts[1:30].min() <= 3
+
+
+@pytest.mark.parametrize("definition", ["banzhaf", "shapley"])
+@pytest.mark.parametrize("d", [1, 4, 8])
+def test_effects_of_a_sigmoid_are_those_by_enumeration(definition, d):
+    rng = np.random.default_rng(d)
+    slopes, shifts = 2 * rng.normal(size=d), rng.normal(size=5)
+    angles = (2.0 * all_coalitions(d) - 1) @ slopes + 0.7
+    table = (1 / (1 + np.exp(-(angles[:, np.newaxis] + shifts)))).mean(axis=1)
+    found = sigmoid_effects(0.7, slopes, shifts, definition=definition)
+    np.testing.assert_allclose(found, exact_values(table, definition)[0], atol=1e-11)
+
+
+def test_effects_of_steep_sigmoids_of_many_segments_are_finite_and_sum_up():
+    slopes = np.random.default_rng(0).normal(size=400)
+    found = sigmoid_effects(-20.0, slopes, np.zeros(1), definition="shapley")
+    ends = 1 / (1 + np.exp(20.0 - np.array([1, -1]) * slopes.sum()))
+    assert found.sum() == pytest.approx(ends[0] - ends[1], abs=1e-6)

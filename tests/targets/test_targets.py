@@ -1,0 +1,138 @@
+"""Which of the model's outputs are explained."""
+
+import numpy as np
+import pytest
+
+import limelens as ll
+from limelens.errors import InvalidInputError, PredictionError
+from limelens.targets.columns import Top, find_target
+from limelens.targets.of_scores import log_odds, margin
+
+INTACT = np.array([0.1, 0.5, 0.15, 0.25])
+
+
+def test_none_is_the_highest_score():
+    assert find_target(None, INTACT).columns == (1,)
+
+
+def test_top_is_ordered_from_the_highest():
+    assert find_target(Top(3), INTACT).columns == (1, 3, 2)
+
+
+def test_equal_scores_are_ordered_by_column():
+    assert find_target(Top(2), np.array([0.5, 0.5, 0.5])).columns == (0, 1)
+
+
+def test_top_orders_unsigned_and_boolean_scores_like_any_other():
+    assert find_target(Top(2), np.array([0, 10, 200], dtype=np.uint8)).columns == (2, 1)
+    assert find_target(Top(2), np.array([False, True, False])).columns == (1, 0)
+
+
+@pytest.mark.parametrize("target", [2, np.int64(2), [2], (2,), np.array([2]), np.array(2)])
+def test_columns_may_be_given_in_any_form(target):
+    assert find_target(target, INTACT).columns == (2,)
+
+
+def test_columns_keep_the_callers_order():
+    found = find_target([3, 0], INTACT)
+    np.testing.assert_array_equal(found.values(INTACT[np.newaxis]), [[0.25, 0.1]])
+
+
+def test_a_callable_may_return_one_or_many_values():
+    one = find_target(lambda scores: scores[:, 0] * 2, INTACT)
+    many = find_target(lambda scores: scores[:, :3], INTACT)
+    assert (one.columns, one.names) == ((0,), ("target",))
+    assert (many.columns, many.names) == ((0, 1, 2), ("target[0]", "target[1]", "target[2]"))
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        (4, "`target` must be an integer from 0 to 3; got 4"),
+        (-1, "`target` must be an integer from 0 to 3; got -1"),
+        (True, "got True"),
+        (1.0, "`target` must be None"),
+        ("cat", "`target` must be None"),
+        ([], "at least one column"),
+        ([1, 1], "none twice"),
+        (Top, "`target` must be None"),
+        (Top(5), "Top\\(5\\) but the model returns 4"),
+    ],
+)
+def test_targets_that_do_not_exist_are_refused(target, words):
+    with pytest.raises(InvalidInputError, match=words):
+        find_target(target, INTACT)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [np.zeros((2, 1)), np.zeros((1, 1, 1)), np.zeros((1, 0)), np.array(["a"]), [[1], [1, 2]]],
+)
+def test_a_callables_answer_must_have_a_row_per_image(answer):
+    with pytest.raises(PredictionError, match="`target` was given scores of shape"):
+        find_target(lambda scores: answer, INTACT)
+
+
+def test_a_callables_answer_must_be_finite():
+    with pytest.raises(PredictionError, match="NaN or infinite"):
+        find_target(lambda scores: scores[:, 0] * np.nan, INTACT)
+
+
+def test_margin_is_against_the_best_other():
+    np.testing.assert_allclose(margin(1)(INTACT[np.newaxis]), [0.25])
+    np.testing.assert_allclose(margin(0)(INTACT[np.newaxis]), [-0.4])
+    np.testing.assert_allclose(margin(1, 2)(INTACT[np.newaxis]), [0.35])
+    assert find_target(margin(1), INTACT).names == ("margin(1)",)
+
+
+@pytest.mark.parametrize("target", [margin(0, 4), margin(4), log_odds(4)])
+def test_columns_that_the_model_does_not_have_are_named(target):
+    with pytest.raises(InvalidInputError, match="needs score column 4; the model returns 4"):
+        find_target(target, INTACT)
+
+
+def test_a_margin_to_itself_is_refused():
+    with pytest.raises(InvalidInputError, match="another column than `column`; got 1 for both"):
+        margin(1, 1)
+
+
+def test_a_margin_to_the_best_other_needs_another():
+    with pytest.raises(InvalidInputError, match=r"margin\(0\) needs another column"):
+        find_target(margin(0), INTACT[:1])
+
+
+def test_log_odds_of_certainty_is_finite_and_symmetric():
+    values = log_odds(0, eps=1e-3)(np.array([[0.0], [1.0]]))
+    np.testing.assert_allclose(values, [-6.906755, 6.906755], atol=1e-6)
+
+
+def test_log_odds_refuses_logits():
+    with pytest.raises(PredictionError, match="needs probabilities; got scores from -1 to 3"):
+        log_odds(0)(np.array([[-1.0], [3.0]]))
+
+
+@pytest.mark.parametrize("k", [0, -1, 1.5, True])
+def test_top_needs_a_positive_count(k):
+    with pytest.raises(InvalidInputError, match="`k` must be an integer >= 1"):
+        Top(k)
+
+
+def test_a_callable_that_works_in_place_changes_nothing_else():
+    def softmax(scores):
+        scores -= scores.max(axis=1, keepdims=True)
+        np.exp(scores, out=scores)
+        scores /= scores.sum(axis=1, keepdims=True)
+        return scores[:, 0]
+
+    weights = np.random.default_rng(0).normal(size=(8, 2))
+    settings = {"segmenter": ll.Grid(cell=(1, 1)), "fill": ll.Constant(0)}
+    for explainer in (ll.Ablation(**settings), ll.PermutationShapley(**settings)):
+        runs = [
+            explainer.explain(
+                np.ones((1, 8)), lambda batch: batch[:, 0] @ weights, target=target, rng=0
+            )
+            for target in (softmax, lambda scores: softmax(scores.copy()))
+        ]
+        for name in ("importances", "scores", "hidden_scores", "target_values"):
+            np.testing.assert_array_equal(getattr(runs[0], name), getattr(runs[1], name))
+        np.testing.assert_array_equal(runs[0].samples.scores, runs[1].samples.scores)
