@@ -3,7 +3,7 @@ import warnings
 import numpy as np
 import pytest
 
-from limelens import Constant, Foldover, Grid, KernelShap, QuickShap
+from limelens import Constant, Foldover, Grid, KernelShap, QuickLime, QuickShap
 from limelens.errors import ConvergenceWarning
 from limelens.testing import Recorder, exact_values
 
@@ -138,6 +138,24 @@ def test_what_was_asked_is_known_so_that_few_open_coalitions_leave_little_error(
     outside = np.abs(found.importances[0] - exact) > 1.96 * found.standard_errors[0]
     assert outside.sum() <= 1
     assert np.linalg.norm(found.standard_errors[0]) < 0.3 * np.linalg.norm(exact)
+
+
+@pytest.mark.parametrize("explainer", [QuickLime, QuickShap])
+def test_every_further_call_lowers_the_error_and_no_bar_is_zero(explainer):
+    d, definition = 14, "lime" if explainer is QuickLime else "shapley"
+    predict = make_game(d)
+    exact = exact_values(table_of(predict, d), definition)[0]
+    errors = []
+    for max_samples in (258, 2050):
+        found = explainer(
+            segmenter=CELLS, fill=Constant(0), max_samples=max_samples, tolerance=0
+        ).explain(picture(d), predict, rng=0)
+        missed = found.importances[0] - exact
+        errors.append(np.linalg.norm(missed) / np.linalg.norm(exact))
+        assert found.standard_errors.min() > 0
+        assert np.mean(np.abs(missed) < 1.96 * found.standard_errors[0]) > 0.75
+    assert errors[1] < 0.35 * errors[0]
+    assert errors[1] < 0.012  # where 8192 virtual coalitions had left .024
 
 
 @pytest.mark.parametrize(("size", "level"), [(1e-10, 0.0), (1e-7, 0.5), (1.0, 1e8)])

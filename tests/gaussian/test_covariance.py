@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from limelens.games.coalitions import distinct_rows
-from limelens.gaussian import covariance as delta
 from limelens.gaussian.covariance import delta_covariance
+from limelens.gaussian.group_kernel import group_kernel
 from limelens.gaussian.kernel import cross_kernel, relevance
 from limelens.gaussian.process import fit_processes
 from limelens.gaussian.virtual import virtual_coalitions
@@ -17,6 +17,12 @@ def make_process(d, additive, monkeypatch):
     values = rng.normal(size=(len(rows), 1))
     (process,) = fit_processes(rows, [values], relevance(rng.random(d), d))
     return process
+
+
+def kernel_between(process, virtual):
+    if virtual.exact:
+        return group_kernel(process.kernel, virtual, virtual.positions(process.coalitions))
+    return cross_kernel(process.kernel, virtual.coalitions, process.coalitions)
 
 
 def dense_covariance(process, virtual, spread):
@@ -35,14 +41,15 @@ def dense_covariance(process, virtual, spread):
 
 
 @pytest.mark.parametrize(
-    ("d", "definition"), [(6, "lime"), (6, "shapley"), (14, "lime"), (14, "banzhaf"), (20, "lime")]
+    ("d", "definition"),
+    [(6, "lime"), (6, "shapley"), (10, "banzhaf"), (17, "lime"), (17, "banzhaf")],
 )
 @pytest.mark.parametrize("additive", [0.0, 0.6, 1.0])
 def test_covariance_in_a_group_is_that_of_dense_matrices(d, definition, additive, monkeypatch):
     process = make_process(d, additive, monkeypatch)
     virtual = virtual_coalitions(d, definition)
     assert virtual.codes is not None
-    kernel = cross_kernel(process.kernel, virtual.coalitions, process.coalitions)
+    kernel = kernel_between(process, virtual)
     spread = np.random.default_rng(0).random(len(virtual))
     found = delta_covariance(process, virtual, kernel, spread)
     expected = dense_covariance(process, virtual, spread)
@@ -50,26 +57,30 @@ def test_covariance_in_a_group_is_that_of_dense_matrices(d, definition, additive
 
 
 @pytest.mark.parametrize("additive", [0.0, 0.6, 1.0])
-def test_covariance_without_a_group_is_near_that_of_dense_matrices(additive, monkeypatch):
-    process = make_process(15, additive, monkeypatch)
-    virtual = virtual_coalitions(15, "shapley").coarse
-    kernel = cross_kernel(process.kernel, virtual.coalitions, process.coalitions)
+def test_covariance_without_a_group_is_that_of_dense_matrices(additive, monkeypatch):
+    process = make_process(18, additive, monkeypatch)
+    virtual = virtual_coalitions(18, "shapley").coarse
+    assert virtual.codes is None
+    kernel = kernel_between(process, virtual)
     spread = np.random.default_rng(0).random(len(virtual))
-    found = np.sqrt(np.diag(delta_covariance(process, virtual, kernel, spread)))
-    expected = np.sqrt(np.diag(dense_covariance(process, virtual, spread)))
-    np.testing.assert_allclose(found, expected, rtol=0.05)
+    found = delta_covariance(process, virtual, kernel, spread)
+    expected = dense_covariance(process, virtual, spread)
+    np.testing.assert_allclose(found, expected, atol=1e-11 * np.abs(expected).max())
 
 
-def test_interactions_are_drawn_with_their_probabilities():
-    p = np.array([0.3, 0.2, 0.5])
-    sets = delta._interaction_sets(p)
-    assert sets.sum(axis=1).min() == 2
-    pairs = {(0, 1): 0.3 * 0.2 * 0.5, (0, 2): 0.3 * 0.8 * 0.5, (1, 2): 0.7 * 0.2 * 0.5}
-    total = sum(pairs.values()) + 0.3 * 0.2 * 0.5
-    for (i, j), probability in pairs.items():
-        share = np.mean(sets[:, i] & sets[:, j] & (sets.sum(axis=1) == 2))
-        assert share == pytest.approx(probability / total, abs=0.06)
-
-
-def test_segments_that_hardly_interact_have_no_sets():
-    assert len(delta._interaction_sets(np.array([1e-9, 1e-9]))) == 0
+@pytest.mark.parametrize("d", [9, 18])
+@pytest.mark.parametrize("definition", ["lime", "shapley"])
+def test_no_variance_is_zero_however_little_is_left_unexplained(d, definition):
+    """Additive values on many rows: what the prior expects is nearly all explained."""
+    rng = np.random.default_rng(d)
+    half = rng.random((200, d)) < 0.5
+    rows = distinct_rows(np.concatenate([half, ~half]))[0]
+    values = rows @ rng.normal(size=(d, 1)) + 1e-3 * rng.normal(size=(len(rows), 1))
+    (process,) = fit_processes(rows, [values], relevance(None, d))
+    virtual = virtual_coalitions(d, definition)
+    virtual = virtual.coarse or virtual
+    spread = np.ones(len(virtual))
+    found = delta_covariance(process, virtual, kernel_between(process, virtual), spread)
+    eigenvalues = np.linalg.eigvalsh(found)
+    assert np.diagonal(found).min() > 1e-10
+    assert eigenvalues.min() > -1e-9 * eigenvalues.max()

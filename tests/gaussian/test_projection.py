@@ -49,7 +49,7 @@ def test_the_projection_is_the_definition_of_what_the_surrogate_expects(kind, de
 
 
 @pytest.mark.parametrize("definition", ["lime", "banzhaf", "shapley"])
-def test_up_to_13_segments_only_coalitions_never_asked_are_uncertain(definition):
+def test_of_few_segments_only_coalitions_never_asked_are_uncertain(definition):
     """Mean and covariance of a normal vector of 2^8 scores, given those that were asked."""
     link, process = make_fit(8, "identity")
     every, asked = all_coalitions(8), process.coalitions @ (1 << np.arange(8))
@@ -97,12 +97,36 @@ def test_the_control_variate_takes_out_virtual_error(kind, d, definition, left, 
         monkeypatch.undo()
         for controlled, maps in found.items():
             with monkeypatch.context() as context:
-                for name in () if controlled else ("_straight_control", "_curved_control"):
-                    context.setattr(projection, name, lambda *_: 0.0)
+                if not controlled:
+                    none = projection._Control(correction=np.zeros(d))
+                    context.setattr(projection, "_control", lambda *_, none=none: none)
                 seen = project(process, link, virtual, process.residuals, scores[0] - scores[1])
             maps.append(seen.importances)
     spread = {controlled: np.std(maps, axis=0).mean() for controlled, maps in found.items()}
     assert spread[True] < left * spread[False]
+
+
+@pytest.mark.parametrize(
+    ("kind", "d", "definition"),
+    [("log-odds", 20, "shapley"), ("log-odds", 20, "lime"), ("log-odds", 70, "lime")],
+)
+def test_bars_know_the_error_of_the_draw(kind, d, definition, monkeypatch):
+    """Against drawing the virtual coalitions again and again; arrays do better than chance."""
+    link, process = make_fit(d, kind)
+    ends = np.repeat([[True], [False]], d, axis=1)
+    scores, _ = link.curve(process.predict(ends), process.residuals, process.scale)
+    make_rng, maps, said = np.random.default_rng, [], []
+    monkeypatch.setattr(projection, "delta_covariance", lambda *_: np.zeros((d, d)))
+    for seed in range(6):
+        with monkeypatch.context() as context:
+            context.setattr(np.random, "default_rng", lambda *_, s=seed: make_rng(s))
+            virtual = virtual_coalitions.__wrapped__(d, definition)
+        seen = project(process, link, virtual, process.residuals, scores[0] - scores[1])
+        maps.append(seen.importances[0])
+        said.append(np.diagonal(seen.covariance[0]).mean())
+    true = np.var(maps, axis=0, ddof=1).mean()
+    assert 0.4 * true < np.mean(said) < (3 if definition == "shapley" else 100) * true
+    assert np.mean(said) < 1e-3 * np.square(maps).mean()
 
 
 def test_a_straight_links_covariance_is_the_posteriors():

@@ -25,7 +25,7 @@ def test_few_segments_are_enumerated_and_the_definition_met(definition, d):
 
 
 @pytest.mark.parametrize("definition", DEFINITIONS)
-@pytest.mark.parametrize("d", [14, 40, 70])
+@pytest.mark.parametrize("d", [17, 40, 70])
 def test_additive_scores_are_met_exactly_by_all(definition, d):
     virtual = virtual_coalitions(d, definition)
     effects = np.random.default_rng(d).normal(size=d)
@@ -34,7 +34,7 @@ def test_additive_scores_are_met_exactly_by_all(definition, d):
     np.testing.assert_allclose(found[0], effects, atol=1e-10)
 
 
-@pytest.mark.parametrize("d", [14, 33, 64])
+@pytest.mark.parametrize("d", [17, 33, 64])
 def test_interactions_of_up_to_four_do_not_leak_under_uniform_weights(d):
     virtual = virtual_coalitions(d, "banzhaf")
     spins = virtual.spins.astype(np.float64)
@@ -62,12 +62,33 @@ def test_shapley_importances_always_sum_to_the_ends():
     np.testing.assert_allclose(found.sum(axis=1), [2.0, -1.0], atol=1e-12)
 
 
-def test_shapley_sizes_are_all_there_alike_also_in_the_coarse_set():
+def test_shapley_sizes_are_alike_but_where_all_pairs_are_there():
     virtual = virtual_coalitions(30, "shapley")
-    for one in (virtual, virtual.coarse):
+    for one, pairs in ((virtual, 4096), (virtual.coarse, 768)):
+        assert len(np.unique(one.coalitions, axis=0)) == 2 * pairs
         counts = np.bincount(one.coalitions.sum(axis=1), minlength=31)
-        assert counts[0] == counts[30] == 0
-        assert counts[1:30].max() - counts[1:30].min() <= 3
+        assert counts[[0, 1, 29, 30]].tolist() == [0, 30, 30, 0]
+        assert np.ptp(counts[3:15]) <= 5
+        singles = one.coalitions[: len(one) // 2].sum(axis=1) == 1
+        np.testing.assert_allclose(one.fitting.known[singles], 1)
+
+
+def test_fewer_columns_use_as_many_virtual_coalitions_as_more():
+    assert {len(virtual_coalitions(d, "lime")) for d in (17, 32, 33, 64, 65)} == {8192}
+    assert len(virtual_coalitions(16, "lime")) == 2**16
+
+
+@pytest.mark.parametrize("definition", ["lime", "shapley"])
+def test_contributions_are_what_importances_lose_without_a_pair(definition):
+    virtual = virtual_coalitions(8, definition)
+    values = np.random.default_rng(0).normal(size=len(virtual))
+    found = virtual.fitting.contributions(virtual.coalitions, values, 2.0)
+    np.testing.assert_allclose(found.sum(axis=1), 0, atol=1e-10)  # nothing additive is left
+    additive = virtual.coalitions @ np.arange(8.0)
+    none = virtual.fitting.contributions(virtual.coalitions, additive, 28.0)
+    np.testing.assert_allclose(none, 0, atol=1e-10)
+    both = virtual.fitting.contributions(virtual.coalitions, values + additive, 30.0)
+    np.testing.assert_allclose(both, found, atol=1e-9)
 
 
 @pytest.mark.parametrize("definition", ["banzhaf", "shapley"])

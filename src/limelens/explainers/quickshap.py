@@ -18,7 +18,7 @@ from limelens.sampling.distinct import foldover_pairs, sized_pairs
 class QuickShap(SequentialExplainer):
     r"""Shapley values from about a quarter of the model calls of paired KernelSHAP.
 
-    A block of an orthogonal foldover design comes first, from 14 segments on, then complementary
+    A block of an orthogonal foldover design comes first, from 17 segments on, then complementary
     pairs of all sizes, no pair twice; a Gaussian process is fitted to the log-odds of their scores,
     and what it expects of all other coalitions is projected on Shapley's definition. It looks at
     its error after at least 5 d calls, about half of them of either kind, soon after that again,
@@ -47,8 +47,9 @@ class QuickShap(SequentialExplainer):
               [f(z) - f(0) - z \cdot \phi]^2, \qquad \sum_i \phi_i = f(1) - f(0),
 
     of the surrogate's expectation, on 4096 complementary pairs of virtual coalitions and corrected
-    by a sigmoid of an additive function, whose Shapley values are known; for the identity link and
-    with ``scale="link"`` they have a closed form. Up to 13 segments it is the fit on all
+    by a sigmoid of an additive function, whose Shapley values are known (the error of that draw is
+    in the error bars); for the identity link and
+    with ``scale="link"`` they have a closed form. Up to 16 segments it is the fit on all
     coalitions, and only those never asked are left to the surrogate. Importances always sum to the
     difference of the scores of the intact and the hidden image. `details` as in `QuickLime`.
 

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from limelens._typing import Floats
 
+_RADIX = 32
+
 # Primitive polynomials of GF(2^m), m = 2..6, as bit masks.
 _PRIMITIVE = {2: 7, 3: 11, 4: 19, 5: 37, 6: 67}
 
@@ -20,9 +22,14 @@ def walsh_hadamard(rows: Floats) -> Floats:
     array([[10., -2., -4.,  0.]])
     """
     n, length = rows.shape
-    low = 1 << ((length.bit_length() - 1) // 2)
-    cube = rows.reshape(n, length // low, low) @ _sylvester(low)
-    return np.matmul(_sylvester(length // low), cube).reshape(n, length)
+    stride, result = 1, np.asarray(rows, dtype=np.float64)
+    while stride < length:  # five bits at a time, from the lowest: small matrices, few passes
+        order = min(_RADIX, length // stride)
+        block = result.reshape(-1, order, stride)
+        matrix = _sylvester(order)
+        result = block[:, :, 0] @ matrix if stride == 1 else np.matmul(matrix, block)
+        stride *= order
+    return result.reshape(n, length)
 
 
 @lru_cache(maxsize=16)

@@ -7,6 +7,7 @@ import numpy as np
 
 from limelens._typing import Coalitions, Floats
 from limelens.games.coalitions import fold, is_folded
+from limelens.gaussian.group_kernel import GroupKernel
 from limelens.gaussian.kernel import CrossKernel, MaskKernel, spectrum
 
 ADDITIVE_SHARES = (0.0, 0.3, 0.6, 0.85, 1.0)
@@ -100,7 +101,7 @@ class MaskProcess:
         """Return the posterior mean at coalitions (m, d), shape (m, c)."""
         return self.mean_of(self.kernel.matrix(coalitions, self.coalitions))
 
-    def mean_of(self, kernel: Floats | CrossKernel) -> Floats:
+    def mean_of(self, kernel: Floats | CrossKernel | GroupKernel) -> Floats:
         """Return the posterior mean, shape (m, c), given the kernel to the rows, (m, n)."""
         return self.means + kernel @ ((1.0 - self.noise) * self.weights)
 

@@ -1,6 +1,6 @@
 """A fitted surrogate seen as importances: projection, covariance, how additive it is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from limelens._typing import Coalitions, Floats
 from limelens.gaussian.closed_forms import banzhaf_effects, shapley_effects, sigmoid_effects
 from limelens.gaussian.covariance import delta_covariance
-from limelens.gaussian.kernel import cross_kernel
+from limelens.gaussian.group_kernel import GroupKernel, group_kernel
+from limelens.gaussian.kernel import CrossKernel, cross_kernel
 from limelens.gaussian.links import Link, log_odds, quantiles, sigmoid
 from limelens.gaussian.process import MaskProcess
-from limelens.gaussian.virtual import VirtualCoalitions
+from limelens.gaussian.virtual import VirtualCoalitions, fitting_on
 
 _MOST_ORTHOGONAL = 64
 
@@ -68,30 +69,35 @@ def project(
     """
     if link.name == "identity" and virtual.definition == "shapley" and not virtual.exact:
         return _closed_form(process, virtual, differences)
-    kernel = cross_kernel(process.kernel, virtual.coalitions, process.coalitions)
+    kernel = _kernel_between(process, virtual)
     means = process.mean_of(kernel)
     values, spread = link.curve(means, residuals, process.scale)
     if virtual.exact:
         values, spread = _with_the_known(
             link, virtual.positions(process.coalitions), values, spread
         )
-    ends = virtual.fitting.ends
     importances = virtual.importances(values, differences)
-    if not virtual.exact and (ends.any() or len(ends) > _MOST_ORTHOGONAL):
-        if link.name == "identity":
-            importances += _straight_control(process, virtual, means)
-        else:
-            importances += _curved_control(link, virtual, means, values, residuals)
+    drawn: Floats | float = 0.0
+    if not virtual.exact:
+        control = _control(process, link, virtual, means, values, residuals)
+        importances += control.correction
+        drawn = _variance_of_the_draw(virtual, values, differences, control)
     if virtual.coarse is not None:
         virtual = virtual.coarse
-        kernel = cross_kernel(process.kernel, virtual.coalitions, process.coalitions)
+        kernel = _kernel_between(process, virtual)
         values, spread = link.curve(process.mean_of(kernel), residuals, process.scale)
     covariance = [delta_covariance(process, virtual, kernel, column) for column in spread.T]
     return Projection(
         importances=importances,
-        covariance=np.stack(covariance),
+        covariance=np.stack(covariance) + drawn,
         additive_share=additive_share(virtual.coalitions, values, importances),
     )
+
+
+def _kernel_between(process: MaskProcess, virtual: VirtualCoalitions) -> CrossKernel | GroupKernel:
+    if virtual.exact:
+        return group_kernel(process.kernel, virtual, virtual.positions(process.coalitions))
+    return cross_kernel(process.kernel, virtual.coalitions, process.coalitions)
 
 
 def _with_the_known(
@@ -118,6 +124,45 @@ def _closed_form(
     )
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Control:
+    """Functions like the targets whose importances are known: a control variate.
+
+    Attributes
+    ----------
+    correction : ndarray, shape (t, d)
+        Their exact importances less what the virtual coalitions take for these.
+    like : ndarray, shape (v, t), or None
+        Their values; None where nothing is corrected.
+    differences : ndarray, shape (t,), or None
+        Theirs of the intact image and the hidden one.
+    """
+
+    correction: Floats
+    like: Floats | None = None
+    differences: Floats | None = None
+
+
+def _control(
+    process: MaskProcess,
+    link: Link,
+    virtual: VirtualCoalitions,
+    means: Floats,
+    values: Floats,
+    residuals: Floats,
+) -> _Control:
+    shapley, d = virtual.definition == "shapley", virtual.coalitions.shape[1]
+    if not shapley and d <= _MOST_ORTHOGONAL:
+        return _Control(correction=np.zeros((values.shape[1], d)))
+    if link.name == "identity":
+        like, exact = means, banzhaf_effects(process)[0]
+        differences = np.zeros(len(exact))
+    else:
+        like, exact, differences = _sigmoids(link, virtual, means, values, residuals)
+    correction = exact - _uniform_effects(virtual, like, differences)
+    return _Control(correction=correction, like=like, differences=differences)
+
+
 def _uniform_effects(virtual: VirtualCoalitions, values: Floats, differences: Floats) -> Floats:
     """Return what the virtual coalitions take for the Banzhaf (Shapley) values; shape (t, d)."""
     if virtual.definition == "shapley":
@@ -125,30 +170,60 @@ def _uniform_effects(virtual: VirtualCoalitions, values: Floats, differences: Fl
     return 2.0 * (virtual.spins @ values).T / len(virtual)
 
 
-def _straight_control(process: MaskProcess, virtual: VirtualCoalitions, means: Floats) -> Floats:
-    """Return the virtual coalitions' error on the Banzhaf values of the posterior mean."""
-    return banzhaf_effects(process)[0] - _uniform_effects(virtual, means, np.zeros(means.shape[1]))
-
-
-def _curved_control(
-    link: Link, virtual: VirtualCoalitions, means: Floats, values: Floats, residuals: Floats
+def _variance_of_the_draw(
+    virtual: VirtualCoalitions, values: Floats, differences: Floats, control: _Control
 ) -> Floats:
-    """Return their error on a sigmoid of an additive function, one like each target."""
+    """Return the covariance (t, d, d) that importances have as virtual coalitions are drawn.
+
+    From what each pair of complements contributes beyond an additive function, the controlled part
+    taken off; pairs of a size of which all are there are not left to chance. Orthogonal arrays do
+    better than this.
+    """
+    fitting, coalitions = virtual.fitting, virtual.coalitions
+    even = fitting if virtual.definition == "shapley" else _evenly(virtual).fitting
+    covariance = []
+    for target in range(values.shape[1]):
+        noise = fitting.contributions(coalitions, values[:, target], differences[target])
+        if control.like is not None and control.differences is not None:
+            noise -= even.contributions(
+                coalitions, control.like[:, target], control.differences[target]
+            )
+        covariance.append((noise * (1.0 - fitting.known)) @ noise.T)
+    return np.stack(covariance)
+
+
+def _evenly(virtual: VirtualCoalitions) -> VirtualCoalitions:
+    """Return the same virtual coalitions for Banzhaf values, all weighing alike."""
+    fitting = fitting_on(virtual.coalitions, "banzhaf", complete=False)
+    return replace(virtual, definition="banzhaf", fitting=fitting)
+
+
+def _sigmoids(
+    link: Link, virtual: VirtualCoalitions, means: Floats, values: Floats, residuals: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Return sigmoids of additive functions, one like each target, and their exact importances.
+
+    Returns
+    -------
+    like : ndarray, shape (v, t)
+    exact : ndarray, shape (t, d)
+    differences : ndarray, shape (t,)
+        Of the intact image and the hidden one.
+    """
     definition = "shapley" if virtual.definition == "shapley" else "banzhaf"
     shifts = quantiles(residuals[:, 0]) if link.name == "log-odds" else np.zeros(1)
     spins = virtual.spins.T.astype(np.float64)
-    corrections = []
+    like, exact, differences = [], [], []
     for column in range(values.shape[1]):
         scale = means[:, 0] if link.name == "log-odds" else log_odds(values[:, column])
         intercept, slopes = _tangent(spins, scale, values[:, column])
-        exact = sigmoid_effects(intercept, slopes, shifts, definition=definition)
+        exact.append(sigmoid_effects(intercept, slopes, shifts, definition=definition))
         angles = intercept + spins @ slopes
-        like = np.mean([sigmoid(angles + shift) for shift in shifts], axis=0)[:, np.newaxis]
+        like.append(np.mean([sigmoid(angles + shift) for shift in shifts], axis=0))
         ends = intercept + np.array([slopes.sum(), -slopes.sum()])[:, np.newaxis] + shifts
         top, bottom = sigmoid(ends).mean(axis=1)
-        found = _uniform_effects(virtual, like, np.array([top - bottom]))
-        corrections.append(exact - found[0])
-    return np.stack(corrections)
+        differences.append(top - bottom)
+    return np.stack(like, axis=1), np.stack(exact), np.array(differences)
 
 
 def _tangent(spins: Floats, scale: Floats, values: Floats) -> tuple[float, Floats]:

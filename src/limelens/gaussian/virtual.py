@@ -2,25 +2,28 @@
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import lgamma
 
 import numpy as np
 from numpy.typing import NDArray
 
 from limelens._typing import Coalitions, Floats
+from limelens.games.constrained import shapley_kernel
 from limelens.games.lime_kernel import cosine_distance, kernel_weights
 from limelens.gaussian.codes import bch_codes, code_signs, random_codes
+from limelens.sampling.distinct import pair_weights, sized_pairs
 
 LIME_WIDTH = 0.25
 
-FULL_FACTORIAL = 13
+FULL_FACTORIAL = 16
 """Most segments whose coalitions are all asked of a surrogate."""
 
 _MOST_BCH = 64
 
+_BITS = 13
+
 _SHAPLEY_PAIRS = 4096
 
-_COARSE = 2
+_COARSE_PAIRS = 768
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,12 +40,16 @@ class Fitting:
         Inverse of the weighted Gram matrix, for Shapley values that under a fixed sum.
     ends : ndarray, shape (d,)
         How the difference of intact and hidden image is shared out; 0 but for Shapley values.
+    known : ndarray, shape (v / 2,)
+        Of each pair of complements, how much of all pairs of its size there are: 1 where nothing
+        was left to chance.
     """
 
     weights: Floats
     centre: Floats
     inverse: Floats
     ends: Floats
+    known: Floats
 
     def importances(self, coalitions: Coalitions, values: Floats, differences: Floats) -> Floats:
         """Return the importances (t, d) that values (v, t) on the coalitions define.
@@ -52,6 +59,19 @@ class Fitting:
         weighted = values * self.weights[:, np.newaxis]
         moments = weighted.T @ coalitions - np.outer(weighted.sum(axis=0), self.centre)
         return np.asarray(moments @ self.inverse.T + np.outer(differences, self.ends))
+
+    def contributions(self, coalitions: Coalitions, values: Floats, difference: float) -> Floats:
+        """Return what each pair of complements adds to the importances of values (v,), (d, v / 2).
+
+        Of what an additive function leaves, so that they are noise where coalitions are drawn.
+        """
+        moved = coalitions - self.centre
+        effects = self.importances(coalitions, values[:, np.newaxis], np.array([difference]))[0]
+        left = values - moved @ effects
+        left -= self.weights @ left / self.weights.sum()
+        half = len(coalitions) // 2
+        rows = moved * (self.weights * left)[:, np.newaxis]
+        return np.asarray(self.inverse @ (rows[:half] + rows[half:]).T)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -118,11 +138,11 @@ def virtual_coalitions(n_segments: int, definition: str) -> VirtualCoalitions:
     Returns
     -------
     VirtualCoalitions
-        All coalitions up to 13 segments. Above, for LIME and Banzhaf: an orthogonal array of
-        strength 5 up to 64 segments (8192 coalitions from 33 on), so that no interaction of two,
-        three or four segments leaks into an importance under uniform weights; beyond that a random
-        linear code of strength 3, to be used with a control variate. For Shapley values: 4096
-        complementary pairs, their sizes uniform on 1..d-1.
+        All coalitions up to 16 segments. Above, for LIME and Banzhaf: an orthogonal array of
+        strength 5 up to 64 segments (8192 coalitions), so that no interaction of two, three or four
+        segments leaks into an importance under uniform weights; beyond that a random linear code
+        of strength 3, to be used with a control variate. For Shapley values: 4096 complementary
+        pairs, all different, their sizes uniform on 1..d-1 where there are enough.
 
     References
     ----------
@@ -138,13 +158,15 @@ def virtual_coalitions(n_segments: int, definition: str) -> VirtualCoalitions:
     exact = n_segments <= FULL_FACTORIAL
     rng = np.random.default_rng(n_segments)
     flips = np.where(rng.random(n_segments) < 0.5, -1.0, 1.0)
-    codes: NDArray[np.int64] | None = None
-    if exact or definition != "shapley":
-        codes = _codes(n_segments, rng)
-        coalitions = code_signs(codes) * flips > 0
-    else:
-        coalitions = _pairs_of_all_sizes(n_segments, rng)
-    whole = VirtualCoalitions(
+    if not exact and definition == "shapley":
+        whole, coarse = (
+            _pairs_of_all_sizes(n_pairs, n_segments, rng)
+            for n_pairs in (_SHAPLEY_PAIRS, _COARSE_PAIRS)
+        )
+        return replace(whole, coarse=coarse)
+    codes = _codes(n_segments, rng)
+    coalitions = code_signs(codes) * flips > 0
+    return VirtualCoalitions(
         definition=definition,
         coalitions=coalitions,
         spins=_spins(coalitions),
@@ -153,15 +175,20 @@ def virtual_coalitions(n_segments: int, definition: str) -> VirtualCoalitions:
         exact=exact,
         fitting=fitting_on(coalitions, definition, complete=exact),
     )
-    return whole if codes is not None else replace(whole, coarse=_thinned(whole))
 
 
-def _thinned(virtual: VirtualCoalitions) -> VirtualCoalitions:
-    """Return every second pair: sizes stay uniform, for they come in order."""
-    first = virtual.coalitions[: len(virtual) // 2 : _COARSE]
+def _pairs_of_all_sizes(n_pairs: int, d: int, rng: np.random.Generator) -> VirtualCoalitions:
+    first = sized_pairs(n_pairs, np.ones(d - 1), rng)[0::2]
     coalitions = np.concatenate([first, ~first])
-    fitting = fitting_on(coalitions, virtual.definition, complete=False)
-    return replace(virtual, coalitions=coalitions, spins=_spins(coalitions), fitting=fitting)
+    return VirtualCoalitions(
+        definition="shapley",
+        coalitions=coalitions,
+        spins=_spins(coalitions),
+        codes=None,
+        flips=np.ones(d),
+        exact=False,
+        fitting=fitting_on(coalitions, "shapley", complete=False),
+    )
 
 
 def _spins(coalitions: Coalitions) -> NDArray[np.float32]:
@@ -176,8 +203,8 @@ def fitting_on(coalitions: Coalitions, definition: str, *, complete: bool) -> Fi
     coalitions : ndarray of bool, shape (v, d)
     definition : {"lime", "banzhaf", "shapley"}
     complete : bool
-        Whether these are all coalitions; otherwise their sizes are uniform on 1..d-1 for Shapley
-        values, and they are drawn alike for the others.
+        Whether these are all coalitions; otherwise they were drawn by `sized_pairs` for Shapley
+        values, sizes alike, and all alike for the others.
     """
     if definition == "shapley":
         return _shapley_fitting(coalitions, complete=complete)
@@ -188,34 +215,32 @@ def fitting_on(coalitions: Coalitions, definition: str, *, complete: bool) -> Fi
             centre=np.full(d, 0.5),
             inverse=np.eye(d) * (4.0 / n),
             ends=np.zeros(d),
+            known=np.zeros(n // 2),
         )
     weights = kernel_weights(cosine_distance(coalitions), LIME_WIDTH)
     centre = weights @ coalitions / weights.sum()
     centred = coalitions - centre
     inverse = np.asarray(np.linalg.inv((centred * weights[:, np.newaxis]).T @ centred))
-    return Fitting(weights=weights, centre=centre, inverse=inverse, ends=np.zeros(d))
+    return Fitting(
+        weights=weights, centre=centre, inverse=inverse, ends=np.zeros(d), known=np.zeros(n // 2)
+    )
 
 
 def _shapley_fitting(coalitions: Coalitions, *, complete: bool) -> Fitting:
-    """Fit with Shapley's kernel, the importances summing to the ends' difference.
-
-    Where sizes are uniform the kernel leaves the weight 1 / (k (d - k)); among all coalitions it
-    is that over the number of coalitions of the size.
-    """
+    """Fit with Shapley's kernel, the importances summing to the ends' difference."""
     d = coalitions.shape[1]
-    sizes = coalitions.sum(axis=1)
-    inner = (sizes > 0) & (sizes < d)
-    weights = np.zeros(len(coalitions))
-    weights[inner] = 1.0 / (sizes[inner] * (d - sizes[inner]))
     if complete:
-        k = np.arange(d + 1)
-        log_count = np.array([lgamma(d + 1) - lgamma(i + 1) - lgamma(d - i + 1) for i in k])
-        weights *= np.exp(-log_count)[sizes]
+        weights, known = shapley_kernel(coalitions), np.ones(len(coalitions) // 2)
+    else:
+        sizes = np.arange(1, d)
+        first = coalitions[: len(coalitions) // 2]
+        by_pair, known = pair_weights(first, np.ones(d - 1), 1.0 / (sizes * (d - sizes)))
+        weights = np.concatenate([by_pair, by_pair])
     inverse = np.linalg.inv((coalitions * weights[:, np.newaxis]).T @ coalitions)
     ends = inverse.sum(axis=1) / inverse.sum()
     # Lagrange's multiplier of the sum turns the inverse into a projection.
-    constrained = inverse - np.outer(ends, inverse.sum(axis=0))
-    return Fitting(weights=weights, centre=np.zeros(d), inverse=np.asarray(constrained), ends=ends)
+    constrained = np.asarray(inverse - np.outer(ends, inverse.sum(axis=0)))
+    return Fitting(weights=weights, centre=np.zeros(d), inverse=constrained, ends=ends, known=known)
 
 
 def _codes(d: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -223,11 +248,10 @@ def _codes(d: int, rng: np.random.Generator) -> NDArray[np.int64]:
     if d <= FULL_FACTORIAL:
         numbers = np.arange(d)
         return np.asarray(1 << (d - 1) | np.where(numbers < d - 1, 1 << numbers, 0))
-    return bch_codes(d) if d <= _MOST_BCH else random_codes(d, rng)
-
-
-def _pairs_of_all_sizes(d: int, rng: np.random.Generator) -> Coalitions:
-    sizes = 1 + (np.arange(_SHAPLEY_PAIRS) * (d - 1)) // _SHAPLEY_PAIRS
-    ranks = rng.random((_SHAPLEY_PAIRS, d)).argsort(axis=1).argsort(axis=1)
-    first = ranks < sizes[:, np.newaxis]
-    return np.concatenate([first, ~first])
+    if d > _MOST_BCH:
+        return random_codes(d, rng)
+    codes = bch_codes(d)
+    bits = int(codes.max()).bit_length() - 1
+    # Five columns that are independent stay so whatever bits are put between.
+    more = rng.integers(0, 1 << max(_BITS - 1 - bits, 0), d)
+    return np.asarray(codes & (1 << bits) - 1 | more << bits | 1 << max(_BITS - 1, bits))

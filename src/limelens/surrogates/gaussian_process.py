@@ -57,7 +57,7 @@ class GaussianProcess:
     :math:`\sigma^2` follows. `standard_errors` are the posterior standard deviations; `fidelity` is
     the weighted R² of the closed-form leave-one-out predictions. Rows of weight zero are left out,
     equal rows averaged; other weights only enter fidelities and intercepts. With ``values="lime"``
-    and up to 13 segments only coalitions without a row are uncertain. `details`: "additive"
+    and up to 16 segments only coalitions without a row are uncertain. `details`: "additive"
     (:math:`\lambda`) and "noise" (:math:`\nu`) of each target. Time O(n³), memory O(n²).
 
     References
