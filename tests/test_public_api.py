@@ -33,6 +33,8 @@ OWN_DEFAULTS = {
     ("max_side", "Explanation.to_image"): "of a picture to look at",
     ("max_side", "Explanation.top_image"): "of a picture to look at",
     ("max_samples", "Anchors"): "of a search for a rule, not of an average",
+    ("max_samples", "Owen"): "more make the map worse",
+    ("max_samples", "Sharp"): "as Owen",
     ("tolerance", "Anchors"): "of a precision, not of a relative error",
     ("max_side", "Inpaint"): "the biharmonic fill of one segment is cubic in its size",
     ("n", "Noise"): "backgrounds, not segments",

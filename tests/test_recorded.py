@@ -40,6 +40,7 @@ EXPLAINERS = {
     "QuickShap": ll.QuickShap(segmenter=GRID, max_samples=160, fill=ll.ImageMean()),
     "Rise": ll.Rise(n_masks=60, grid=3, fill=ll.ImageMean()),
     "Rise published": ll.Rise(n_masks=60, grid=3, debiased=False, fill=ll.ImageMean()),
+    "Sharp": ll.Sharp(max_samples=40, segmenters=[GRID, ll.Grid(6)]),
 }
 GRADIENTS = ("ExpectedGradients", "GradCam", "IntegratedGradients")
 

@@ -20,6 +20,7 @@ from .explainers.quicklime import QuickLime as QuickLime
 from .explainers.quickshap import QuickShap as QuickShap
 from .explainers.rise import Rise as Rise
 from .explainers.shapley import ExactShapley as ExactShapley
+from .explainers.sharp import Sharp as Sharp
 from .fills.inpaint import Inpaint as Inpaint
 from .fills.simple import Backgrounds as Backgrounds
 from .fills.simple import Blur as Blur
@@ -29,6 +30,7 @@ from .fills.simple import Noise as Noise
 from .fills.simple import SegmentMean as SegmentMean
 from .masking.perturb import perturb as perturb
 from .pictures.preview import segment_preview as segment_preview
+from .results.average import average as average
 from .results.explanation import Explanation as Explanation
 from .results.interactions import interaction_index as interaction_index
 from .sampling.designs import Foldover as Foldover

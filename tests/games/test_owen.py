@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from limelens.games.owen import ROUND, owen_values
+from limelens.games.owen import ROUND, Tree, owen_values
 from limelens.segmenting.merge_tree import tree_members
 from limelens.testing import exact_values
 
@@ -22,15 +22,24 @@ def random_tree(d, rng):
     return np.array(merges)
 
 
-def solve(table, merges, n_splits=10**6, asked=None):
+def tree(merges, areas=None):
+    d = len(merges) + 1
+    areas = np.ones(d) if areas is None else np.array(areas, dtype=float)
+    return Tree(merges=merges, members=tree_members(merges), areas=areas)
+
+
+def solve(table, merges, n_splits=10**6, asked=None, areas=None):
     d = len(merges) + 1
 
-    def game(coalitions):
+    def ask(pairs):
+        coalitions = np.concatenate([pair for _, pair in pairs])
         if asked is not None:
             asked.extend(map(tuple, coalitions))
         return table[coalitions @ (1 << np.arange(d))]
 
-    return owen_values(game, merges, tree_members(merges), (table[-1], table[0]), n_splits)
+    ends = table[-1], table[0]
+    (found,) = owen_values(ask, [tree(merges, areas)], ends, n_splits)
+    return found
 
 
 def orders(node, merges):
@@ -139,10 +148,39 @@ def test_importances_sum_to_the_change_after_any_number_of_splits(seed, n_splits
     assert found.exact or found.n_splits == n_splits
 
 
-def test_without_a_split_all_is_shared_equally():
-    found = solve(np.arange(8.0)[:, np.newaxis], np.array([[0, 1], [2, 3]]), n_splits=0)
-    np.testing.assert_allclose(found.importances, [[7 / 3] * 3])
+def test_without_a_split_all_is_shared_by_area():
+    found = solve(
+        np.arange(8.0)[:, np.newaxis], np.array([[0, 1], [2, 3]]), n_splits=0, areas=[1, 2, 4]
+    )
+    np.testing.assert_allclose(found.importances, [[1, 2, 4]])
     np.testing.assert_array_equal(found.shared, 1)
+
+
+def test_what_a_group_adds_is_shared_by_area_within_it():
+    """The root is split: its halves are 0, 1 and 2, and add 3 and 4."""
+    found = solve(
+        np.arange(8.0)[:, np.newaxis], np.array([[0, 1], [2, 3]]), n_splits=1, areas=[1, 2, 4]
+    )
+    np.testing.assert_allclose(found.importances, [[1, 2, 4]])
+    np.testing.assert_allclose(found.shared, 3 / 7)
+
+
+def test_areas_change_no_exact_value():
+    rng = np.random.default_rng(3)
+    merges, table = random_tree(5, rng), rng.normal(size=(32, 2))
+    found = solve(table, merges, areas=rng.random(5) + 0.1)
+    np.testing.assert_allclose(found.importances, by_all_orders(table, merges), atol=1e-12)
+
+
+@pytest.mark.parametrize(("area", "split"), [(1.9, (2, 3)), (2.1, (0, 1))])
+def test_a_group_of_twice_the_area_may_add_half_as_much(area, split):
+    """Segments 0, 1 add 1 in all and 2, 3 add 2; which half of the root is split next?"""
+    weights = np.array([0.5, 0.5, 1.0, 1.0])
+    table = (np.arange(16)[:, np.newaxis] >> np.arange(4) & 1) @ weights[:, np.newaxis]
+    asked = []
+    merges = np.array([[0, 1], [2, 3], [4, 5]])
+    solve(table, merges, n_splits=2, asked=asked, areas=[area, area, 1, 1])
+    assert [np.flatnonzero(row).tolist() for row in asked[2:]] == [[split[0]], [split[1]]]
 
 
 def test_the_group_that_adds_most_is_split_first():
@@ -170,25 +208,27 @@ def test_a_round_splits_what_promises_half_of_the_first(second, sizes):
     table = (np.arange(16)[:, np.newaxis] >> np.arange(4) & 1) @ weights[:, np.newaxis]
     seen = []
 
-    def game(coalitions):
+    def ask(pairs):
+        coalitions = np.concatenate([pair for _, pair in pairs])
         seen.append(len(coalitions))
         return table[coalitions @ (1 << np.arange(4))]
 
     merges = np.array([[0, 1], [2, 3], [4, 5]])
-    owen_values(game, merges, tree_members(merges), (table[-1], table[0]), 100)
+    owen_values(ask, [tree(merges)], (table[-1], table[0]), 100)
     assert seen == sizes
 
 
 def test_a_round_is_never_larger_than_a_batch():
     sizes = []
 
-    def game(coalitions):
+    def ask(pairs):
+        coalitions = np.concatenate([pair for _, pair in pairs])
         sizes.append(len(coalitions))
         return coalitions.sum(axis=1, keepdims=True) * 1.0
 
     d = 32
     merges = np.array([(2 * k, 2 * k + 1) for k in range(d - 1)])
-    owen_values(game, merges, tree_members(merges), (np.array([32.0]), np.zeros(1)), 10**4)
+    owen_values(ask, [tree(merges)], (np.array([32.0]), np.zeros(1)), 10**4)
     assert max(sizes) == 2 * ROUND == 64
 
 
@@ -215,3 +255,68 @@ def test_a_constant_game_has_no_importances():
     found = solve(np.full((16, 1), 3.0), np.array([[0, 1], [2, 3], [4, 5]]), n_splits=2)
     np.testing.assert_array_equal(found.importances, 0)
     np.testing.assert_array_equal(found.shared, 0)
+
+
+# -- several trees ------------------------------------------------------------------------
+
+
+def two_trees(n_splits, tables, merges, areas=(None, None)):
+    """Split two trees over games of their own, given by tables with the same ends."""
+    asked = []
+
+    def ask(pairs):
+        asked.extend(number for number, _ in pairs)
+        return np.concatenate([tables[k][z @ (1 << np.arange(z.shape[1]))] for k, z in pairs])
+
+    ends = tables[0][-1], tables[0][0]
+    trees = [tree(each, area) for each, area in zip(merges, areas, strict=True)]
+    return owen_values(ask, trees, ends, n_splits), asked
+
+
+def additive(*weights):
+    d = len(weights)
+    return (np.arange(2**d)[:, np.newaxis] >> np.arange(d) & 1) @ np.array(weights)[:, np.newaxis]
+
+
+def test_every_tree_is_split_as_if_it_were_alone_given_enough_calls():
+    rng = np.random.default_rng(7)
+    tables = [rng.normal(size=(2**d, 2)) for d in (3, 5)]
+    for table in tables:
+        table[0], table[-1] = 0, 1
+    merges = [random_tree(d, rng) for d in (3, 5)]
+    found, _ = two_trees(10**6, tables, merges)
+    for each, table, tree_merges in zip(found, tables, merges, strict=True):
+        assert each.exact
+        np.testing.assert_allclose(each.importances, by_all_orders(table, tree_merges), atol=1e-12)
+
+
+def test_one_heap_splits_whichever_tree_promises_most():
+    """Both roots add 9; then the halves of 8 in tree 1, before those of 6 in tree 0."""
+    merges = [np.array([[0, 1], [2, 3], [4, 5]])] * 2
+    tables = [additive(3.0, 3.0, 1.5, 1.5), additive(0.5, 0.5, 1.0, 7.0)]
+    found, asked = two_trees(4, tables, merges)
+    assert asked == [0, 1, 1, 1]
+    assert [each.n_splits for each in found] == [1, 3]
+    np.testing.assert_allclose(found[0].importances, [[3, 3, 1.5, 1.5]])
+    np.testing.assert_allclose(found[1].importances, [[0.5, 0.5, 1, 7]])
+    np.testing.assert_allclose([each.shared[0] for each in found], [1, 1 / 9])
+
+
+@given(seed=st.integers(0, 2**32 - 1), n_splits=st.integers(0, 30))
+@settings(max_examples=20, deadline=None)
+def test_every_tree_sums_to_the_change_after_any_number_of_splits(seed, n_splits):
+    rng = np.random.default_rng(seed)
+    tables = [rng.normal(size=(2**d, 3)) * 100 for d in (4, 6)]
+    tables[1][0], tables[1][-1] = tables[0][0], tables[0][-1]
+    found, asked = two_trees(n_splits, tables, [random_tree(d, rng) for d in (4, 6)])
+    change = tables[0][-1] - tables[0][0]
+    for each in found:
+        np.testing.assert_allclose(each.importances.sum(axis=1), change, atol=1e-9)
+    assert len(asked) == sum(each.n_splits for each in found) <= n_splits
+
+
+def test_a_tree_of_one_segment_has_nothing_to_split():
+    lone = Tree(merges=np.empty((0, 2), int), members=np.ones((1, 1), bool), areas=np.ones(1))
+    (found,) = owen_values(None, [lone], (np.array([3.0]), np.array([1.0])), 5)
+    np.testing.assert_array_equal(found.importances, [[2]])
+    assert found.exact

@@ -238,3 +238,102 @@ def test_compactness_keeps_slic_from_giving_up_on_fine_texture():
     noise = np.random.default_rng(0).random((128, 128, 3))
     assert len(np.unique(Slic(50)(noise))) < 10
     assert len(np.unique(Slic(50, compactness=50)(noise))) > 40
+
+
+# -- displaced ----------------------------------------------------------------------------
+
+
+def displaced(segmenter, offset, **settings):
+    return type(segmenter)(**{**vars(segmenter), "offset": offset, **settings})
+
+
+def borders(labels):
+    """Return where a row of labels changes."""
+    return np.flatnonzero(np.diff(labels))
+
+
+@pytest.mark.parametrize("segmenter", [Slic(16, sigma=0), Watershed(16)])
+def test_an_offset_moves_borders_that_follow_no_edge(segmenter):
+    even = np.zeros((40, 40))
+    still = borders(segmenter(even)[20])
+    moved = borders(displaced(segmenter, (0, 5))(even)[20])
+    back = borders(displaced(segmenter, (0, -5))(even)[20])
+    assert len(still) == 3
+    np.testing.assert_allclose(moved[:2], still[:2] - 5, atol=1)
+    np.testing.assert_array_equal(38 - back[::-1], moved)
+
+
+@by_segmenter
+def test_a_picture_by_hand_padded_with_its_reflection_has_the_same_segments(segmenter):
+    image = np.clip(picture(30, 36, 3), 60, 190)  # one range, with and without the reflection
+    padded = np.pad(image, [(4, 0), (7, 0), (0, 0)], mode="reflect")
+    wanted = 12 * (34 * 43) / (30 * 36)
+    more = {"n_segments": round(wanted)} if hasattr(segmenter, "n_segments") else {}
+    by_hand = displaced(segmenter, 0, **more)(padded)[4:, 7:]
+    found = displaced(segmenter, (4, 7))(image)
+    assert same(found, by_hand)
+    np.testing.assert_array_equal(np.unique(found), range(found.max() + 1))
+
+
+@by_segmenter
+def test_a_negative_offset_is_that_of_the_mirrored_picture(segmenter):
+    image = picture(30, 36, 3)
+    mirrored = displaced(segmenter, (0, 6))(image[:, ::-1])[:, ::-1]
+    assert same(displaced(segmenter, (0, -6))(image), mirrored)
+
+
+@by_segmenter
+def test_a_share_of_the_side_is_that_many_pixels(segmenter):
+    image = picture(30, 40, 3)
+    np.testing.assert_array_equal(
+        displaced(segmenter, 0.1)(image), displaced(segmenter, (3, 4))(image)
+    )
+    assert not same(displaced(segmenter, 0.1)(image), segmenter(image))
+
+
+@by_segmenter
+def test_an_offset_is_reduced_with_the_picture(segmenter):
+    image = picture(24, 32, 3)
+    large = np.kron(image, np.ones((5, 5, 1), dtype=np.uint8))
+    np.testing.assert_array_equal(
+        displaced(segmenter, (15, 20), max_side=32)(large),
+        np.kron(displaced(segmenter, (3, 4))(image), np.ones((5, 5), dtype=int)),
+    )
+
+
+def test_a_displaced_picture_gets_more_segments_of_the_same_size():
+    even = np.zeros((40, 40))
+    sizes = [np.bincount(Slic(16, sigma=0, offset=by)(even).ravel()).max() for by in (0, 0.5)]
+    assert sizes[0] == pytest.approx(sizes[1], rel=0.35)
+
+
+def test_an_offset_moves_the_segments_of_a_volume():
+    volume = np.zeros((12, 12, 12, 1))
+    still, moved = Slic(27, sigma=0)(volume), Slic(27, sigma=0, offset=(2, 0, 0))(volume)
+    np.testing.assert_array_equal(moved[0, 0], still[0, 0])
+    assert borders(moved[:, 0, 0])[0] == borders(still[:, 0, 0])[0] - 2
+
+
+@by_segmenter
+@pytest.mark.parametrize(
+    ("offset", "words"),
+    [
+        (True, r"`offset` must be an int \(pixels\) or a float in \(-1, 1\)"),
+        (1.0, r"\(share of the side\), or one for each side; got 1.0. Use for example offset=0.1"),
+        (np.nan, "`offset` must be an int"),
+        ("left", "`offset` must be an int"),
+        ((3, None), "`offset` must be an int"),
+    ],
+)
+def test_an_offset_that_is_none_is_refused_at_once(segmenter, offset, words):
+    with pytest.raises(InvalidInputError, match=words):
+        displaced(segmenter, offset)
+
+
+def test_an_offset_must_fit_the_image():
+    with pytest.raises(InvalidInputError, match=r"`offset` must be one number, or 2 for"):
+        Slic(offset=(1, 2, 3))(np.zeros((8, 8)))
+    with pytest.raises(InvalidInputError, match=r"less than the image's side; got 8 for.*offset=0"):
+        Slic(offset=8)(np.zeros((8, 9)))
+    assert Slic(2, offset=0.1)(picture(8, 9)).shape == (8, 9)  # as the message advises
+    assert Slic(2, offset=0.99)(np.zeros((1, 9))).shape == (1, 9)

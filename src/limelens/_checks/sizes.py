@@ -44,19 +44,71 @@ def size_in_pixels(name: str, size: object, sides: tuple[int, ...]) -> tuple[int
     >>> size_in_pixels("window", (0.5, 3), (20, 30))
     (10, 3)
     """
-    sizes = check_size(name, size)
-    if len(sizes) not in (1, len(sides)):
-        msg = (
-            f"`{name}` must be one number, or {len(sides)} for the image's sides {sides}; "
-            f"got {describe(size)}."
-        )
-        raise InvalidInputError(msg)
-    sizes = sizes * len(sides) if len(sizes) == 1 else sizes
+    sizes = _for_each_side(name, size, check_size(name, size), sides)
     pixels = (
         int(each) if isinstance(each, Integral) else round(float(each) * side)
         for each, side in zip(sizes, sides, strict=True)
     )
     return tuple(max(1, each) for each in pixels)
+
+
+def check_offset(name: str, offset: object) -> tuple[int | float, ...]:
+    """Return a displacement as a tuple: pixels where it is an int, a share of the side if a float.
+
+    Examples
+    --------
+    >>> check_offset("offset", (-3, 0.25))
+    (-3, 0.25)
+    """
+    offsets = tuple(offset) if isinstance(offset, (tuple, list)) else (offset,)
+    for each in offsets:
+        whole = isinstance(each, Integral) and not isinstance(each, (bool, np.bool_))
+        share = isinstance(each, Real) and not isinstance(each, Integral) and abs(float(each)) < 1
+        if not (share or whole):
+            msg = (
+                f"`{name}` must be an int (pixels) or a float in (-1, 1) (share of the side), or "
+                f"one for each side; got {describe(offset)}. Use for example {name}=0.1."
+            )
+            raise InvalidInputError(msg)
+    return offsets
+
+
+def offset_in_pixels(name: str, offset: object, sides: tuple[int, ...]) -> tuple[int, ...]:
+    """Return a displacement in whole pixels, one for each side, smaller than that side.
+
+    Examples
+    --------
+    >>> offset_in_pixels("offset", (-3, 0.25), (20, 30))
+    (-3, 8)
+    """
+    offsets = _for_each_side(name, offset, check_offset(name, offset), sides)
+    pixels = []
+    for each, side in zip(offsets, sides, strict=True):
+        if isinstance(each, Integral):
+            if abs(int(each)) >= side > 0:
+                msg = (
+                    f"`{name}` must be less than the image's side; got {describe(offset)} for "
+                    f"the sides {sides}. Use a share of the side, for example {name}=0.1."
+                )
+                raise InvalidInputError(msg)
+            pixels.append(int(each))
+        else:
+            most = side - 1
+            pixels.append(min(max(round(float(each) * side), -most), most))
+    return tuple(pixels)
+
+
+def _for_each_side(
+    name: str, given: object, sizes: tuple[int | float, ...], sides: tuple[int, ...]
+) -> tuple[int | float, ...]:
+    """Return one number for each side, of one for all or one for each."""
+    if len(sizes) not in (1, len(sides)):
+        msg = (
+            f"`{name}` must be one number, or {len(sides)} for the image's sides {sides}; "
+            f"got {describe(given)}."
+        )
+        raise InvalidInputError(msg)
+    return sizes * len(sides) if len(sizes) == 1 else sizes
 
 
 def check_region(roi: object, sides: tuple[int, ...]) -> tuple[tuple[int, int], ...]:

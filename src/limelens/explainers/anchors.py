@@ -67,7 +67,8 @@ class Anchors(SegmentExplainer):
     ``"precision_high"``; ``"coverage"``, the chance ``p_keep ** size`` that a random coalition
     keeps the anchor; ``"n_draws"``; lists ``"messages"`` in words, ``"paths"`` (judged anchors,
     their precision and bounds, in order), ``"holding"`` and ``"failing"`` (up to eight coalitions
-    under the anchor that hold and that lose the prediction). When the budget ends the judged
+    under the anchor that hold and that lose the prediction), and ``"interpolation"``, how the map
+    is drawn: as it is. When the budget ends the judged
     anchor with the highest lower bound is returned and ``"success"`` is False.
 
     References
@@ -129,6 +130,7 @@ class Anchors(SegmentExplainer):
             name: np.array([getattr(each, name) for each in found]) for name in numbers
         }
         details |= {name: [getattr(each, name) for each in found] for name in lists}
+        details["interpolation"] = "nearest"  # a rule has borders
         return Attribution(importances=importances, details=details)
 
 

@@ -8,11 +8,11 @@ import numpy as np
 
 from limelens._axes import channels_last
 from limelens._checks.values import check_callable, check_int
-from limelens._typing import Image, Segments
+from limelens._typing import Coalitions, Floats, Image, Segments
 from limelens.engine.query import Query
 from limelens.explainers.base import Attribution, SegmentExplainer
 from limelens.fills.background import read_only
-from limelens.games.owen import owen_values
+from limelens.games.owen import Tree, owen_values
 from limelens.segmenting.merge_tree import RegionTree, check_merges, tree_members
 
 MergeTree: TypeAlias = Callable[[Image, Segments], Any]
@@ -25,8 +25,12 @@ class Owen(SegmentExplainer):
 
     Segments that touch and look alike are joined to groups, groups to larger groups, up to the
     whole image. The question is asked from above: how much does each half of the image add, and
-    of the half that adds most, each of its halves? After a few dozen calls it is known where in
+    of the half that matters most, each of its halves? After a few dozen calls it is known where in
     the image the decision falls; more calls tell segments apart.
+
+    **More calls make the numbers exact and the map worse.** A small region hidden alone hardly
+    moves a network, and what moves it then is often the damage. On photographs maps found their
+    object best at about 128 calls; `Sharp` spends further calls on other segmentations.
 
     Parameters
     ----------
@@ -56,11 +60,11 @@ class Owen(SegmentExplainer):
 
     With less the group and context of the largest promise is split first: share of the orders
     times what the group adds there (Euclidean norm over several targets, which share all calls;
-    until the values are exact a target may differ from a run of its own). Splits come in rounds
-    of up to 32, all that promise at least half as much as the first. **What a group adds in a
-    context where it was not split is shared equally by its segments.** Importances sum to the
-    score of the intact image minus the score of everything hidden at every stage. A group whose
-    parts cancel exactly promises nothing and is split last.
+    until the values are exact a target may differ from a run of its own), times its area. Splits
+    come in rounds of up to 32, all that promise at least half as much as the first. **What a group
+    adds in a context where it was not split is shared by its segments in proportion to their
+    areas.** Importances sum to the score of the intact image minus the score of everything hidden
+    at every stage. A group whose parts cancel exactly promises nothing and is split last.
 
     Nothing is drawn, so `rng` plays no part and there are no standard errors. `details`:
     `"merges"`, the tree; `"exact"`; `"n_splits"`; `"shared"`, for each target the share of the
@@ -91,7 +95,7 @@ class Owen(SegmentExplainer):
     """
 
     tree: MergeTree = field(default_factory=RegionTree)
-    max_samples: int = 514
+    max_samples: int = 128
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -102,13 +106,16 @@ class Owen(SegmentExplainer):
         image = channels_last(read_only(query.image), query.channel_axis)
         segments = cast(Segments, query.segments)  # a SegmentExplainer has them
         merges = check_merges(self.tree(image, read_only(segments)), query.n_segments)
-        found = owen_values(
-            query.ask_values,
-            merges,
-            tree_members(merges),
-            query.ends(),
-            n_splits=(self.max_samples - 2) // 2,
+        tree = Tree(
+            merges=merges,
+            members=tree_members(merges),
+            areas=np.bincount(segments.ravel()).astype(np.float64),
         )
+
+        def ask(asked: list[tuple[int, Coalitions]]) -> Floats:
+            return query.ask_values(np.concatenate([coalitions for _, coalitions in asked]))
+
+        (found,) = owen_values(ask, [tree], query.ends(), n_splits=(self.max_samples - 2) // 2)
         return Attribution(
             found.importances,
             details={

@@ -16,6 +16,7 @@ from limelens.fills.background import show_only
 from limelens.pictures.display import MAX_SIDE
 from limelens.pictures.overlay import OPACITY
 from limelens.results.confidence import TopConfidence, top_confidence
+from limelens.results.heatmaps import chosen_interpolation, pixel_map
 from limelens.results.ranking import SIGNS, strongest
 from limelens.results.record import (
     check_per_segment,
@@ -26,7 +27,6 @@ from limelens.results.record import (
 )
 from limelens.results.stability import StabilityReport, stability_report
 from limelens.results.storage import read_record, write_record
-from limelens.results.upsampling import INTERPOLATIONS, upsample
 from limelens.results.views import (
     card,
     draw_explanation,
@@ -81,7 +81,8 @@ class Explanation:
         The explainer's repr.
     details : dict
         What else the method has to say; its explainer documents the keys. "callable_target" is
-        True where the targets are a function of the scores.
+        True where the targets are a function of the scores, "interpolation" how the method wants
+        its map to be drawn.
 
     Raises
     ------
@@ -127,17 +128,22 @@ class Explanation:
     def __post_init__(self) -> None:
         check_record(self)
 
-    def heatmap(self, target: int | str | None = None, *, interpolation: str = "nearest") -> Floats:
+    def heatmap(
+        self, target: int | str | None = None, *, interpolation: str | None = None
+    ) -> Floats:
         """Return the importances of one target per pixel, shape (*spatial,).
 
-        `interpolation` is "nearest", or "bilinear" or "bicubic" to smooth for the eye: between the
-        cell centres of a grid, else by moving averages. A map per pixel stays as it is.
+        Parameters
+        ----------
+        target : int or str, optional
+        interpolation : {"nearest", "bilinear", "bicubic", "smooth", "guided"}, optional
+            "nearest" is the map as it is. "bilinear" and "bicubic" smooth it between the cell
+            centres of a grid, else by moving averages, a map per pixel only over the windows that
+            it was made of. "smooth" is a Gaussian, a third of one of 50 segments wide, and
+            "guided" follows the edges of the image. None is "smooth" for `Sharp`, "nearest" else.
         """
-        check_choice("interpolation", interpolation, INTERPOLATIONS)
-        row = self.importances[find_target(self, target)]
-        if self.segments is None or row.ndim > 1:
-            return row.copy()
-        return upsample(row, self.segments, interpolation)
+        row = find_target(self, target)
+        return pixel_map(self, row, chosen_interpolation(self, interpolation, drawn=False))
 
     def top_segments(
         self, n: int, target: int | str | None = None, *, sign: str = "positive"
@@ -199,7 +205,8 @@ class Explanation:
     def by_segment(self, labels: ArrayLike) -> "Explanation":
         """Return the importances per pixel summed over the segments of a label image.
 
-        The pixels' standard errors are dropped: pixels of one map are not independent.
+        The pixels' standard errors are dropped: pixels of one map are not independent. A mean over
+        segmentations, as of `Sharp`, has the spread of the sums over them instead.
         """
         return replace(self, **summed_fields(self, labels))
 
@@ -207,7 +214,7 @@ class Explanation:
         self,
         target: int | str | None = None,
         *,
-        interpolation: str = "nearest",
+        interpolation: str | None = None,
         scale: str | float = "symmetric",
         opacity: float = OPACITY,
         backdrop: str = "grey",
@@ -216,7 +223,9 @@ class Explanation:
     ) -> "Picture":
         """Return a Pillow image: orange-red raises the score, blue lowers it, zero is clear.
 
-        `scale`: see `color_limit`; `opacity`, `backdrop`, `max_side`: see `draw_overlay`.
+        `interpolation`: see `heatmap`; None is "smooth" for maps of more than eight segments, whose
+        borders are an accident. `scale`: see `color_limit`; `opacity`, `backdrop`, `max_side`: see
+        `draw_overlay`.
         `boundaries` of the segments are drawn unless the map is smoothed; True or False decides.
         """
         return draw_explanation(
@@ -240,7 +249,7 @@ class Explanation:
         target: int | str | None = None,
         *,
         n: int = 12,
-        interpolation: str = "nearest",
+        interpolation: str | None = None,
         scale: str | float = "symmetric",
     ) -> "Figure":
         """Return a matplotlib figure: the overlay, and the `n` strongest segments as bars.

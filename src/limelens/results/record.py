@@ -10,9 +10,10 @@ from numpy.typing import ArrayLike
 from limelens._axes import spatial_shape
 from limelens._checks.images import check_segments
 from limelens._checks.values import check_array, check_int, check_numeric, check_text, describe
-from limelens._typing import Segments
+from limelens._typing import Floats, Segments
 from limelens.engine.samples import Samples
 from limelens.errors import InvalidInputError
+from limelens.results.layers import mean_and_error, sums_over
 from limelens.results.ranking import sum_by_segment
 
 if TYPE_CHECKING:
@@ -159,7 +160,17 @@ def summed_fields(explanation: "Explanation", labels: ArrayLike) -> dict[str, An
     segments, ids = check_segments(labels, spatial, name="labels")
     return {
         "importances": sum_by_segment(explanation.importances, segments),
-        "standard_errors": None,
+        "standard_errors": _errors_of_sums(explanation, segments),
         "segments": segments,
         "details": {**explanation.details, "segment_ids": ids},
     }
+
+
+def _errors_of_sums(explanation: "Explanation", segments: Segments) -> Floats | None:
+    """Return the spread over the segmentations that a map is the mean of, where they are kept."""
+    details = explanation.details
+    if explanation.standard_errors is None or "layer_importances" not in details:
+        return None
+    rows = [list(details["targets"]).index(target) for target in explanation.targets]
+    importances = [each[rows] for each in details["layer_importances"]]
+    return mean_and_error(sums_over(details["layers"], importances, segments))[1]

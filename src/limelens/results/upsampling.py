@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._typing import Floats, Segments
+from limelens.results.smoothing import moving_averages
 
-INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "smooth", "guided")
 
 
 def upsample(importances: Floats, segments: Segments, interpolation: str = "nearest") -> Floats:
@@ -145,13 +146,5 @@ def _cubic_weights(lengths: NDArray[np.intp]) -> Floats:
 
 def _smooth_superpixels(importances: Floats, segments: Segments, n_averages: int) -> Floats:
     """Return the nearest map after moving averages: together as wide as the mean segment."""
-    from scipy.ndimage import uniform_filter  # noqa: PLC0415
-
     side = math.pow(segments.size / len(importances), 1 / segments.ndim)
-    side /= math.sqrt(n_averages)  # variances add up
-    width = 2 * round((side - 1) / 2) + 1  # odd: an even window would shift the map
-    heatmap = importances[segments]
-    for _ in range(n_averages):
-        heatmap = uniform_filter(heatmap, width, mode="reflect")
-    # The running sums round; the true average never leaves the range.
-    return np.clip(heatmap, importances.min(), importances.max())
+    return moving_averages(importances[segments], (side,) * segments.ndim, n_averages)

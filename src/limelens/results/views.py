@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._checks.values import check_choice, check_flag, check_int, check_number
+from limelens._checks.values import check_flag, check_int, check_number
 from limelens._typing import Floats
 from limelens.pictures.colors import color_limit
 from limelens.pictures.display import as_plane, resize
@@ -16,9 +16,9 @@ from limelens.pictures.figures import plot_overlay
 from limelens.pictures.lettering import signed
 from limelens.pictures.overlay import draw_backdrop, draw_top, paint_overlay, to_picture
 from limelens.pictures.report import ReportTarget, report_page
+from limelens.results.heatmaps import chosen_interpolation, pixel_map, spread
 from limelens.results.ranking import strongest
 from limelens.results.record import check_per_segment, find_target
-from limelens.results.upsampling import INTERPOLATIONS, upsample
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,7 +32,7 @@ _CARD_TARGETS, _CARD_SIDE, _PAGE_SIDE = 5, 480, 640
 def draw_explanation(
     explanation: "Explanation",
     target: int | str | None,
-    interpolation: str,
+    interpolation: str | None,
     scale: str | float,
     opacity: float,
     backdrop: str,
@@ -41,12 +41,12 @@ def draw_explanation(
     boundaries: bool | None,
 ) -> "Picture":
     """Return the overlay of one target; see `Explanation.to_image`."""
-    check_choice("interpolation", interpolation, INTERPOLATIONS)
+    interpolation = chosen_interpolation(explanation, interpolation, drawn=True)
     opacity = check_number("opacity", opacity, minimum=0.0, maximum=1.0)
-    row = explanation.importances[find_target(explanation, target)]
-    limit = color_limit(row, scale)
+    row = find_target(explanation, target)
+    limit = drawn_limit(explanation, row, interpolation, scale)
     if boundaries is None:
-        boundaries = row.ndim == 1 and interpolation == "nearest"
+        boundaries = explanation.importances.ndim == 2 and interpolation == "nearest"
     elif check_flag("boundaries", boundaries):
         check_per_segment(explanation)
     base = draw_backdrop(explanation.image, explanation.channel_axis, backdrop, max_side)
@@ -64,16 +64,31 @@ def draw_masks(
     return draw_top(explanation.image, raises, lowers, channel_axis=axis, max_side=max_side)
 
 
+def drawn_limit(
+    explanation: "Explanation", row: int, interpolation: str, scale: str | float
+) -> float:
+    """Return the importance of the full colour: of segments, or of the map that is drawn."""
+    importances = explanation.importances[row]
+    if importances.ndim > 1 and interpolation != "nearest":
+        return color_limit(pixel_map(explanation, row, interpolation), scale)
+    return color_limit(importances, scale)
+
+
 def _display_map(
-    explanation: "Explanation", row: Floats, interpolation: str, size: tuple[int, int]
+    explanation: "Explanation", row: int, interpolation: str, size: tuple[int, int]
 ) -> Floats:
     """Return the map of one target; what is smoothed is smoothed at the size it is seen at."""
-    segments = explanation.segments
-    if segments is None or row.ndim > 1:
-        return row
-    if segments.ndim == 2 and interpolation != "nearest":
-        segments = resize(segments, size)
-    return upsample(row, segments, interpolation)
+    segments, importances = explanation.segments, explanation.importances[row]
+    flat = explanation.image.ndim - (explanation.channel_axis is not None) == 2
+    if not flat or interpolation in ("nearest", "guided"):
+        return pixel_map(explanation, row, interpolation)
+    if segments is not None and importances.ndim == 1:
+        return spread(importances, resize(segments, size), interpolation)
+    stride = explanation.details.get("stride")
+    if stride is not None:
+        sides = zip(stride, size, importances.shape, strict=True)
+        stride = [step * shown / side for step, shown, side in sides]
+    return spread(resize(importances, size), None, interpolation, stride=stride)
 
 
 def describe_targets(explanation: "Explanation", most: int) -> str:
@@ -153,19 +168,20 @@ def plot_explanation(
     target: int | str | None,
     *,
     n: int,
-    interpolation: str,
+    interpolation: str | None,
     scale: str | float,
 ) -> "Figure":
     """Return the matplotlib figure of one target; see `Explanation.plot`."""
     n = check_int("n", n, minimum=0)
     row = find_target(explanation, target)
     importances, errors = explanation.importances[row], explanation.standard_errors
+    interpolation = chosen_interpolation(explanation, interpolation, drawn=True)
     picture = explanation.to_image(target, interpolation=interpolation, scale=scale)
     overlay = np.asarray(picture)
     title = explanation.target_names[row]
     if explanation.target_values is not None:
         title += f"  {_number(explanation.target_values[row, 0])}"
-    limit = color_limit(importances, scale)
+    limit = drawn_limit(explanation, row, interpolation, scale)
     if importances.ndim > 1:
         return plot_overlay(overlay, limit, title=title)
     segments = check_per_segment(explanation)

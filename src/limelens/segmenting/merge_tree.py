@@ -10,7 +10,7 @@ from limelens._checks.values import check_number, check_numeric, describe
 from limelens._typing import Coalitions, Floats, Image, Segments
 from limelens.errors import InvalidInputError
 from limelens.segmenting.adjacency import Regions, find_regions
-from limelens.segmenting.view import segmenting_view
+from limelens.segmenting.view import View, segmenting_view
 
 _UNSEEN = 1.0
 """A squared colour difference in CIELAB that the eye does not see."""
@@ -69,7 +69,11 @@ class RegionTree:
 
     def __call__(self, image: Image, segments: Segments) -> NDArray[np.intp]:
         """Return the merges, shape (d - 1, 2), of segments `0..d-1` of a channels-last image."""
-        growing = _Growing(find_regions(segmenting_view(image), segments), self.boundary)
+        return self.merge(segmenting_view(image), segments)
+
+    def merge(self, view: View, segments: Segments) -> NDArray[np.intp]:
+        """Return the merges of segments of an image of which the view is there already."""
+        growing = _Growing(find_regions(view, segments), self.boundary)
         heap = growing.all_costs()
         heapq.heapify(heap)
         merges: list[tuple[int, int]] = []
@@ -79,7 +83,7 @@ class RegionTree:
                 merges.append((one, other))
                 for cost in growing.merge(one, other):
                     heapq.heappush(heap, cost)
-        return np.array(merges, dtype=np.intp)
+        return np.array(merges, dtype=np.intp).reshape(-1, 2)
 
 
 @dataclass(frozen=True)

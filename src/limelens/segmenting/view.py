@@ -1,12 +1,15 @@
 """The picture that is segmented: the image's contrast, whatever its dtype, range and channels."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from limelens._checks.images import check_image
+from limelens._checks.sizes import Sizes, offset_in_pixels
 from limelens._checks.values import check_int
 from limelens._resampling import _block_means, _block_starts
 from limelens._typing import Floats, Image
@@ -32,24 +35,81 @@ class View:
         True where the three channels are red, green and blue.
     spatial : tuple of int
         The image's spatial shape, to which `enlarge` brings labels back.
+    offset : tuple of int
+        By how many of its own pixels the view is displaced along each axis; empty: it is not.
+    undisplaced : View or None
+        The view that this one is displaced from.
     """
 
     pixels: Floats
     is_color: bool
     spatial: tuple[int, ...]
+    offset: tuple[int, ...] = ()
+    undisplaced: "View | None" = None
+
+    @cached_property
+    def _lab(self) -> Floats:
+        from skimage.color import rgb2lab  # noqa: PLC0415
+
+        if self.undisplaced is not None:  # colours are converted once for all displacements
+            return _reflected(self.undisplaced.lab(), self.offset)
+        lab: Floats = rgb2lab(self.pixels) if self.is_color else self.pixels * 100
+        lab.flags.writeable = False
+        return lab
 
     def lab(self) -> Floats:
         """Return the pixels on the scale of CIELAB, where full contrast is 100.
 
         Colours are converted; other channels are multiplied by 100, so that settings which weigh
-        colour against distance mean the same for grey, colour and many bands.
+        colour against distance mean the same for grey, colour and many bands. The array is
+        read-only and made once.
         """
-        from skimage.color import rgb2lab  # noqa: PLC0415
+        return self._lab
 
-        return rgb2lab(self.pixels) if self.is_color else self.pixels * 100
+    def displaced(self, offset: Sizes) -> "View":
+        """Return the view with its content moved by `offset`, an int for pixels of the image.
+
+        The border that a move uncovers shows the picture's reflection. A negative offset is that
+        of the mirrored picture, so that whatever starts at one edge now starts at the other.
+
+        Examples
+        --------
+        >>> view = segmenting_view(np.array([[0.0, 0.5, 1.0]])).displaced((0, 2))
+        >>> view.pixels[..., 0]
+        array([[1. , 0.5, 0. , 0.5, 1. ]])
+        >>> view.enlarge(np.array([[7, 7, 8, 9, 9]]))
+        array([[0, 1, 1]])
+        """
+        reduced = self.pixels.shape[:-1]
+        moves = offset_in_pixels("offset", offset, self.spatial)
+        steps = tuple(
+            round(move * side / whole)
+            for move, side, whole in zip(moves, reduced, self.spatial, strict=True)
+        )
+        if not any(steps):
+            return self
+        return replace(self, pixels=_reflected(self.pixels, steps), offset=steps, undisplaced=self)
+
+    def scaled(self, n_segments: int) -> int:
+        """Return how many segments the view needs for `n_segments` of their size in the image.
+
+        Examples
+        --------
+        >>> segmenting_view(np.zeros((4, 4))).displaced(2).scaled(8)
+        18
+        """
+        sides = zip(self.pixels.shape, self.offset, strict=False)
+        return round(n_segments * math.prod(side / (side - abs(step)) for side, step in sides))
 
     def enlarge(self, labels: NDArray[Any]) -> NDArray[np.intp]:
-        """Give every pixel of the image the label of the reduced pixel it went into."""
+        """Give every pixel of the image the label of the reduced pixel it went into.
+
+        Labels of a displaced view are cut to the image, and made consecutive again.
+        """
+        if self.offset:
+            inside = labels[tuple(slice(abs(step), None) for step in self.offset)]
+            inside = np.flip(inside, _backwards(self.offset))
+            labels = np.unique(inside, return_inverse=True)[1].reshape(inside.shape)
         if labels.shape == self.spatial:
             return labels.astype(np.intp, copy=False)
         sides = zip(self.spatial, labels.shape, strict=True)
@@ -108,6 +168,17 @@ def segmenting_view(image: Image, max_side: int | None = 512) -> View:
     if many:
         view = _principal_components(view)
     return View(view, is_color=bands.shape[-1] == 3, spatial=spatial)
+
+
+def _reflected(bands: Floats, steps: tuple[int, ...]) -> Floats:
+    """Return a picture moved by some pixels along each axis, its reflection where it was."""
+    mirrored = np.flip(bands, _backwards(steps))
+    return np.pad(mirrored, [*((abs(step), 0) for step in steps), (0, 0)], mode="reflect")
+
+
+def _backwards(steps: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the axes along which a view is displaced backwards."""
+    return tuple(axis for axis, step in enumerate(steps) if step < 0)
 
 
 def _varying(pixels: NDArray[Any]) -> NDArray[Any]:

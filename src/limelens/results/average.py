@@ -1,0 +1,163 @@
+"""The mean of several maps of one image."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from limelens._checks.values import describe
+from limelens._statistics import predicted_correlation
+from limelens._typing import Floats
+from limelens.errors import InvalidInputError
+from limelens.results.explanation import Explanation
+from limelens.results.layers import densities, mean_and_error
+
+_SHARED = ("image", "channel_axis", "targets", "target_names")
+
+
+def average(explanations: Sequence[Explanation]) -> Explanation:
+    r"""Return the mean map of several explanations of one image.
+
+    Other seeds, segmentations, fills or methods: what they agree on stays, what was an accident
+    of one of them fades.
+
+    Parameters
+    ----------
+    explanations : sequence of Explanation
+        Of the same image and the same targets, all per segment or all per pixel.
+
+    Returns
+    -------
+    Explanation
+        With the same segments in all, a mean per segment. With different ones a map per pixel:
+        every segment's importance is spread evenly over its pixels, in units of the score a pixel,
+        so that a map that sums up to a change of the score still does; it is drawn smooth. Maps
+        per pixel are averaged as they are.
+
+        `standard_errors` come from the spread over the explanations: standard deviation over
+        :math:`\sqrt n`, to be taken with Student's t of n - 1 degrees of freedom; None for one.
+        `scores`, `hidden_scores` and `target_values` are means, `n_predictions` the sum;
+        `samples` and `fidelity` are None. `details`: ``"explainers"``, the repr of each, and where
+        the segments differ ``"layers"``, ``"layer_importances"`` and ``"targets"`` as of `Sharp`.
+
+    Raises
+    ------
+    InvalidInputError
+        If these are no explanations, or of different images or targets, or some are per segment
+        and others per pixel.
+
+    Examples
+    --------
+    Two ways to cut four pixels in two; the third decides:
+
+    >>> import limelens as ll
+    >>> image = np.array([[1.0, 2.0, 8.0, 9.0]])
+    >>> third_pixel = lambda batch: batch[:, 0, 2]
+    >>> cuts = [[[0, 0, 1, 1]], [[0, 0, 0, 1]]]
+    >>> explainers = [ll.Owen(segmenter=ll.LabelImage(cut), fill=ll.Constant(0)) for cut in cuts]
+    >>> found = average([explainer.explain(image, third_pixel) for explainer in explainers])
+    >>> found.importances.round(2)
+    array([[[1.33, 1.33, 3.33, 2.  ]]])
+    """
+    explanations = _check(explanations)
+    first = explanations[0]
+    layers: dict[str, Any] = {}
+    if first.importances.ndim > 2 or _same_segments(explanations):
+        segments = first.segments
+        importances, errors = mean_and_error([each.importances for each in explanations])
+        wanted = {each.details.get("interpolation") for each in explanations}
+        if "smooth" in wanted and first.importances.ndim > 2:
+            layers["interpolation"] = "smooth"
+    else:
+        segments = None
+        labels = [each.segments for each in explanations if each.segments is not None]
+        values = [each.importances for each in explanations]
+        importances, errors = mean_and_error(densities(labels, values))
+        layers = {
+            "layers": np.stack(labels),
+            "layer_importances": values,
+            "targets": list(first.targets),
+            "interpolation": "smooth",
+        }
+    return Explanation(
+        image=first.image,
+        importances=importances,
+        standard_errors=errors,
+        segments=segments,
+        targets=first.targets,
+        target_names=first.target_names,
+        scores=np.mean([each.scores for each in explanations], axis=0),
+        hidden_scores=np.mean([each.hidden_scores for each in explanations], axis=0),
+        target_values=_mean_values(explanations),
+        reliability=_reliability(importances, errors),
+        n_predictions=sum(each.n_predictions for each in explanations),
+        channel_axis=first.channel_axis,
+        explainer=f"average({', '.join(dict.fromkeys(each.explainer for each in explanations))})",
+        details={"explainers": [each.explainer for each in explanations], **layers},
+    )
+
+
+def _check(explanations: object) -> list[Explanation]:
+    """Return explanations of one image and the same targets, of one kind."""
+    if isinstance(explanations, Explanation) or not isinstance(explanations, Sequence):
+        msg = (
+            "`explanations` must be a list of Explanation; "
+            f"got {describe(explanations)}. Use average([one, other])."
+        )
+        raise InvalidInputError(msg)
+    found = [each for each in explanations if isinstance(each, Explanation)]
+    if not found or len(found) < len(explanations):
+        odd = [each for each in explanations if not isinstance(each, Explanation)]
+        got = describe(odd[0]) if odd else "none"
+        msg = f"`explanations` must hold Explanation objects, at least one; got {got}."
+        raise InvalidInputError(msg)
+    first = found[0]
+    for number, each in enumerate(found):
+        for name in _SHARED:
+            if not _equal(getattr(each, name), getattr(first, name)):
+                msg = (
+                    f"`explanations` must be of one {name}; number {number} has another than "
+                    f"the first. Explain the same image with the same `target`."
+                )
+                raise InvalidInputError(msg)
+        if each.scores.shape != first.scores.shape:
+            msg = (
+                f"`explanations` must have the same number of scores; number {number} has "
+                f"{each.scores.shape[0]}, the first {first.scores.shape[0]}."
+            )
+            raise InvalidInputError(msg)
+        if (each.importances.ndim == 2) != (first.importances.ndim == 2):
+            msg = (
+                "`explanations` must be all per segment or all per pixel; number "
+                f"{number} is not as the first. Sum maps per pixel first: "
+                "explanation.by_segment(labels)."
+            )
+            raise InvalidInputError(msg)
+    return found
+
+
+def _equal(value: object, other: object) -> bool:
+    if isinstance(value, np.ndarray) and isinstance(other, np.ndarray):
+        return value.dtype == other.dtype and np.array_equal(value, other)
+    return value == other
+
+
+def _same_segments(explanations: list[Explanation]) -> bool:
+    first = explanations[0].segments
+    return first is not None and all(
+        each.segments is not None and np.array_equal(each.segments, first) for each in explanations
+    )
+
+
+def _mean_values(explanations: list[Explanation]) -> Floats | None:
+    values = [each.target_values for each in explanations if each.target_values is not None]
+    if len(values) < len(explanations):
+        return None
+    return np.asarray(np.mean(values, axis=0), dtype=np.float64)
+
+
+def _reliability(importances: Floats, errors: Floats | None) -> Floats | None:
+    if errors is None:
+        return None
+    rows, their_errors = (each.reshape(len(each), -1) for each in (importances, errors))
+    return predicted_correlation(rows, their_errors)

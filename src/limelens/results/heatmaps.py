@@ -1,0 +1,91 @@
+"""One number per pixel: which map is returned and drawn, and how smooth it is unless asked."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from limelens._axes import channels_last
+from limelens._checks.values import check_choice
+from limelens._typing import Floats, Image, Segments
+from limelens.results.smoothing import guided_map, moving_averages, smooth_map
+from limelens.results.upsampling import INTERPOLATIONS, upsample
+
+if TYPE_CHECKING:
+    from limelens.results.explanation import Explanation
+
+HANDFUL = 8
+"""Maps of more segments are drawn smooth: their borders are an accident of the segmenter."""
+
+_ORDERS = {"bilinear": 1, "bicubic": 3}
+
+
+def pixel_map(explanation: "Explanation", row: int, interpolation: str) -> Floats:
+    """Return the map of one row of the importances, shape (*spatial,); see `heatmap`."""
+    return spread(
+        explanation.importances[row],
+        explanation.segments,
+        interpolation,
+        image=channels_last(explanation.image, explanation.channel_axis),
+        stride=explanation.details.get("stride"),
+    )
+
+
+def spread(
+    importances: Floats,
+    segments: Segments | None,
+    interpolation: str,
+    *,
+    image: Image | None = None,
+    stride: Sequence[float] | None = None,
+) -> Floats:
+    """Return importances of segments or pixels as a map per pixel.
+
+    Parameters
+    ----------
+    importances : ndarray, shape (d,) or (*spatial,)
+    segments : ndarray of int, shape (*spatial,), or None
+        Needed for importances of segments.
+    interpolation : {"nearest", "bilinear", "bicubic", "smooth", "guided"}
+    image : ndarray, channels last
+        What "guided" is guided by; no other needs it.
+    stride : sequence of float, optional
+        How far apart along each axis the windows were that a map per pixel is made of: "bilinear"
+        and "bicubic" smooth it over them. None: such a map stays as it is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> spread(np.array([[0.0, 0.0, 3.0, 3.0]]), None, "bilinear", stride=(1, 3))
+    array([[0., 1., 2., 3.]])
+    """
+    if segments is None or importances.ndim > 1:
+        order = _ORDERS.get(interpolation)
+        if order is not None and stride is not None:
+            return moving_averages(importances, tuple(stride), order)
+        heatmap = importances.copy()
+    elif interpolation in _ORDERS:
+        return upsample(importances, segments, interpolation)
+    else:
+        heatmap = importances[segments]
+    if interpolation == "smooth":
+        return smooth_map(heatmap)
+    if interpolation == "guided" and image is not None:
+        return guided_map(heatmap, image)
+    return heatmap
+
+
+def chosen_interpolation(
+    explanation: "Explanation", interpolation: str | None, *, drawn: bool
+) -> str:
+    """Return what was asked for, or what suits the map: see `Explanation`.
+
+    `details["interpolation"]` is the choice of the method. Without one, maps are returned as they
+    are, and drawn smooth where they have more than a handful of segments.
+    """
+    if interpolation is not None:
+        return check_choice("interpolation", interpolation, INTERPOLATIONS)
+    per_segment = explanation.importances.ndim == 2
+    chosen = explanation.details.get("interpolation")
+    if chosen in INTERPOLATIONS and (drawn or not per_segment):
+        return str(chosen)
+    many = per_segment and explanation.importances.shape[1] > HANDFUL
+    return "smooth" if drawn and many else "nearest"

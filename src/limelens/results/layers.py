@@ -1,0 +1,63 @@
+"""Several segmentations of one image, one over the other: their mean map, and how they differ."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelens._typing import Floats, Segments
+
+
+def densities(layers: Sequence[NDArray[Any]], importances: Sequence[Floats]) -> Iterator[Floats]:
+    """Yield each layer's importances spread evenly over the pixels of a segment.
+
+    Parameters
+    ----------
+    layers : sequence of ndarray of int, shape (*spatial,) each
+        Label images `0..d-1`.
+    importances : sequence of ndarray, shape (t, d) each
+
+    Yields
+    ------
+    density : ndarray, shape (t, *spatial)
+        Importance a pixel; its sum is that of the importances.
+    """
+    for labels, values in zip(layers, importances, strict=True):
+        yield (values / np.bincount(labels.ravel()))[:, labels]
+
+
+def mean_and_error(maps: Sequence[Floats] | Iterator[Floats]) -> tuple[Floats, Floats | None]:
+    """Return the mean of some arrays and its standard error; None for a single one.
+
+    Welford's recurrence: no two of the arrays need be there at once.
+
+    Examples
+    --------
+    >>> mean_and_error([np.array([1.0, 5.0]), np.array([3.0, 5.0])])
+    (array([2., 5.]), array([1., 0.]))
+    """
+    n, mean, squares = 0, np.zeros(()), np.zeros(())
+    for n, values in enumerate(maps, start=1):
+        change = values - mean
+        mean = mean + change / n
+        squares = squares + change * (values - mean)
+    return mean, np.sqrt(squares / (n * (n - 1))) if n > 1 else None
+
+
+def sums_over(
+    layers: Sequence[NDArray[Any]], importances: Sequence[Floats], segments: Segments
+) -> Iterator[Floats]:
+    """Yield the sum of each layer's density over other segments, shape (t, d).
+
+    Examples
+    --------
+    >>> layers = [np.array([[0, 0, 1, 1]])]
+    >>> list(sums_over(layers, [np.array([[4.0, 6.0]])], np.array([[0, 1, 1, 1]])))
+    [array([[2., 8.]])]
+    """
+    d = int(segments.max()) + 1
+    for labels, values in zip(layers, importances, strict=True):
+        shares = np.zeros((values.shape[1], d))
+        np.add.at(shares, (labels.ravel(), segments.ravel()), 1.0)
+        yield values @ (shares / shares.sum(axis=1, keepdims=True))

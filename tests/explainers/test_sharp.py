@@ -1,0 +1,373 @@
+"""Sharp: several segmentations, one budget, one map a pixel."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
+
+import limelens as ll
+from limelens.errors import InvalidInputError
+from limelens.explainers.sharp import N_SEGMENTS, half_side, n_segmentations
+from limelens.results.smoothing import smooth_map
+from limelens.testing import Recorder
+
+
+def blobs(*shape):
+    """Return soft blobs in [0, 1]."""
+    width = (3,) * (len(shape) - 1) + (0,)
+    soft = gaussian_filter(np.random.default_rng(0).random(shape), width)
+    return (soft - soft.min()) / np.ptp(soft)
+
+
+IMAGE = blobs(40, 48, 3)
+ROW = np.array([[1.0, 2.0, 8.0, 9.0]])
+WAYS = [ll.LabelImage([[0, 0, 1, 1]]), ll.LabelImage([[0, 1, 1, 2]])]
+
+
+def blob(batch):
+    """Score what is left of a disc, which is no segment of any grid."""
+    rows, columns = np.indices((40, 48))
+    disc = (rows - 15) ** 2 + (columns - 30) ** 2 < 60
+    return np.square((np.asarray(batch, float).mean(axis=-1) * disc).sum(axis=(1, 2)))
+
+
+def by_hand(model, **fields):
+    return ll.Sharp(segmenters=WAYS, fill=ll.Constant(0), **fields).explain(ROW, model)
+
+
+# -- the map ------------------------------------------------------------------------------
+
+
+def test_the_map_is_the_mean_of_the_segmentations_densities():
+    """The third pixel scores 8: 4 a pixel of its half, 4 a pixel of its middle."""
+    found = by_hand(lambda batch: batch[:, 0, 2])
+    np.testing.assert_allclose(found.importances[0], [[0, 2, 4, 2]])
+    spread = np.abs(np.array([0 - 0, 0 - 4, 4 - 4, 4 - 0])) / 2  # of two: half the difference
+    np.testing.assert_allclose(found.standard_errors[0], [spread])
+    np.testing.assert_array_equal(found.details["n_segments"], [2, 3])
+    np.testing.assert_array_equal(found.details["layers"], [[[0, 0, 1, 1]], [[0, 1, 1, 2]]])
+    np.testing.assert_allclose(found.details["layer_importances"][1], [[0, 8, 0]])
+
+
+def test_exact_owen_values_of_every_segmentation_are_what_is_averaged():
+    labels = [ll.Grid(cell=10), ll.Grid(cell=(20, 12)), ll.Grid(cell=16)]
+    sharp = ll.Sharp(segmenters=labels, max_samples=3000).explain(IMAGE, blob)
+    owens = [ll.Owen(segmenter=each, max_samples=3000).explain(IMAGE, blob) for each in labels]
+    assert all(owen.details["exact"] for owen in owens)
+    maps = [
+        (owen.importances[0] / np.bincount(owen.segments.ravel()))[owen.segments] for owen in owens
+    ]
+    np.testing.assert_allclose(sharp.importances[0], np.mean(maps, axis=0), atol=1e-12)
+    errors = np.std(maps, axis=0, ddof=1) / np.sqrt(3)
+    np.testing.assert_allclose(sharp.standard_errors[0], errors, atol=1e-12)
+    np.testing.assert_array_equal(sharp.details["shared"], [0])
+
+
+def test_a_group_never_split_is_spread_evenly_over_its_pixels():
+    """One split of each: halves of 2 + 2 pixels, then pixel 0 against the rest of 3."""
+    found = by_hand(lambda batch: batch[:, 0, 3], max_samples=6)
+    assert found.n_predictions == 6
+    np.testing.assert_allclose(found.details["layer_importances"][0], [[0, 9]])
+    merged = found.details["layer_importances"][1][0]
+    np.testing.assert_allclose(merged.sum(), 9)
+    assert found.details["shared"][0] in (0, 0.5)
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), max_samples=st.integers(10, 140))
+def test_the_map_sums_to_the_change_of_the_score_at_every_budget(seed, max_samples):
+    weights = np.random.default_rng(seed).normal(size=IMAGE.shape)
+
+    def model(batch):
+        total = (batch * weights).sum(axis=(1, 2, 3))
+        return np.stack([np.tanh(total / 40), total**2], axis=1)
+
+    found = ll.Sharp(max_samples=max_samples).explain(IMAGE, model, target=[0, 1], rng=seed)
+    change = found.scores - found.hidden_scores
+    np.testing.assert_allclose(found.importances.sum(axis=(1, 2)), change, atol=1e-9)
+
+
+def test_an_objects_evidence_lies_in_the_object():
+    rows, columns = np.indices((96, 96))
+    disc = (rows - 35) ** 2 + (columns - 60) ** 2 < 250
+    image = np.where(disc, 0.9, 0.25 + 0.1 * np.sin(rows / 5) * np.sin(columns / 7))
+
+    def model(batch):
+        return (np.asarray(batch) * disc).sum(axis=(1, 2))
+
+    found = ll.Sharp().explain(image, model, rng=0)
+    assert found.importances[0][disc].sum() / found.importances[0].sum() > 0.85
+    strongest = np.argsort(-found.heatmap().ravel())[: disc.sum()]
+    assert disc.ravel()[strongest].mean() > 0.85
+
+
+def test_it_is_returned_and_drawn_smooth_and_kept_as_it_is():
+    found = ll.Sharp(max_samples=30).explain(IMAGE, blob, rng=0)
+    np.testing.assert_array_equal(found.heatmap(), smooth_map(found.importances[0]))
+    np.testing.assert_array_equal(found.heatmap(interpolation="nearest"), found.importances[0])
+    drawn, smooth = (np.asarray(found.to_image(**how)) for how in ({}, {"interpolation": "smooth"}))
+    np.testing.assert_array_equal(drawn, smooth)
+
+
+# -- the budget ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("calls", "n"), [(10, 4), (99, 4), (100, 8), (511, 8), (512, 16), (1087, 16), (2048, 32)]
+)
+def test_a_larger_budget_has_more_segmentations(calls, n):
+    assert n_segmentations(calls) == n
+
+
+@pytest.mark.parametrize("max_samples", [10, 64, 65, 128])
+def test_the_budget_holds_and_its_ends_count(max_samples):
+    model = Recorder(blob)
+    found = ll.Sharp(max_samples=max_samples).explain(IMAGE, model, rng=0)
+    n = found.details["n_segmentations"]
+    assert n == n_segmentations(max_samples)
+    assert model.n_images == found.n_predictions == 2 * (max_samples // 2)
+    assert found.details["n_splits"].sum() == (max_samples - 2) // 2
+    assert (found.details["n_splits"] > 0).all()
+    assert len(found.details["layers"]) == len(found.details["layer_importances"]) == n
+
+
+def test_several_targets_cost_the_calls_of_one():
+    def model(batch):
+        return np.stack([blob(batch), batch[:, :9, :9].sum(axis=(1, 2, 3))] * 2, axis=1)
+
+    one = ll.Sharp(max_samples=64).explain(IMAGE, model, target=0, rng=0)
+    four = ll.Sharp(max_samples=64).explain(IMAGE, model, target=[0, 1, 2, 3], rng=0)
+    assert one.n_predictions == four.n_predictions == 64
+    np.testing.assert_array_equal(four.importances[0], four.importances[2])
+    assert four.details["shared"].shape == (4,)
+
+
+def test_a_larger_budget_costs_only_what_is_new():
+    first = ll.Sharp(max_samples=128).explain(IMAGE, blob, rng=3)
+    fresh = ll.Sharp(max_samples=200).explain(IMAGE, blob, rng=3)
+    more = ll.Sharp(max_samples=200).explain(IMAGE, blob, rng=3, reuse=first)
+    np.testing.assert_array_equal(more.importances, fresh.importances)
+    assert more.n_predictions == 200 - 128
+
+
+def test_rows_of_another_seed_are_no_rows_of_this_one():
+    first = ll.Sharp(max_samples=64).explain(IMAGE, blob, rng=0)
+    fresh = ll.Sharp(max_samples=64).explain(IMAGE, blob, rng=1)
+    other = ll.Sharp(max_samples=64).explain(IMAGE, blob, rng=1, reuse=first)
+    assert other.n_predictions == 62  # the ends are the same
+    np.testing.assert_array_equal(other.importances, fresh.importances)
+    assert (fresh.importances != first.importances).any()
+
+
+def test_segmentations_are_displaced_at_random_from_coarse_to_fine():
+    found = ll.Sharp().explain(IMAGE, blob, rng=0)
+    sizes = found.details["n_segments"]
+    assert len(sizes) == len(N_SEGMENTS) == 8
+    assert sizes[:2].max() < sizes[-2:].min()
+    layers = found.details["layers"]
+    assert len({labels.tobytes() for labels in layers}) == 8
+    again = ll.Sharp().explain(IMAGE, blob, rng=0)
+    np.testing.assert_array_equal(again.details["layers"], layers)
+
+
+@pytest.mark.parametrize(
+    ("spatial", "side"), [((224, 224), 112), ((2000, 1000), 256), ((8, 12), 12), ((1, 1), 2)]
+)
+def test_it_segments_at_half_the_size(spatial, side):
+    assert half_side(spatial) == side
+
+
+# -- images and models --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis"),
+    [((40, 48), None), ((3, 40, 48), 0), ((40, 48, 7), -1), ((6, 12, 14), None)],
+)
+def test_every_layout_sums_up(shape, axis):
+    image = np.random.default_rng(1).random(shape)
+
+    def model(batch):
+        return (batch.reshape(len(batch), -1) ** 2).sum(axis=1)
+
+    found = ll.Sharp(max_samples=40).explain(image, model, channel_axis=axis, rng=0)
+    change = found.scores[0] - found.hidden_scores[0]
+    np.testing.assert_allclose(found.importances.sum(), change, atol=1e-9)
+
+
+def test_channels_first_and_last_have_the_same_map():
+    last = ll.Sharp(max_samples=40).explain(IMAGE, blob, rng=0)
+    first = ll.Sharp(max_samples=40).explain(
+        np.moveaxis(IMAGE, -1, 0),
+        lambda batch: blob(np.moveaxis(batch, 1, -1)),
+        channel_axis=0,
+        rng=0,
+    )
+    np.testing.assert_allclose(first.importances, last.importances, atol=1e-12)
+
+
+def test_what_the_model_sees_is_the_image_or_the_fill_pixel_by_pixel():
+    model = Recorder(blob, keep=True)
+    ll.Sharp(max_samples=40, fill=ll.Constant(-1)).explain(IMAGE, model, rng=0)
+    shown = np.concatenate(model.batches)
+    kept = (shown == IMAGE).all(axis=-1)
+    hidden = (shown == -1).all(axis=-1)
+    assert (kept ^ hidden).all()
+    assert len(np.unique(kept.reshape(len(kept), -1), axis=0)) == len(kept) == 40
+
+
+def test_several_backgrounds_are_averaged():
+    backgrounds = ll.Backgrounds(np.stack([np.zeros_like(IMAGE), np.full_like(IMAGE, 1.0)]))
+    grids = [ll.Grid(4), ll.Grid(6)]
+
+    def linear(batch):
+        return batch[:, :20].sum(axis=(1, 2, 3))
+
+    both = ll.Sharp(segmenters=grids, fill=backgrounds).explain(IMAGE, linear)
+    mean = ll.Sharp(segmenters=grids, fill=ll.Constant(0.5)).explain(IMAGE, linear)
+    np.testing.assert_allclose(both.importances, mean.importances, atol=1e-9)
+    assert both.n_predictions == 2 * mean.n_predictions - 1
+
+
+def test_a_callable_target_is_explained():
+    def model(batch):
+        return np.stack([blob(batch), 2 * blob(batch)], axis=1)
+
+    found = ll.Sharp(max_samples=40).explain(IMAGE, model, target=ll.margin(1, 0), rng=0)
+    plain = ll.Sharp(max_samples=40).explain(IMAGE, blob, rng=0)
+    np.testing.assert_allclose(found.importances, plain.importances, atol=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(1, 9), (2, 2), (3, 200), (5, 5, 1), (2, 3, 4)])
+def test_tiny_and_thin_images_are_explained(shape):
+    image = np.random.default_rng(4).random(shape)
+
+    def model(batch):
+        return batch.reshape(len(batch), -1)[:, 0]
+
+    axis = -1 if shape[-1] == 1 else None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = ll.Sharp(max_samples=40).explain(image, model, channel_axis=axis, rng=0)
+    change = found.scores[0] - found.hidden_scores[0]
+    np.testing.assert_allclose(found.importances.sum(), change, atol=1e-9)
+
+
+# -- error bars ---------------------------------------------------------------------------
+
+
+def test_one_segmentation_has_no_error_bars():
+    found = ll.Sharp(segmenters=[ll.Grid(9)]).explain(IMAGE, blob)
+    assert found.standard_errors is None
+    assert found.reliability is None
+
+
+def test_evidence_in_a_region_has_its_own_error_bar():
+    """In the left half one segmentation has 0 of 8, the other one 4."""
+    found = by_hand(lambda batch: batch[:, 0, 2])
+    halves = found.by_segment([[0, 0, 1, 1]])
+    np.testing.assert_allclose(halves.importances, [[2, 6]])
+    np.testing.assert_allclose(halves.standard_errors, [[2, 2]])
+
+
+def test_the_region_of_everything_is_known_exactly():
+    found = ll.Sharp(max_samples=64).explain(IMAGE, blob, rng=0)
+    labels = np.zeros((40, 48), int)
+    labels[0, 0] = 1
+    summed = found.by_segment(labels)
+    total = found.scores[0] - found.hidden_scores[0]
+    assert summed.importances.sum() == pytest.approx(total)
+    assert summed.standard_errors[0, 0] == pytest.approx(summed.standard_errors[0, 1])
+
+
+def test_region_errors_are_those_of_the_target_that_is_left():
+    def model(batch):
+        return np.stack([blob(batch), batch[:, :9, :9].sum(axis=(1, 2, 3))], axis=1)
+
+    both = ll.Sharp(max_samples=64).explain(IMAGE, model, target=[0, 1], rng=0)
+    labels = (np.indices((40, 48)) // 20 * np.array([3, 1])[:, np.newaxis, np.newaxis]).sum(axis=0)
+    expected = both.by_segment(labels).standard_errors[1]
+    np.testing.assert_array_equal(
+        both.for_target(1).by_segment(labels).standard_errors[0], expected
+    )
+
+
+def test_error_bars_cover_what_further_segmentations_would_say():
+    """Evidence in four regions, against the mean of 24 draws: Student's t of 7 degrees."""
+    rng = np.random.default_rng(2)
+    weights = gaussian_filter(rng.normal(size=(40, 48)), 3)
+
+    def model(batch):
+        return np.tanh((batch.mean(axis=-1) * weights).sum(axis=(1, 2)) / 20)
+
+    labels = (np.indices((40, 48)) // [[[20]], [[24]]] * [[[2]], [[1]]]).sum(axis=0)
+    sharp = ll.Sharp(max_samples=100)
+    draws = [sharp.explain(IMAGE, model, rng=seed).by_segment(labels) for seed in range(24)]
+    truth = np.mean([each.importances for each in draws], axis=0)
+    inside = [np.abs(each.importances - truth) < 2.365 * each.standard_errors for each in draws]
+    assert 0.88 < np.mean(inside) <= 0.99
+
+
+# -- settings -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"max_samples": 9}, "`max_samples` must be an integer >= 10; got 9"),
+        ({"max_samples": 64.0}, "`max_samples` must be an integer"),
+        ({"segmenters": WAYS, "max_samples": 5}, "`max_samples` must be an integer >= 6; got 5"),
+        ({"segmenters": []}, r"a sequence of callables .* segmenters=\[Slic\(30\), Slic\(60\)\]"),
+        ({"segmenters": ll.Slic()}, "`segmenters` must be a sequence of callables"),
+        ({"segmenters": [ll.Slic]}, r"segmenters=Slic\(\)"),
+        ({"segmenters": [3]}, "`segmenters` must be a callable"),
+        ({"fill": 0}, "`fill` must be a callable"),
+    ],
+)
+def test_settings_are_checked_at_once(settings, words):
+    with pytest.raises(InvalidInputError, match=words):
+        ll.Sharp(**settings)
+
+
+def test_a_fill_of_segments_is_refused_as_by_every_method_without_them():
+    with pytest.raises(InvalidInputError, match="must do without segments"):
+        ll.Sharp(fill=ll.SegmentMean()).explain(IMAGE, blob)
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (np.zeros((40, 48), int), "at least two segments"),
+        (np.zeros((4, 4), int), "spatial shape"),
+        (np.zeros((40, 48)), "integer labels"),
+    ],
+)
+def test_bad_segments_are_refused_before_the_model_is_asked(labels, words):
+    model = Recorder(blob)
+    with pytest.raises(InvalidInputError, match=words):
+        ll.Sharp(segmenters=[ll.Grid(4), lambda image: labels]).explain(IMAGE, model)
+    assert model.n_images == 0
+
+
+def test_an_image_that_slic_cannot_divide_says_what_can(monkeypatch):
+    monkeypatch.setattr(ll.Slic, "divide", lambda self, view: np.zeros(view.spatial, int))
+    with pytest.raises(InvalidInputError, match=r"segmenters=\[Grid\(30\), Grid\(60\)"):
+        ll.Sharp().explain(IMAGE, blob)
+    advised = ll.Sharp(segmenters=[ll.Grid(30), ll.Grid(60), ll.Grid(100)]).explain(IMAGE, blob)
+    assert advised.details["n_segmentations"] == 3
+
+
+def test_noise_is_divided_like_a_picture():
+    """SLIC at its usual compactness leaves a single segment of it."""
+    noise = np.random.default_rng(0).random((40, 48, 3))
+    assert n_superpixels(noise) < 5
+    found = ll.Sharp().explain(noise, blob, rng=0)
+    asked = np.array(N_SEGMENTS)
+    assert (found.details["n_segments"] >= asked / 2).all()
+
+
+def n_superpixels(image):
+    return len(np.unique(ll.Slic(50, sigma=0.5)(image)))

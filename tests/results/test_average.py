@@ -1,0 +1,145 @@
+"""The mean of several maps of one image."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import limelens as ll
+from limelens.errors import InvalidInputError
+
+IMAGE = np.random.default_rng(0).random((12, 12))
+
+
+def model(batch):
+    first = batch[:, :6].sum(axis=(1, 2))
+    return np.stack([first, batch[:, 3, 3] ** 2], axis=1)
+
+
+def explain(explainer, **settings):
+    return explainer.explain(IMAGE, model, **({"target": [0, 1], "rng": 0} | settings))
+
+
+def owens(*sizes):
+    return [explain(ll.Owen(segmenter=ll.Grid(n), fill=ll.Constant(0))) for n in sizes]
+
+
+def test_with_the_same_segments_it_is_a_mean_a_segment():
+    limes = [explain(ll.Lime(segmenter=ll.Grid(9), n_samples=50), rng=seed) for seed in range(3)]
+    found = ll.average(limes)
+    values = np.stack([each.importances for each in limes])
+    np.testing.assert_allclose(found.importances, values.mean(axis=0))
+    np.testing.assert_allclose(
+        found.standard_errors, values.std(axis=0, ddof=1) / np.sqrt(3), atol=1e-12
+    )
+    np.testing.assert_array_equal(found.segments, limes[0].segments)
+    assert found.n_predictions == sum(each.n_predictions for each in limes)
+    assert found.reliability.shape == (2,)
+    assert len(found.top_segments(1)) == 1
+
+
+def test_with_other_segments_it_is_a_mean_density_a_pixel():
+    four, nine = owens(4, 9)
+    found = ll.average([four, nine])
+    maps = np.stack(
+        [four.importances[:, four.segments] / 36, nine.importances[:, nine.segments] / 16]
+    )
+    np.testing.assert_allclose(found.importances, maps.mean(axis=0))
+    np.testing.assert_allclose(found.standard_errors, np.abs(maps[0] - maps[1]) / 2, atol=1e-12)
+    assert found.segments is None
+    np.testing.assert_allclose(
+        found.importances.sum(axis=(1, 2)), four.scores - four.hidden_scores, atol=1e-9
+    )
+
+
+def test_a_mean_over_segmentations_is_drawn_smooth_and_knows_its_regions():
+    four, nine = owens(4, 9)
+    found = ll.average([four, nine])
+    assert (found.heatmap() != found.importances[0]).any()
+    top = (np.indices((12, 12))[0] >= 6).astype(int)
+    # rows 0 to 5: two of four cells, three and three halves of nine
+    one = np.array([four.importances[:, cells].sum(axis=1) for cells in ([0, 1], [2, 3])]).T
+    thirds = nine.importances.reshape(2, 3, 3).sum(axis=2)
+    other = np.stack([thirds[:, 0] + thirds[:, 1] / 2, thirds[:, 1] / 2 + thirds[:, 2]], axis=1)
+    halves = found.by_segment(top)
+    np.testing.assert_allclose(halves.importances, (one + other) / 2)
+    np.testing.assert_allclose(halves.standard_errors, np.abs(one - other) / 2, atol=1e-12)
+
+
+def test_maps_a_pixel_are_averaged_as_they_are():
+    windows = [explain(ll.Occlusion(window=size, stride=2)) for size in (2, 4)]
+    found = ll.average(windows)
+    np.testing.assert_allclose(
+        found.importances, (windows[0].importances + windows[1].importances) / 2
+    )
+    np.testing.assert_array_equal(found.heatmap(), found.importances[0])
+
+
+def test_an_average_of_sharp_maps_is_drawn_smooth_as_they_are():
+    sharp = [explain(ll.Sharp(max_samples=20), rng=seed) for seed in (0, 1)]
+    found = ll.average(sharp)
+    assert found.details["interpolation"] == "smooth"
+    np.testing.assert_allclose(
+        found.importances.sum(axis=(1, 2)), sharp[0].importances.sum(axis=(1, 2)), atol=1e-9
+    )
+
+
+def test_one_explanation_averages_to_itself_without_error_bars():
+    (four,) = owens(4)
+    found = ll.average([four])
+    np.testing.assert_array_equal(found.importances, four.importances)
+    assert found.standard_errors is None
+    assert found.reliability is None
+
+
+def test_it_is_an_explanation_like_any_other(tmp_path):
+    found = ll.average(owens(4, 9))
+    assert repr(found).startswith("<Explanation by average: '0'")
+    found.save(tmp_path / "mean.npz")
+    back = ll.Explanation.load(tmp_path / "mean.npz")
+    np.testing.assert_array_equal(back.heatmap(1), found.heatmap(1))
+    np.testing.assert_allclose(
+        back.for_target(1).by_segment(owens(4)[0].segments).standard_errors,
+        found.by_segment(owens(4)[0].segments).standard_errors[1:],
+    )
+    found.to_image()
+
+
+def test_methods_that_hide_nothing_leave_the_hidden_score_unknown():
+    class WithGradient:
+        def __call__(self, batch):
+            return batch.sum(axis=(1, 2))[:, np.newaxis]
+
+        def gradient(self, batch, target):
+            return np.ones(batch.shape)
+
+    cases = [ll.IntegratedGradients(n_steps=n).explain(IMAGE, WithGradient()) for n in (3, 5)]
+    assert np.isfinite(ll.average(cases).importances).all()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda one: one, r"must be a list of Explanation; .*Use average\(\[one, other\]\)"),
+        (lambda one: [], "at least one; got none"),
+        (lambda one: [one, 3], "must hold Explanation objects, at least one; got 3"),
+        (lambda one: [one, replace(one, image=IMAGE + 1)], "of one image; number 1 has another"),
+        (lambda one: [one, replace(one, image=IMAGE.astype(np.float32))], "of one image"),
+        (lambda one: [one, one.for_target(1)], "of one targets; number 1"),
+        (lambda one: [one, replace(one, target_names=("a", "b"))], "of one target_names"),
+        (lambda one: [one, replace(one, scores=np.ones(3), hidden_scores=np.ones(3))],
+         "same number of scores; number 1 has 3, the first 2"),
+        (lambda one: [one, explain(ll.Occlusion(window=4, stride=2))],
+         r"all per segment or all per pixel; .*by_segment\(labels\)"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_averaged_is_named(make, words):
+    (one,) = owens(4)
+    with pytest.raises(InvalidInputError, match=words):
+        ll.average(make(one))
+
+
+def test_the_advice_to_sum_maps_over_segments_works():
+    (one,) = owens(4)
+    other = explain(ll.Occlusion(window=4, stride=2)).by_segment(one.segments)
+    assert ll.average([one, other]).importances.shape == (2, 4)
