@@ -120,8 +120,12 @@ def cases():
 def test_the_numbers_are_those_recorded(name, image, seed):
     with np.load(RECORD) as record:
         wanted = record[f"{name}/{image}/{seed}"]
-    # One processor's matrix products may differ from another's in the last digits.
-    np.testing.assert_allclose(numbers(explain(name, image, seed)), wanted, rtol=1e-8, atol=1e-11)
+    explanation = explain(name, image, seed)
+    found, n_exact = numbers(explanation), explanation.importances.size + 2
+    # One processor's matrix products differ from another's in the last digits, which the
+    # standard errors of a process enlarge.
+    np.testing.assert_allclose(found[:n_exact], wanted[:n_exact], rtol=1e-8, atol=1e-11)
+    np.testing.assert_allclose(found[n_exact:], wanted[n_exact:], rtol=1e-4, atol=1e-8)
 
 
 def test_a_file_of_version_1_loads():

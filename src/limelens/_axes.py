@@ -63,3 +63,16 @@ def channels_back(array: NDArray[Any], ndim: int, channel_axis: int | None) -> N
     if channel_axis is None:
         return array[..., 0]
     return np.moveaxis(array, -1, channel_axis - ndim)
+
+
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """View an array so that a caller's function cannot change it.
+
+    Examples
+    --------
+    >>> read_only(np.zeros(2)).flags.writeable
+    False
+    """
+    view = array.view()
+    view.flags.writeable = False
+    return view

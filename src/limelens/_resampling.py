@@ -1,5 +1,6 @@
-"""Means of blocks of pixels, and linear interpolation between coarse cells."""
+"""Sums of blocks of pixels, and linear interpolation between coarse cells."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -36,31 +37,71 @@ def enlarging_factor(
            [0.25, 0.75],
            [0.  , 1.  ]])
     """
-    place = np.clip((np.arange(size) + 0.5) * n_cells / size - 0.5, 0, n_cells - 1)
-    cell = np.minimum(place.astype(np.intp), max(n_cells - 2, 0))
-    factor = np.zeros((size, n_cells), dtype)
-    factor[np.arange(size), cell] = 1 - (place - cell)
+    return linear_weights((np.arange(size) + 0.5) * n_cells / size - 0.5, n_cells, dtype)
+
+
+def linear_weights(
+    places: Floats, n_cells: int, dtype: np.dtype[Any] | type = np.float64
+) -> NDArray[np.floating[Any]]:
+    """Return the matrix that interpolates linearly between cells, read at places among them.
+
+    Parameters
+    ----------
+    places : ndarray, shape (n,)
+        Where values are wanted. Cell j stands at j; beyond the outer cells their value continues.
+    n_cells : int
+    dtype : dtype, optional
+
+    Returns
+    -------
+    ndarray, shape (n, n_cells)
+
+    Examples
+    --------
+    >>> linear_weights(np.array([-0.5, 0.0, 1.75]), 3)
+    array([[1.  , 0.  , 0.  ],
+           [1.  , 0.  , 0.  ],
+           [0.  , 0.25, 0.75]])
+    """
+    places = np.clip(places, 0, n_cells - 1)
+    cell = np.minimum(places.astype(np.intp), max(n_cells - 2, 0))
+    rows = np.arange(len(places))
+    weights = np.zeros((len(places), n_cells), dtype)
+    weights[rows, cell] = 1 - (places - cell)
     if n_cells > 1:
-        factor[np.arange(size), cell + 1] = place - cell
-    return factor
+        weights[rows, cell + 1] = places - cell
+    return weights
 
 
-def _block_starts(side: int, reduced: int) -> NDArray[np.intp]:
-    """Return where each of `reduced` blocks begins; their lengths differ by at most one."""
-    return np.arange(reduced) * side // reduced
+def block_starts(side: int, blocks: int) -> NDArray[np.intp]:
+    """Return where each of so many blocks begins; their lengths differ by at most one.
+
+    Examples
+    --------
+    >>> block_starts(10, 4)
+    array([0, 2, 5, 7])
+    """
+    return np.arange(blocks) * side // blocks
 
 
-def _block_means(levels: NDArray[np.uint16], reduced: tuple[int, ...]) -> Floats:
-    """Average over blocks; sums of integers, so the order of summation leaves no trace."""
-    sums: NDArray[Any] = levels
-    counts = np.ones(1)
-    for axis in reversed(range(len(reduced))):  # last first: half the time on row-major images
-        side, blocks = levels.shape[axis], reduced[axis]
-        if side == blocks:
-            continue
-        starts = _block_starts(side, blocks)
-        dtype = np.uint32 if sums is levels else np.int64
-        sums = np.add.reduceat(sums, starts, axis=axis, dtype=dtype)
-        lengths = np.diff(starts, append=side)
-        counts = counts * lengths.reshape((-1,) + (1,) * (levels.ndim - 1 - axis))
-    return sums / counts
+def block_sums(values: NDArray[Any], starts: Sequence[NDArray[np.intp]]) -> NDArray[Any]:
+    """Add up blocks along the first axes; integers that fit 16 bits never overflow.
+
+    Parameters
+    ----------
+    values : ndarray
+    starts : sequence of ndarray of int
+        Where the blocks of each of the first axes begin.
+
+    Examples
+    --------
+    >>> block_sums(np.array([[1, 2, 3], [4, 5, 6]]), [np.array([0]), np.array([0, 2])])
+    array([[ 5, 16]])
+    """
+    wider = {"uint16": np.uint32, "uint32": np.int64}
+    # The last axis first: on row-major arrays this takes half the time.
+    for axis in reversed(range(len(starts))):
+        if len(starts[axis]) < values.shape[axis]:
+            dtype = wider.get(values.dtype.name, values.dtype)
+            values = np.add.reduceat(values, starts[axis], axis=axis, dtype=dtype)
+    return values

@@ -5,8 +5,9 @@ from numpy.typing import NDArray
 
 from limelens._typing import Floats
 
-# Relative to what they are compared with, these are rounding noise.
-_CONSTANT = 1e-12
+STILL = 1e-12
+"""Values that differ by less than this share of the largest differ by rounding alone."""
+
 
 _NORMAL_95 = 1.959963984540054
 
@@ -88,19 +89,23 @@ def split_half_reliability(first: Floats, second: Floats) -> Floats:
     return np.where(constant, np.nan, np.sqrt(2.0 * r / (1.0 + r)))
 
 
-def is_constant(values: Floats, *others: Floats) -> NDArray[np.bool_]:
-    """Return which targets are constant up to rounding, shape (t,).
+def is_still(values: Floats, *others: Floats) -> NDArray[np.bool_]:
+    """Return which targets never change but for rounding, shape (t,).
 
-    `others` are values, shape (t,) each, as large as which the rounding may be.
+    Parameters
+    ----------
+    values : ndarray, shape (n, t)
+    *others : ndarray, shape (t,)
+        Further values of the same targets; rounding is judged relative to the largest of all.
 
     Examples
     --------
     >>> values = np.array([[1e-15, 1.0], [0.0, 2.0]])
-    >>> is_constant(values), is_constant(values, np.array([0.5, 0.5]))
+    >>> is_still(values), is_still(values, np.array([0.5, 0.5]))
     (array([False, False]), array([ True, False]))
     """
     largest = np.abs(np.stack([np.abs(values).max(axis=0), *others])).max(axis=0)
-    return np.ptp(values, axis=0) <= _CONSTANT * largest
+    return np.ptp(values, axis=0) <= STILL * largest
 
 
 def student(degrees_of_freedom: int) -> float:
@@ -140,10 +145,12 @@ def weighted_r2(values: Floats, predictions: Floats, weights: Floats) -> Floats:
     array([0.5])
     """
     mean = weights @ values / weights.sum()
-    return _explained(weights @ np.square(values - predictions), weights @ (values - mean) ** 2)
+    return share_explained(
+        weights @ np.square(values - predictions), weights @ (values - mean) ** 2
+    )
 
 
-def _explained(errors: Floats, totals: Floats) -> Floats:
+def share_explained(errors: Floats, totals: Floats) -> Floats:
     """Return ``1 - errors / totals``, NaN where the total is zero."""
     varies = totals > 0
     with np.errstate(over="ignore"):  # minus infinity says it

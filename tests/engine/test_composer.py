@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from limelens import Constant, Grid, Lime, Noise, Occlusion
-from limelens.engine.composer import prepare_once
+from limelens.engine.composer import prepared, unprepared
+from limelens.engine.model import as_model
 from limelens.engine.query import Query
 from limelens.errors import InvalidInputError, LimelensWarning, PredictionError
 from limelens.masking.blocks import border_positions
@@ -74,6 +75,11 @@ def rows(n=40):
     return np.random.default_rng(2).random((n, 4)) < 0.5
 
 
+def composer_of(model, image, backgrounds, segments, channel_axis):
+    model = as_model(model)
+    return prepared(unprepared(model, image, backgrounds, segments, channel_axis), model)
+
+
 def test_scores_are_those_without_preparation():
     model = Model()
     np.testing.assert_allclose(
@@ -117,7 +123,7 @@ def test_methods_without_segments_ask_predict_fn_itself():
 def test_a_model_without_both_attributes_is_asked_itself():
     half = changed(Model(), "predict_prepared", None)
     backgrounds = IMAGE[np.newaxis] // 2
-    assert prepare_once(half, IMAGE, backgrounds, SEGMENTS, 2) is None
+    assert composer_of(half, IMAGE, backgrounds, SEGMENTS, 2).asked == "predict_fn"
 
 
 @pytest.mark.parametrize("prepare", [
@@ -206,8 +212,8 @@ def test_channels_are_found_where_an_image_is_as_high_as_it_has_channels():
         model = changed(
             Model(), "prepare", lambda batch, axis=axis: np.moveaxis(batch, -1, 1 + axis)
         )
-        prepared = prepare_once(model, image, image[np.newaxis] // 2, segments, 2)
-        assert prepared.channel_axis == axis
+        composer = composer_of(model, image, image[np.newaxis] // 2, segments, 2)
+        assert composer.channel_axis == axis
 
 
 def test_batches_are_bounded_by_the_bytes_of_the_prepared_image():
@@ -484,7 +490,7 @@ def test_what_moves_pixels_is_refused_on_any_grid(move, cells):
     image[:], background = 200, np.full((1, *image.shape), 117, np.uint8)
     model = changed(Model(), "prepare", lambda batch: MOVES[move](batch) / 255.0)
     with pytest.raises(InvalidInputError, match="prepare` must act on each pixel"):
-        prepare_once(model, image, background, segments, 2)
+        composer_of(model, image, background, segments, 2)
 
 
 def test_two_ways_to_a_score_must_agree():
@@ -511,6 +517,6 @@ def test_prepared_pixels_may_be_nan_but_must_be_numbers():
 
     model = changed(Model(), "prepare", logarithm)
     background = np.full((1, *IMAGE.shape), 117, np.uint8)
-    assert np.isnan(prepare_once(model, IMAGE, background, SEGMENTS, 2).image).any()
+    assert np.isnan(composer_of(model, IMAGE, background, SEGMENTS, 2).image).any()
     with pytest.raises(InvalidInputError, match="must return numbers; got an array of object"):
         query(changed(Model(), "prepare", lambda batch: batch.astype(object)))

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
+from scipy.stats import rankdata
 
 import limelens as ll
 from limelens._statistics import predicted_correlation, split_half_reliability
 from limelens.errors import InvalidInputError
 from limelens.results import Explanation, Samples
-from limelens.results.stability import StabilityReport, _complements, _correlation, _fit, _ranks
+from limelens.results.stability import StabilityReport, _complements, _correlation, _fit
 
 
 def test_it_is_the_share_of_variance_that_is_not_noise_under_a_root():
@@ -149,8 +150,13 @@ def test_the_expected_correlation_is_that_of_two_runs():
             maps.append(_fit(samples.coalitions, samples.scores[:, 0]))
             if not other:
                 reports.append(explanation.stability_report(n_splits=5, rng=0).correlation)
-        pairs.append(_correlation(*map(_ranks, maps)))
+        pairs.append(_correlation(*map(rankdata, maps)))
     assert np.mean(reports) == pytest.approx(np.mean(pairs), abs=0.08)
+
+
+def test_equal_importances_share_their_rank():
+    # Spearman's correlation of [0, 0, 5] and [0, 4, 0]; by position the ties would agree.
+    assert _correlation(rankdata([0, 0, 5]), rankdata([0, 4, 0])) == pytest.approx(-0.5)
 
 
 def test_complements_stay_together():

@@ -155,12 +155,30 @@ def test_equal_explanations_are_equal_bytes(make, tmp_path):
         assert {member.date_time[0] for member in archive.infolist()} == {1980}
 
 
+def test_what_version_1_said_of_callable_targets_becomes_fields(make, file, monkeypatch):
+    samples = Samples(
+        keys=np.zeros((1, 1), np.uint8),
+        scores=np.ones((1, 1)),
+        n_segments=4,
+        fingerprint="a.values",
+    )
+    record = dict(vars(make(samples=samples)))
+    del record["targets_are_columns"]
+    record["samples"] = {k: v for k, v in vars(samples).items() if k != "reduced"}
+    record["details"] = {"callable_target": True, "other": 3}
+    monkeypatch.setattr("limelens.results.storage.VERSION", 1)
+    write_record(file, record)
+    loaded = Explanation.load(file)
+    assert (loaded.targets_are_columns, loaded.details) == (False, {"other": 3})
+    assert (loaded.samples.reduced, loaded.samples.fingerprint) == (True, "a")
+
+
 def test_numpy_opens_the_file_without_pickle(make, file):
     make().save(file)
     with np.load(file, allow_pickle=False) as archive:
         np.testing.assert_array_equal(archive["importances"], make().importances)
         header = json.loads(archive["header"].tobytes())
-    assert (header["format"], header["version"]) == ("limelens.explanation", 1)
+    assert (header["format"], header["version"]) == ("limelens.explanation", 2)
     assert header["fields"]["n_predictions"] == 0
 
 
@@ -213,7 +231,7 @@ def with_header(content, **changes):
         (foreign_npz(), "it has no header"),
         (pickled_npz(), "damaged or cut short.*allow_pickle=False"),
         (with_header({}, format="other"), "its header is of another format"),
-        (with_header({}, version=2), "format version 2, this limelens reads up to 1: update it"),
+        (with_header({}, version=3), "format version 3, this limelens reads up to 2: update it"),
         (with_header({}, version=None), "damaged or cut short"),
         (with_header(3), "damaged or cut short"),
         (with_header({"a": {"unknown tag": 1}}), "damaged or cut short"),

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-import limelens as ll
 from limelens.errors import InvalidInputError, PredictionError
 from limelens.targets.columns import Top, find_target
 from limelens.targets.of_scores import log_odds, margin
@@ -115,24 +114,3 @@ def test_log_odds_refuses_logits():
 def test_top_needs_a_positive_count(k):
     with pytest.raises(InvalidInputError, match="`k` must be an integer >= 1"):
         Top(k)
-
-
-def test_a_callable_that_works_in_place_changes_nothing_else():
-    def softmax(scores):
-        scores -= scores.max(axis=1, keepdims=True)
-        np.exp(scores, out=scores)
-        scores /= scores.sum(axis=1, keepdims=True)
-        return scores[:, 0]
-
-    weights = np.random.default_rng(0).normal(size=(8, 2))
-    settings = {"segmenter": ll.Grid(cell=(1, 1)), "fill": ll.Constant(0)}
-    for explainer in (ll.Ablation(**settings), ll.PermutationShapley(**settings)):
-        runs = [
-            explainer.explain(
-                np.ones((1, 8)), lambda batch: batch[:, 0] @ weights, target=target, rng=0
-            )
-            for target in (softmax, lambda scores: softmax(scores.copy()))
-        ]
-        for name in ("importances", "scores", "hidden_scores", "target_values"):
-            np.testing.assert_array_equal(getattr(runs[0], name), getattr(runs[1], name))
-        np.testing.assert_array_equal(runs[0].samples.scores, runs[1].samples.scores)

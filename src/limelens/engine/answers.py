@@ -169,7 +169,7 @@ def check_class_names(class_names: ClassNames, n_columns: int) -> dict[int, str]
     return {column: str(name) for column, name in enumerate(class_names)}
 
 
-def check_reuse(reuse: Any, fingerprint: str, suffix: str) -> Any:
+def check_reuse(reuse: Any, fingerprint: str) -> Any:
     """Return the samples of an earlier explanation, if they are of the same query.
 
     Parameters
@@ -177,8 +177,6 @@ def check_reuse(reuse: Any, fingerprint: str, suffix: str) -> Any:
     reuse : Explanation, Samples or None
     fingerprint : str
         Digests of image, segments and backgrounds, joined by dots.
-    suffix : str
-        What samples of reduced scores append to their fingerprint.
     """
     samples = getattr(reuse, "samples", reuse)
     if samples is None:
@@ -189,7 +187,7 @@ def check_reuse(reuse: Any, fingerprint: str, suffix: str) -> Any:
     if not hasattr(samples, "fingerprint"):
         msg = f"`reuse` must be an Explanation or its samples; got {describe(reuse)}."
         raise InvalidInputError(msg)
-    theirs = samples.fingerprint.removesuffix(suffix).split(".")
+    theirs = samples.fingerprint.split(".")
     names = ("image", "segmentation or kind of masks", "background")
     for name, ours, other in zip(names, fingerprint.split("."), theirs, strict=True):
         if ours != other:

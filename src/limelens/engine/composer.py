@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from limelens._axes import spatial_shape
 from limelens._checks.values import describe
 from limelens._typing import Background, Coalitions, Image, PredictFn, Segments
+from limelens.engine.model import Model
 from limelens.errors import InvalidInputError, add_note
 from limelens.masking.compose import coalition_composer
-from limelens.masking.device_table import DeviceTable, device_table
+from limelens.masking.device_table import device_table
 from limelens.masking.devices import copy_of, is_device_array, namespace_of, to_numpy
 
 BATCH_BYTES = 16 * 2**20
@@ -27,79 +28,98 @@ DEVICE_BATCH_BYTES = 2**30
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class PreparedImage:
-    """One image and its backgrounds in the space of the model's `predict_prepared`.
+class Composer:
+    """One image and its backgrounds in the space in which the model is asked.
+
+    A model without `prepare` is asked in the image's own space: there the preparation is the
+    identity, and nothing else differs.
 
     Attributes
     ----------
     image : array, shape (*prepared.shape,)
         Of NumPy or of any library of the Array API, on any device.
     backgrounds : array, shape (m, *prepared.shape)
-    segments : ndarray of intp
+    segments : ndarray of intp or None
+        None for methods that compose their batches themselves.
     channel_axis : int or None
         Where the prepared image has its channels.
-    predict_prepared : callable
-        The model's.
+    predict : callable
+        What scores such a batch: the model itself, or its `predict_prepared`.
+    asked : str
+        How messages call it.
     image_bytes : int
-        What one prepared image takes, wherever it lies.
-    tables : dict of int to DeviceTable
-        Composers on a device by background, kept once made.
+        What one image takes, wherever it lies.
     """
 
     image: Any
     backgrounds: Any
-    segments: Segments
+    segments: Segments | None
     channel_axis: int | None
-    predict_prepared: PredictFn
+    predict: PredictFn
+    asked: str
     image_bytes: int
-    tables: dict[int, DeviceTable] = field(default_factory=dict)
+    _ways: dict[int, Callable[[Coalitions], Any]] = field(default_factory=dict)
 
     @property
     def on_host(self) -> bool:
         """Whether batches are composed by NumPy, in the host's memory."""
         return isinstance(self.image, np.ndarray)
 
-    def composer(self, background: int, n_rows: int) -> Callable[[Coalitions], Any]:
-        """Return the function from coalitions `(b, d)` to a fresh prepared batch."""
-        arrays = (self.image, self.backgrounds[background, ...], self.segments, self.channel_axis)
+    @property
+    def most_images(self) -> int:
+        """How many images a batch may hold for their bytes, at least one."""
+        most = BATCH_BYTES if self.on_host else DEVICE_BATCH_BYTES
+        return max(1, most // max(1, self.image_bytes))
+
+    def batch(self, coalitions: Coalitions, background: int, n_rows: int) -> Any:
+        """Return a fresh batch; `n_rows` expected in all decides how it is made, not what it is."""
+        if background not in self._ways:
+            self._ways[background] = self._way(background, n_rows)
+        return self._ways[background](coalitions)
+
+    def try_out(self, coalitions: Coalitions) -> Any:
+        """Return a batch over the first background, as if no others were to come."""
         if self.on_host:
-            return coalition_composer(*arrays, n_rows)
-        if background not in self.tables:  # the first is made when the preparation is tried
-            self.tables[background] = device_table(*arrays)
-        return self.tables[background]
+            return self._way(0, len(coalitions))(coalitions)
+        return self.batch(coalitions, 0, len(coalitions))
 
-    def predict(self, batch: Any) -> Any:
-        """Score a prepared batch; on a device, return scores there that no later call changes."""
-        scores = self.predict_prepared(batch)
-        if not is_device_array(scores):
-            return scores
-        return to_numpy(scores) if self.on_host else copy_of(scores)
+    def _way(self, background: int, n_rows: int) -> Callable[[Coalitions], Any]:
+        if self.segments is None:
+            msg = "coalitions need segments; this query has none"
+            raise TypeError(msg)
+        arrays = (self.image, self.backgrounds[background, ...], self.segments, self.channel_axis)
+        return coalition_composer(*arrays, n_rows) if self.on_host else device_table(*arrays)
 
 
-def prepare_once(
-    model: PredictFn,
+def unprepared(
+    model: Model,
     image: Image,
     backgrounds: Background,
-    segments: Segments,
+    segments: Segments | None,
     channel_axis: int | None,
-) -> PreparedImage | None:
-    """Prepare an image and its backgrounds, if the model offers to.
+) -> Composer:
+    """Return the composer that asks the model itself, in the image's own space."""
+    return Composer(
+        image=image,
+        backgrounds=backgrounds,
+        segments=segments,
+        channel_axis=channel_axis,
+        predict=model.predict_fn,
+        asked="predict_fn",
+        image_bytes=image.nbytes,
+    )
+
+
+def prepared(itself: Composer, model: Model) -> Composer:
+    """Prepare an image and its backgrounds; return `itself` where the model prepares nothing.
 
     Parameters
     ----------
-    model : callable
-        May have `prepare(batch)`, `(n, *image.shape)` to an array of n prepared images of the
-        same height and width, and `predict_prepared(prepared)`, to scores. Then the model itself
-        is expected to be `predict_prepared(prepare(batch))`.
-    image : ndarray
-    backgrounds : ndarray, shape (m, *image.shape)
-    segments : ndarray of intp, shape (*spatial,)
-    channel_axis : int or None
-
-    Returns
-    -------
-    PreparedImage or None
-        None where the model does not have both attributes.
+    itself : Composer
+        That of the image's own space. Without segments it stays.
+    model : Model
+        Where it has `prepare` and `predict_prepared`, the model itself is expected to be
+        `predict_prepared(prepare(batch))`.
 
     Raises
     ------
@@ -108,32 +128,33 @@ def prepare_once(
         images: `prepare(masked)` must be `masked(prepared)` up to rounding. What looks at other
         images of its batch is seen if image, backgrounds and masked images differ in that.
     """
-    prepare = getattr(model, "prepare", None)
-    predict_prepared = getattr(model, "predict_prepared", None)
-    if not (callable(prepare) and callable(predict_prepared)):
-        return None
+    segments, prepare, predict = itself.segments, model.prepare, model.predict_prepared
+    if segments is None or prepare is None or predict is None:
+        return itself
     # apart, so that what looks at other images of the batch is seen too; it may work in place
-    prepared, behind = (
-        _prepare(prepare, images.copy()) for images in (image[np.newaxis], backgrounds)
+    image, behind = (
+        _prepare(prepare, images.copy())
+        for images in (itself.image[np.newaxis], itself.backgrounds)
     )
-    kinds = [(tuple(images.shape[1:]), str(images.dtype)) for images in (prepared, behind)]
+    kinds = [(tuple(images.shape[1:]), str(images.dtype)) for images in (image, behind)]
     if kinds[0] != kinds[1]:
         msg = f"`predict_fn.prepare` must return images of one shape and dtype; got {kinds}."
         raise InvalidInputError(msg)
     rows = _rows_that_tell_segments_apart(int(segments.max()) + 1)
-    masked = coalition_composer(image, backgrounds[0], segments, channel_axis, len(rows))(rows)
-    wanted = to_numpy(_prepare(prepare, masked))
-
-    for axis in _channel_axes(tuple(prepared.shape[1:]), segments.shape):
-        candidate = PreparedImage(
-            image=prepared[0, ...],
+    wanted = to_numpy(_prepare(prepare, itself.try_out(rows)))
+    on_host, n_bytes = isinstance(image, np.ndarray), wanted.nbytes // len(wanted)
+    for axis in _channel_axes(tuple(image.shape[1:]), segments.shape):
+        candidate = Composer(
+            image=image[0, ...],
             backgrounds=behind,
             segments=segments,
             channel_axis=axis,
-            predict_prepared=predict_prepared,
-            image_bytes=wanted.nbytes // len(wanted),
+            predict=_owned(predict, on_host=on_host),
+            asked="predict_fn.predict_prepared",
+            # on the host what `prepare` is given must fit as well
+            image_bytes=max(itself.image_bytes, n_bytes) if on_host else n_bytes,
         )
-        if _equal(to_numpy(candidate.composer(0, len(rows))(rows)), wanted):
+        if _equal(to_numpy(candidate.try_out(rows)), wanted):
             return candidate
     msg = (
         "`predict_fn.prepare` must act on each pixel by itself; to prepare a masked image gave "
@@ -143,14 +164,16 @@ def prepare_once(
     raise InvalidInputError(msg)
 
 
-def most_images(image: Image, prepared: PreparedImage | None) -> int:
-    """Return how many images a batch may hold for their bytes, at least one."""
-    n_bytes, most = image.nbytes, BATCH_BYTES
-    if prepared is not None and prepared.on_host:
-        n_bytes = max(n_bytes, prepared.image_bytes)
-    elif prepared is not None:
-        n_bytes, most = prepared.image_bytes, DEVICE_BATCH_BYTES
-    return max(1, most // max(1, n_bytes))
+def _owned(predict: PredictFn, *, on_host: bool) -> PredictFn:
+    """Have scores on a device copied there, so that no later call changes them."""
+
+    def score(batch: Any) -> Any:
+        scores = predict(batch)
+        if not is_device_array(scores):
+            return scores
+        return to_numpy(scores) if on_host else copy_of(scores)
+
+    return score
 
 
 def _rows_that_tell_segments_apart(n_segments: int) -> Coalitions:

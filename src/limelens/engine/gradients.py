@@ -93,8 +93,8 @@ _GIVE = {
 
 
 def _ask(query: Query, name: str, batch: Batch, target: int) -> Any:
-    offered = getattr(query.predict_fn, name, None)
-    if not callable(offered):
+    offered = getattr(query.model, name)
+    if offered is None:
         msg = (
             f"`predict_fn` must offer `{name}(batch, target)` for this method; got one without. "
             f"Give it one: {_GIVE[name]}."

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._checks.values import check_int
+from limelens._statistics import is_still
 from limelens._typing import (
     Background,
     Batch,
@@ -26,12 +27,13 @@ from limelens.engine.answers import (
     check_scores,
     mean_scores,
 )
-from limelens.engine.composer import PreparedImage, most_images, prepare_once
+from limelens.engine.composer import Composer, prepared, unprepared
 from limelens.engine.inbox import Answer, Inbox
 from limelens.engine.ledger import Ledger
+from limelens.engine.model import as_model
 from limelens.engine.samples import Attaching, Samples, fingerprint
 from limelens.errors import InvalidInputError, add_note, is_out_of_memory, warn
-from limelens.masking.compose import coalition_composer
+from limelens.games.coalitions import both_ends
 from limelens.masking.devices import is_device_array
 from limelens.targets.columns import (
     Target,
@@ -46,8 +48,6 @@ T = TypeVar("T")
 
 Compose: TypeAlias = Callable[[NDArray[np.intp], int], Batch]
 """Row numbers `(b,)` and a background's number -> a fresh masked batch."""
-
-_REDUCED = ".values"
 
 
 class Query:
@@ -109,15 +109,13 @@ class Query:
         self.n_segments = 0 if segments is None else int(segments.max()) + 1
         # in vain: scored, but asked again, as memory ran out between the backgrounds of a batch
         self.n_predictions = self._n_in_vain = 0
-        self.predict_fn = predict_fn
+        self.model = as_model(predict_fn)
         self._target = target
         self.report = report
         check_int("batch_size", batch_size, minimum=1)
-        self._prepared = None
-        if segments is not None:
-            self._prepared = prepare_once(predict_fn, image, backgrounds, segments, channel_axis)
-        self.batch_size = min(batch_size, most_images(image, self._prepared))
-        self._composers: dict[int, Callable[[Coalitions], Batch]] = {}
+        self._itself = unprepared(self.model, image, backgrounds, segments, channel_axis)
+        self._composer = prepared(self._itself, self.model)
+        self.batch_size = min(batch_size, self._composer.most_images)
         self._fingerprint = fingerprint(image, segments, backgrounds, mask_kind)
         self._width = max(1, -(-self.n_segments // 8))
         self._ledger = Ledger()
@@ -156,7 +154,7 @@ class Query:
         compose : callable
             `(rows, background)` -> fresh batch of those rows with that background.
         """
-        self._pay(keys, compose, self.predict_fn)
+        self._pay(keys, compose, self._itself)
         return self._ledger.find(keys)
 
     def in_batches(
@@ -190,10 +188,12 @@ class Query:
 
     def samples(self) -> Samples:
         """Return every row that was paid for, in the order of payment."""
-        keys, scores = self._ledger.keys(self._width), self._ledger.scores()
-        fingerprint = self._fingerprint + (_REDUCED if self._reduces else "")
         return Samples(
-            keys=keys, scores=scores, n_segments=self.n_segments, fingerprint=fingerprint
+            keys=self._ledger.keys(self._width),
+            scores=self._ledger.scores(),
+            n_segments=self.n_segments,
+            fingerprint=self._fingerprint,
+            reduced=self._reduces,
         )
 
     def constant_targets(self) -> NDArray[np.bool_]:
@@ -201,7 +201,7 @@ class Query:
         if len(self._ledger) < 3:
             return np.zeros(len(self.targets), dtype=bool)
         values = self.values(self._ledger.scores())
-        return np.asarray(np.ptp(values, axis=0) == 0)
+        return is_still(values)
 
     # -- inside ---------------------------------------------------------------------------
 
@@ -210,20 +210,19 @@ class Query:
         keys = np.packbits(coalitions, axis=1)
 
         def compose(rows: NDArray[np.intp], background: int) -> Batch:
-            return self._composer(background, len(coalitions))(coalitions[rows])
+            return self._composer.batch(coalitions[rows], background, len(coalitions))
 
-        predict_fn = self.predict_fn if self._prepared is None else self._prepared.predict
-        self._pay(keys, compose, predict_fn)
+        self._pay(keys, compose, self._composer)
         return keys
 
-    def _pay(self, keys: NDArray[np.uint8], compose: Compose, predict_fn: PredictFn) -> None:
+    def _pay(self, keys: NDArray[np.uint8], compose: Compose, asked: Composer) -> None:
         """Have the scores of all keys in the ledger."""
         self._set_width(keys.shape[1])
 
         def score(rows: NDArray[np.intp]) -> list[Answer]:
             backgrounds, before = range(len(self.backgrounds)), self.n_predictions
             try:
-                return [self._send(compose(rows, b), predict_fn) for b in backgrounds]
+                return [self._send(compose(rows, b), asked) for b in backgrounds]
             except BaseException:
                 self._n_in_vain += self.n_predictions - before
                 raise
@@ -236,8 +235,11 @@ class Query:
                     break
                 except Exception as error:
                     # JAX says only when scores are fetched that memory ran out
-                    on_host = self._prepared is None or self._prepared.on_host
-                    if on_host or self.batch_size == 1 or not is_out_of_memory(error):
+                    if (
+                        self._composer.on_host
+                        or self.batch_size == 1
+                        or not is_out_of_memory(error)
+                    ):
                         raise
                     self._halve(self.batch_size, error)
                     missing = self._ledger.missing(keys)
@@ -245,13 +247,13 @@ class Query:
     def _end_keys(self) -> NDArray[np.uint8]:
         if self.segments is None:
             return np.array([[255], [0]], dtype=np.uint8).repeat(self._width, axis=1)
-        return np.packbits(np.array([[True], [False]]).repeat(self.n_segments, axis=1), axis=1)
+        return np.packbits(both_ends(self.n_segments), axis=1)
 
     def _take_over(self, reuse: object) -> None:
-        earlier = check_reuse(reuse, self._fingerprint, _REDUCED)
+        earlier = check_reuse(reuse, self._fingerprint)
         if earlier is None:
             return
-        self._reduces = earlier.fingerprint.endswith(_REDUCED)
+        self._reduces = earlier.reduced
         if self._reduces and not callable(self._target):
             msg = "`reuse` holds values of a callable target; pass the same target again."
             raise InvalidInputError(msg)
@@ -281,7 +283,7 @@ class Query:
             images = np.concatenate([ends[end] for end in missing], dtype=self.image.dtype)
 
             def score(rows: slice) -> Scores:
-                return self._receive(self._send(images[rows].copy(), self.predict_fn))
+                return self._receive(self._send(images[rows].copy(), self._itself))
 
             parts: list[Scores] = []
             self.in_batches(len(images), score, lambda _, scores: parts.append(scores))
@@ -294,15 +296,15 @@ class Query:
                 self._ledger.extend(keys[missing], np.stack(rows))
             else:
                 check_same_target(np.stack(rows), earlier)
-            if self._prepared is not None and n_intact:
-                self._check_prepared(self._prepared, rows[0])
+            if self._composer is not self._itself and n_intact:
+                self._check_prepared(rows[0])
         ends = list(self._ledger.find(keys))
         self.intact_scores = ends[0]
         self.hidden_scores = ends[1] if len(ends) == 2 else np.full(ends[0].shape, np.nan)
 
-    def _check_prepared(self, prepared: PreparedImage, intact: Scores) -> None:
-        batch = prepared.composer(0, 1)(np.ones((1, self.n_segments), dtype=np.bool_))
-        check_one_model(self._receive(self._send(batch, prepared.predict))[0], intact)
+    def _check_prepared(self, intact: Scores) -> None:
+        batch = self._composer.try_out(np.ones((1, self.n_segments), dtype=np.bool_))
+        check_one_model(self._receive(self._send(batch, self._composer))[0], intact)
 
     def _score_missing(
         self,
@@ -329,17 +331,16 @@ class Query:
         else:
             inbox.open_all()
 
-    def _send(self, batch: Batch, predict_fn: PredictFn) -> Answer:
+    def _send(self, batch: Batch, composer: Composer) -> Answer:
         """Ask the model; what it answers on a device stays there."""
-        n_images, itself = batch.shape[0], predict_fn is self.predict_fn
-        asked = "predict_fn" if itself else "predict_fn.predict_prepared"
+        asked = composer.asked
         try:
-            answer = Answer(predict_fn(batch), n_images, asked)
+            answer = Answer(composer.predict(batch), batch.shape[0], asked)
         except BaseException as error:
             add_note(error, f"raised by `{asked}` on a {batch.dtype} batch of {batch.shape}")
             raise
-        # the probe asks the model itself, which has to answer in NumPy
-        if itself or not is_device_array(answer.raw):
+        # the model itself has to answer in NumPy
+        if composer is self._itself or not is_device_array(answer.raw):
             # models may answer in one and the same buffer
             answer.raw, answer.checked = self._check(answer).copy(), True
         return answer
@@ -361,21 +362,6 @@ class Query:
         self.n_predictions += n
         return scores
 
-    def _composer(self, background: int, n_rows: int) -> Callable[[Coalitions], Batch]:
-        if self.segments is None:
-            msg = "coalitions need segments; this query has none"
-            raise TypeError(msg)
-        if background not in self._composers:
-            if self._prepared is not None:
-                composer = self._prepared.composer(background, n_rows)
-            else:
-                behind = self.backgrounds[background]
-                composer = coalition_composer(
-                    self.image, behind, self.segments, self.channel_axis, n_rows
-                )
-            self._composers[background] = composer
-        return self._composers[background]
-
     def _halve(self, n_images: int, error: Exception) -> None:
         warn(
             f"out of memory with {n_images} images a call ({type(error).__name__}); going on with "
@@ -392,5 +378,7 @@ class Query:
     def _names(self, class_names: ClassNames) -> tuple[str, ...]:
         if self.columns.names is not None:
             return self.columns.names
+        if class_names is None:
+            class_names = self.model.class_names
         names = check_class_names(class_names, len(self.intact_scores))
         return tuple(names[column] for column in self.targets)

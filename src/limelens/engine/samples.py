@@ -2,14 +2,14 @@
 
 import contextlib
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import NoneType
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._checks.values import check_array, check_int, check_text
+from limelens._checks.values import check_array, check_flag, check_int, check_text
 from limelens._typing import Background, Coalitions, Image, Scores, Segments
 from limelens.errors import InvalidInputError
 
@@ -31,6 +31,9 @@ class Samples:
         Number of segments d; 0 for methods without segments.
     fingerprint : str
         Digests of image, segments and backgrounds: the rows hold for these and no others.
+    reduced : bool
+        Whether `scores` are the values of a callable target, as the model's own had more than two
+        axes.
 
     Raises
     ------
@@ -57,6 +60,7 @@ class Samples:
     scores: Scores
     n_segments: int
     fingerprint: str
+    reduced: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         d = check_int("n_segments", self.n_segments, minimum=0)
@@ -64,6 +68,7 @@ class Samples:
         keys = check_array("keys", self.keys, ("n", width), dtype=np.uint8)
         check_array("scores", self.scores, (len(keys), "k"))
         check_text("fingerprint", self.fingerprint)
+        check_flag("reduced", self.reduced)
 
     def __len__(self) -> int:
         return len(self.keys)

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from limelens._axes import channels_last, spatial_shape
-from limelens._checks.images import check_image, check_segments
+from limelens._checks.images import check_image
 from limelens._checks.values import check_callable, check_rng
 from limelens._statistics import predicted_correlation
 from limelens._typing import (
@@ -26,7 +25,7 @@ from limelens.engine.progress import Reporter
 from limelens.engine.query import Query
 from limelens.engine.samples import attach_samples
 from limelens.errors import warn
-from limelens.fills.background import hide_behind, read_only
+from limelens.fills.background import ask_segmenter, hide_behind
 from limelens.fills.simple import ImageMean
 from limelens.results.explanation import Explanation
 from limelens.segmenting.superpixels import Slic
@@ -175,7 +174,6 @@ class Explainer:
     def _explanation(
         self, query: Query, attribution: Attribution, details: dict[str, Any]
     ) -> Explanation:
-        of_target = {"callable_target": True} if query.columns.is_callable else {}
         return Explanation(
             image=query.image.copy(),  # the caller's array may change, the explanation may not
             importances=attribution.importances,
@@ -192,7 +190,8 @@ class Explainer:
             samples=query.samples(),
             channel_axis=query.channel_axis,
             explainer=repr(self),
-            details=details | attribution.details | of_target,
+            details=details | attribution.details,
+            targets_are_columns=not query.columns.is_callable,
         )
 
 
@@ -238,8 +237,7 @@ class SegmentExplainer(FillExplainer):
     def _segment(
         self, image: Image, channel_axis: int | None
     ) -> tuple[Segments | None, dict[str, Any]]:
-        labels = self.segmenter(channels_last(read_only(image), channel_axis))
-        segments, ids = check_segments(labels, spatial_shape(image.shape, channel_axis))
+        segments, ids = ask_segmenter(self.segmenter, image, channel_axis)
         return segments, {"segment_ids": ids}
 
 

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from limelens._checks.values import check_callable, check_int
-from limelens._statistics import is_constant, predicted_correlation, weighted_r2
+from limelens._statistics import is_still, predicted_correlation, weighted_r2
 from limelens._typing import Coalitions, Floats
 from limelens.engine.query import Query
 from limelens.errors import InvalidInputError, warn
 from limelens.explainers.base import Attribution, SegmentExplainer, fit_reliability
-from limelens.games.coalitions import coalition_chunks
+from limelens.games.coalitions import both_ends, coalition_chunks
 from limelens.games.constrained import constrained_least_squares, shapley_kernel
 from limelens.sampling.distinct import pair_weights, sized_pairs
-from limelens.surrogates.fit import Surrogate, check_fit
+from limelens.surrogates.fit import Surrogate, ask_surrogate
 from limelens.surrogates.gaussian_process import GaussianProcess
 
 
@@ -150,11 +150,10 @@ def _fit_surrogate(
     query: Query, coalitions: Coalitions, weights: Floats, surrogate: Surrogate
 ) -> Attribution:
     d = query.n_segments
-    ends = np.repeat([[True], [False]], d, axis=1)
     values = np.concatenate([np.stack(query.ends()), query.ask_values(coalitions)])
-    rows = np.concatenate([ends, coalitions])
+    rows = np.concatenate([both_ends(d), coalitions])
     weights = np.concatenate([np.ones(2), np.repeat(weights, 2)])
-    fit = check_fit(surrogate(rows, values, weights), values.shape[1], d)
+    fit = ask_surrogate(surrogate, rows, values, weights)
     gaps = values[0] - values[1] - fit.importances.sum(axis=1)
     importances = fit.importances + gaps[:, np.newaxis] / d
     return Attribution(
@@ -229,4 +228,4 @@ def _fit_all(query: Query) -> Attribution:
 def _explained(query: Query, values: Floats, residuals: Floats, weights: Floats) -> Floats:
     """Return the R² that residuals leave, shape (t,); NaN where a target never changes."""
     explained = weighted_r2(values, values - residuals, weights)
-    return np.where(is_constant(values, *query.ends()), np.nan, explained)
+    return np.where(is_still(values, *query.ends()), np.nan, explained)

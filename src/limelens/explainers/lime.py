@@ -12,7 +12,7 @@ from limelens.errors import InvalidInputError
 from limelens.explainers.base import Attribution, SegmentExplainer, fit_reliability
 from limelens.games.lime_kernel import cosine_distance, kernel_weights
 from limelens.sampling.samplers import Bernoulli
-from limelens.surrogates.fit import Surrogate, check_fit
+from limelens.surrogates.fit import Surrogate, ask_surrogate
 from limelens.surrogates.lasso import Lasso
 
 
@@ -99,8 +99,7 @@ class Lime(SegmentExplainer):
             coalitions[0] = True
         values = query.ask_values(coalitions)
         weights = kernel_weights(cosine_distance(coalitions), self.kernel_width)
-        fit = self.surrogate(coalitions, values, weights)
-        fit = check_fit(fit, values.shape[1], query.n_segments)
+        fit = ask_surrogate(self.surrogate, coalitions, values, weights)
         return Attribution(
             importances=fit.importances,
             standard_errors=fit.standard_errors,

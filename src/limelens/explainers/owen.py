@@ -6,12 +6,11 @@ from typing import Any, TypeAlias, cast
 
 import numpy as np
 
-from limelens._axes import channels_last
+from limelens._axes import channels_last, read_only
 from limelens._checks.values import check_callable, check_int
 from limelens._typing import Coalitions, Floats, Image, Segments
 from limelens.engine.query import Query
 from limelens.explainers.base import Attribution, SegmentExplainer
-from limelens.fills.background import read_only
 from limelens.games.owen import Tree, owen_values
 from limelens.segmenting.merge_tree import RegionTree, check_merges, tree_members
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._checks.values import check_int
-from limelens._statistics import is_constant, predicted_correlation, student, weighted_r2
+from limelens._statistics import is_still, predicted_correlation, student, weighted_r2
 from limelens._typing import Floats
 from limelens.engine.query import Query
 from limelens.explainers.base import Attribution, SegmentExplainer
@@ -113,7 +113,7 @@ def _held_out_r2(walks: NDArray[np.float64], gains: Floats, orders: NDArray[np.i
     came = walks[:, :, 1:-1].reshape(-1, t)
     if not len(came):
         return np.full(t, np.nan)
-    still = is_constant(came, walks[0, 0, 0], walks[0, 0, -1])
+    still = is_still(came, walks[0, 0, 0], walks[0, 0, -1])
     return np.where(still, np.nan, weighted_r2(came, said, np.ones(len(came))))
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from limelens._axes import spatial_shape
 from limelens._checks.values import check_flag, check_int, check_number, describe
 from limelens._resampling import enlarging_factor
-from limelens._statistics import is_constant, split_half_reliability, weighted_r2
+from limelens._statistics import is_still, split_half_reliability, weighted_r2
 from limelens._typing import Batch, Floats, Image, Segments
 from limelens.engine.query import Query
 from limelens.errors import InvalidInputError
@@ -266,7 +266,7 @@ def _fidelity(
         shown = [m @ maps.T for _, m in masks.few_at_a_time(uniform[half::2], p)]
         residuals[half::2] = _held_out(np.concatenate(shown), values[half::2])
     r2 = weighted_r2(values, values - residuals, np.ones(len(values)))
-    return np.where(is_constant(values), np.nan, r2)
+    return np.where(is_still(values), np.nan, r2)
 
 
 def _held_out(x: Floats, y: Floats) -> Floats:
@@ -274,7 +274,7 @@ def _held_out(x: Floats, y: Floats) -> Floats:
     n = len(x)
     if n < 3:
         return np.full(y.shape, np.nan)
-    flat = is_constant(x)
+    flat = is_still(x)
     x, y = x - x.mean(axis=0), y - y.mean(axis=0)
     x /= np.where(flat, 1.0, np.abs(x).max(axis=0))  # squares of tiny scores would underflow
     spread = np.where(flat, 1.0, np.square(x).sum(axis=0))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._axes import channels_last, spatial_shape
+from limelens._axes import channels_last, read_only, spatial_shape
 from limelens._checks.images import check_segments
 from limelens._checks.values import check_callable, check_int
 from limelens._statistics import predicted_correlation
@@ -17,7 +17,6 @@ from limelens._typing import Batch, Coalitions, Floats, Image, Segmenter, Segmen
 from limelens.engine.query import Query
 from limelens.errors import InvalidInputError
 from limelens.explainers.base import Attribution, FillExplainer
-from limelens.fills.background import read_only
 from limelens.games.owen import Tree, owen_values
 from limelens.masking.compose import coalition_composer
 from limelens.results.layers import densities, mean_and_error

@@ -1,15 +1,54 @@
-"""The one way a fill is asked, and an image with some segments hidden behind it."""
+"""The one way a fill, a baseline or a segmenter is asked; an image with segments hidden."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._axes import channels_back, channels_last
-from limelens._checks.images import check_background
+from limelens._axes import channels_back, channels_last, read_only, spatial_shape
+from limelens._checks.images import check_background, check_segments
 from limelens._checks.values import check_callable, check_numeric
-from limelens._typing import Background, Fill, Image, Segments
+from limelens._typing import Background, Fill, Image, Segmenter, Segments
 from limelens.errors import InvalidInputError
+from limelens.fills.simple import ImageMean
+
+
+def ask_segmenter(
+    segmenter: Segmenter, image: Image, channel_axis: int | None
+) -> tuple[Segments, NDArray[Any]]:
+    """Return a segmenter's segments, numbered from 0, and the ids it gave them.
+
+    Raises
+    ------
+    InvalidInputError
+        If its answer is no label image of the image's spatial shape.
+    """
+    labels = segmenter(channels_last(read_only(image), channel_axis))
+    return check_segments(labels, spatial_shape(image.shape, channel_axis))
+
+
+def ask_fill(
+    fill: Fill,
+    image: Image,
+    channel_axis: int | None,
+    segments: Segments | None,
+    *,
+    name: str = "fill",
+) -> Background:
+    """Return the fill's background(s), `(m, *image.shape)` in the image's dtype and layout.
+
+    The fill can change neither the image nor the segments that it is shown.
+
+    Raises
+    ------
+    InvalidInputError
+        If the background has another shape or does not fit the dtype; it calls the argument `name`.
+    """
+    last = channels_last(read_only(image), channel_axis)
+    filled = check_numeric(name, fill(last, None if segments is None else read_only(segments)))
+    if filled.shape[-last.ndim :] == last.shape:
+        filled = channels_back(filled, image.ndim, channel_axis)
+    return check_background(filled, image, name=name)
 
 
 def hide_behind(
@@ -20,19 +59,14 @@ def hide_behind(
     *,
     name: str = "fill",
 ) -> Background:
-    """Return the fill's background(s), `(m, *image.shape)` in the image's dtype and layout.
+    """Return the background(s) of `ask_fill`, refusing the image itself.
 
     Raises
     ------
     InvalidInputError
-        If the background has another shape, does not fit the dtype, or equals the image; it
-        calls the argument `name`.
+        As `ask_fill`, and if the background equals the image.
     """
-    filled = check_numeric(name, fill(channels_last(read_only(image), channel_axis), segments))
-    last = channels_last(image, channel_axis)
-    if filled.shape[-last.ndim :] == last.shape:
-        filled = channels_back(filled, image.ndim, channel_axis)
-    backgrounds = check_background(filled, image, name=name)
+    backgrounds = ask_fill(fill, image, channel_axis, segments, name=name)
     if not (backgrounds != image).any():
         other = 0 if image.any() else 1
         msg = (
@@ -43,13 +77,6 @@ def hide_behind(
     return backgrounds
 
 
-def read_only(image: NDArray[Any]) -> NDArray[Any]:
-    """View an array so that no segmenter, fill or reader can change it."""
-    view = image.view()
-    view.flags.writeable = False
-    return view
-
-
 def show_only(
     image: Image,
     channel_axis: int | None,
@@ -58,16 +85,10 @@ def show_only(
     fill: Fill | None,
 ) -> Image:
     """Return the image where `shown`, elsewhere what `fill` makes of it, or the mean colour."""
-    last = channels_last(image, channel_axis)
     if fill is None:
-        mean = last.mean(axis=tuple(range(shown.ndim)), dtype=np.float64)
-        filled = np.broadcast_to(mean, last.shape)
-    else:
-        check_callable("fill", fill, "(image, segments) -> background")
-        filled = np.asarray(fill(last, segments))
-    if filled.shape[-last.ndim :] == last.shape:
-        filled = channels_back(filled, image.ndim, channel_axis)
-    background = check_background(filled, image)[0]
+        fill = ImageMean()
+    check_callable("fill", fill, "(image, segments) -> background")
+    background = ask_fill(fill, image, channel_axis, segments)[0]
     if channel_axis is not None:
         shown = np.expand_dims(shown, channel_axis)
     return np.where(shown, image, background)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from limelens._axes import channels_last
+from limelens._axes import channels_last, read_only
 from limelens._checks.images import check_image, check_segments
 from limelens._checks.values import check_callable
 from limelens._typing import Segmenter, Segments
@@ -55,7 +55,7 @@ def segment_preview(
     """
     image, channel_axis = check_image(image, channel_axis)
     check_callable("segmenter", segmenter, "(image) -> labels")
-    last = channels_last(image, channel_axis)
+    last = channels_last(read_only(image), channel_axis)
     spatial = last.shape if last.ndim == 2 else last.shape[:-1]
     segments, _ = check_segments(segmenter(last), spatial)
     drawn = _draw_boundaries(to_rgb(image, channel_axis), segments)

@@ -1,7 +1,6 @@
 """Which segments surely belong to the strongest."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +9,7 @@ from limelens._checks.values import check_choice, check_int
 from limelens._typing import Floats
 from limelens.errors import InvalidInputError
 from limelens.results.ranking import SIGNS, rounding, strongest
-from limelens.results.record import check_per_segment, find_target
-
-if TYPE_CHECKING:
-    from limelens.results.explanation import Explanation
+from limelens.results.record import Record, check_per_segment, find_target
 
 _DRAWS = 2000
 
@@ -55,14 +51,14 @@ class TopConfidence:
 
 
 def top_confidence(
-    explanation: "Explanation", k: int, target: int | str | None = None, *, sign: str = "positive"
+    record: Record, k: int, target: int | str | None = None, *, sign: str = "positive"
 ) -> TopConfidence:
     """Say which of the k strongest segments are certain, likely or open.
 
     Parameters
     ----------
-    explanation : Explanation
-        With standard errors.
+    record : Record
+        An explanation with standard errors.
     k : int
     target : int or str, optional
         See `Explanation`.
@@ -83,15 +79,15 @@ def top_confidence(
     """
     k = check_int("k", k, minimum=1)
     check_choice("sign", sign, SIGNS)
-    row = find_target(explanation, target)
-    check_per_segment(explanation)
-    importances = explanation.importances[row]
+    row = find_target(record, target)
+    check_per_segment(record)
+    importances = record.importances[row]
     reported = strongest(importances, k, sign)
     if not len(reported):
         return TopConfidence(
             segments=reported, membership=np.zeros(0), words=(), set_probability=0.0
         )
-    draws = importances + _errors(explanation, row)
+    draws = importances + _errors(record, row)
     strength = {"positive": draws, "negative": -draws, "absolute": np.abs(draws)}[sign]
     ranks = (-strength).argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
     among = (ranks < k) & (strength > rounding(importances))
@@ -105,9 +101,9 @@ def top_confidence(
     )
 
 
-def _errors(explanation: "Explanation", row: int) -> Floats:
+def _errors(record: Record, row: int) -> Floats:
     """Draw errors of the importances of one target, shape (2000, d)."""
-    errors = explanation.standard_errors
+    errors = record.standard_errors
     if errors is None or not np.isfinite(errors[row]).all():
         msg = (
             "`explanation` must have standard errors for all segments; this one has none. "
@@ -115,9 +111,9 @@ def _errors(explanation: "Explanation", row: int) -> Floats:
         )
         raise InvalidInputError(msg)
     normal = np.random.default_rng(0).standard_normal((_DRAWS, len(errors[row])))
-    covariances = explanation.details.get("covariance")
-    columns = list(explanation.details.get("targets", ()))
-    if covariances is None or explanation.targets[row] not in columns:
+    covariances = record.details.get("covariance")
+    columns = list(record.details.get("targets", ()))
+    if covariances is None or record.targets[row] not in columns:
         return normal * errors[row]
-    values, vectors = np.linalg.eigh(covariances[columns.index(explanation.targets[row])])
+    values, vectors = np.linalg.eigh(covariances[columns.index(record.targets[row])])
     return normal @ (vectors * np.sqrt(np.maximum(values, 0.0))).T

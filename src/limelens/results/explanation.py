@@ -1,16 +1,15 @@
-"""The record of one explained image, and what can be read from it."""
+"""Why a model scored one image as it did: a record, and what can be read from it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from limelens._checks.values import check_choice, check_int
-from limelens._typing import Fill, Floats, Image, Scores, Seed, Segments
+from limelens._typing import Fill, Floats, Image, Seed
 from limelens.engine.samples import Samples
 from limelens.fills.background import show_only
 from limelens.pictures.display import MAX_SIDE
@@ -19,8 +18,8 @@ from limelens.results.confidence import TopConfidence, top_confidence
 from limelens.results.heatmaps import chosen_interpolation, pixel_map
 from limelens.results.ranking import SIGNS, strongest
 from limelens.results.record import (
+    Record,
     check_per_segment,
-    check_record,
     find_target,
     rows_of,
     summed_fields,
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Explanation:
+class Explanation(Record):
     """Why a model scored one image as it did.
 
     Explainers make it; its methods only derive. `target` is, in every method, a score column or
@@ -80,9 +79,11 @@ class Explanation:
     explainer : str
         The explainer's repr.
     details : dict
-        What else the method has to say; its explainer documents the keys. "callable_target" is
-        True where the targets are a function of the scores, "interpolation" how the method wants
-        its map to be drawn.
+        What else the method has to say; its explainer documents the keys. "interpolation" is how
+        the method wants its map to be drawn.
+    targets_are_columns : bool
+        Whether `targets` are columns of `scores`. False where a callable target made the values:
+        `targets` number these, and `scores` is what the model answered.
 
     Raises
     ------
@@ -107,26 +108,6 @@ class Explanation:
     array([[ True,  True],
            [False, False]])
     """
-
-    image: Image
-    importances: Floats
-    scores: Scores
-    hidden_scores: Scores
-    targets: tuple[int, ...]
-    target_names: tuple[str, ...]
-    target_values: Floats | None = None
-    segments: Segments | None = None
-    standard_errors: Floats | None = None
-    fidelity: Floats | None = None
-    reliability: Floats | None = None
-    n_predictions: int = 0
-    samples: Samples | None = None
-    channel_axis: int | None = None
-    explainer: str = ""
-    details: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        check_record(self)
 
     def heatmap(
         self, target: int | str | None = None, *, interpolation: str | None = None
@@ -229,7 +210,14 @@ class Explanation:
         `boundaries` of the segments are drawn unless the map is smoothed; True or False decides.
         """
         return draw_explanation(
-            self, target, interpolation, scale, opacity, backdrop, max_side, boundaries=boundaries
+            self,
+            target,
+            interpolation=interpolation,
+            scale=scale,
+            opacity=opacity,
+            backdrop=backdrop,
+            max_side=max_side,
+            boundaries=boundaries,
         )
 
     def top_image(

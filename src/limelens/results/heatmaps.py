@@ -1,16 +1,13 @@
 """One number per pixel: which map is returned and drawn, and how smooth it is unless asked."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from limelens._axes import channels_last
 from limelens._checks.values import check_choice
 from limelens._typing import Floats, Image, Segments
+from limelens.results.record import Record
 from limelens.results.smoothing import guided_map, moving_averages, smooth_map
 from limelens.results.upsampling import INTERPOLATIONS, upsample
-
-if TYPE_CHECKING:
-    from limelens.results.explanation import Explanation
 
 HANDFUL = 8
 """Maps of more segments are drawn smooth: their borders are an accident of the segmenter."""
@@ -18,14 +15,14 @@ HANDFUL = 8
 _ORDERS = {"bilinear": 1, "bicubic": 3}
 
 
-def pixel_map(explanation: "Explanation", row: int, interpolation: str) -> Floats:
+def pixel_map(record: Record, row: int, interpolation: str) -> Floats:
     """Return the map of one row of the importances, shape (*spatial,); see `heatmap`."""
     return spread(
-        explanation.importances[row],
-        explanation.segments,
+        record.importances[row],
+        record.segments,
         interpolation,
-        image=channels_last(explanation.image, explanation.channel_axis),
-        stride=explanation.details.get("stride"),
+        image=channels_last(record.image, record.channel_axis),
+        stride=record.details.get("stride"),
     )
 
 
@@ -73,9 +70,7 @@ def spread(
     return heatmap
 
 
-def chosen_interpolation(
-    explanation: "Explanation", interpolation: str | None, *, drawn: bool
-) -> str:
+def chosen_interpolation(record: Record, interpolation: str | None, *, drawn: bool) -> str:
     """Return what was asked for, or what suits the map: see `Explanation`.
 
     `details["interpolation"]` is the choice of the method. Without one, maps are returned as they
@@ -83,9 +78,9 @@ def chosen_interpolation(
     """
     if interpolation is not None:
         return check_choice("interpolation", interpolation, INTERPOLATIONS)
-    per_segment = explanation.importances.ndim == 2
-    chosen = explanation.details.get("interpolation")
+    per_segment = record.importances.ndim == 2
+    chosen = record.details.get("interpolation")
     if chosen in INTERPOLATIONS and (drawn or not per_segment):
         return str(chosen)
-    many = per_segment and explanation.importances.shape[1] > HANDFUL
+    many = per_segment and record.importances.shape[1] > HANDFUL
     return "smooth" if drawn and many else "nearest"

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._checks.values import check_choice, describe
-from limelens._statistics import is_constant
+from limelens._statistics import is_still
 from limelens._typing import Coalitions, Floats
 from limelens.engine.samples import Samples
 from limelens.errors import InvalidInputError
@@ -128,7 +128,7 @@ def _expected(coalitions: Coalitions, values: Floats) -> Floats:
         raise InvalidInputError(msg)
     distinct, positions = distinct_rows(coalitions)
     values = values[np.unique(positions, return_index=True)[1]]
-    varies = np.flatnonzero(~is_constant(values))
+    varies = np.flatnonzero(~is_still(values))
     found = np.zeros((values.shape[1], d, d))
     columns = [values[:, [target]] for target in varies]
     for target, process in zip(

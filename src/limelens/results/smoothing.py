@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from limelens._resampling import _block_starts, enlarging_factor
+from limelens._resampling import block_starts, enlarging_factor
 from limelens._typing import Floats, Image
 from limelens.segmenting.view import segmenting_view
 
@@ -174,7 +174,7 @@ def _resized(values: Floats, sides: tuple[int, ...]) -> Floats:
             enlarged = np.tensordot(enlarging_factor(old, new), values, axes=(1, axis))
             values = np.moveaxis(enlarged, 0, axis)
         elif new < old:
-            starts = _block_starts(old, new)
+            starts = block_starts(old, new)
             lengths = np.diff(starts, append=old).reshape((-1,) + (1,) * (values.ndim - 1 - axis))
             values = np.add.reduceat(values, starts, axis=axis) / lengths
     return values

@@ -2,22 +2,21 @@
 
 from dataclasses import dataclass
 from math import ceil, inf
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from limelens._checks.values import check_int, check_number, check_rng
-from limelens._typing import Coalitions, Floats
+from limelens._typing import Coalitions, Floats, Seed
 from limelens.errors import InvalidInputError
+from limelens.games.lime_kernel import cosine_distance, kernel_weights
 from limelens.results.ranking import strongest
-from limelens.results.record import find_target
+from limelens.results.record import Record, find_target
+from limelens.surrogates.linear import penalised_inverse
+from limelens.surrogates.moments import weighted_moments
 
-if TYPE_CHECKING:
-    from limelens._typing import Seed
-    from limelens.results.explanation import Explanation
-
-_KERNEL_WIDTH = 0.25
+# The defaults of lime.lime_image.
+_KERNEL_WIDTH, _RIDGE = 0.25, 1.0
 
 _FEWEST_ROWS = 16
 
@@ -80,19 +79,19 @@ class StabilityReport:
 
 
 def stability_report(
-    explanation: "Explanation",
+    record: Record,
     target: int | str | None = None,
     *,
     k: int = 5,
     n_splits: int = 20,
-    rng: "Seed" = None,
+    rng: Seed = None,
 ) -> StabilityReport:
     """Explain sub-samples of the rows already paid for and compare their maps.
 
     Parameters
     ----------
-    explanation : Explanation
-        Of a method with segments, with its samples.
+    record : Record
+        An explanation of a method with segments, with its samples.
     target : int or str, optional
         See `Explanation`.
     k : int
@@ -121,9 +120,11 @@ def stability_report(
     InvalidInputError
         If there are no coalitions, fewer than 16, or the target is a function of the scores.
     """
+    from scipy.stats import rankdata  # noqa: PLC0415
+
     k, n_splits = check_int("k", k, minimum=1), check_int("n_splits", n_splits, minimum=1)
     generator = check_rng(rng)
-    coalitions, values = _rows_of(explanation, find_target(explanation, target))
+    coalitions, values = _rows_of(record, find_target(record, target))
     groups = _complements(coalitions)
     n_groups = int(groups.max()) + 1
     sizes, means = [], []
@@ -132,7 +133,7 @@ def stability_report(
         for _ in range(n_splits):
             part = generator.permutation(n_groups)[groups] % parts
             a, b = (_fit(coalitions[part == p], values[part == p]) for p in (0, 1))
-            ranks = (_ranks(each) for each in (a, b))
+            ranks = (rankdata(each) for each in (a, b))  # equal importances share their rank
             likeness.append((_correlation(*ranks), _correlation(a, b), _overlap(a, b, k)))
         sizes.append(len(values) // parts)
         means.append(np.mean(likeness, axis=0).tolist())
@@ -149,26 +150,19 @@ def stability_report(
     )
 
 
-def _rows_of(explanation: "Explanation", row: int) -> tuple[Coalitions, Floats]:
+def _rows_of(record: Record, row: int) -> tuple[Coalitions, Floats]:
     """Return the coalitions paid for and one target's values on them."""
-    samples = explanation.samples
+    samples = record.samples
     if samples is None or len(samples) < _FEWEST_ROWS:
         msg = f"`explanation` must have samples, at least {_FEWEST_ROWS} rows of them."
         raise InvalidInputError(msg)
-    column, known = explanation.targets[row], explanation.target_values
-    scores = explanation.scores
-    plain = (
-        not explanation.details.get("callable_target", False)
-        and column < len(scores)
-        and (known is None or known[row, 0] == scores[column])
-    )
-    if not plain or samples.scores.shape[1] != len(scores):
+    if not record.targets_are_columns:
         msg = (
             "`target` must be a score column for a stability report; "
-            f"{explanation.target_names[row]!r} is a function of the scores."
+            f"{record.target_names[row]!r} is a function of the scores."
         )
         raise InvalidInputError(msg)
-    return samples.coalitions, samples.scores[:, column].astype(np.float64)
+    return samples.coalitions, samples.scores[:, record.targets[row]].astype(np.float64)
 
 
 def _complements(coalitions: Coalitions) -> NDArray[np.intp]:
@@ -179,18 +173,9 @@ def _complements(coalitions: Coalitions) -> NDArray[np.intp]:
 
 def _fit(coalitions: Coalitions, values: Floats) -> Floats:
     """Return the coefficients of LIME's plain fit."""
-    distance = 1.0 - np.sqrt(coalitions.mean(axis=1))
-    weights = np.exp(-0.5 * np.square(distance / _KERNEL_WIDTH))
-    centred = coalitions - weights @ coalitions / weights.sum()
-    gram = (centred * weights[:, np.newaxis]).T @ centred + np.eye(coalitions.shape[1])
-    mean = weights @ values / weights.sum()
-    return np.asarray(np.linalg.solve(gram, (centred * weights[:, np.newaxis]).T @ (values - mean)))
-
-
-def _ranks(importances: Floats) -> Floats:
-    """Return the ranks from the least; all zero where all are equal."""
-    varies = np.ptp(importances) > 0
-    return importances.argsort(kind="stable").argsort(kind="stable").astype(np.float64) * varies
+    weights = kernel_weights(cosine_distance(coalitions), _KERNEL_WIDTH)
+    moments = weighted_moments(coalitions, values[:, np.newaxis], weights)
+    return np.asarray(penalised_inverse(moments.gram, _RIDGE) @ moments.cross[:, 0])
 
 
 def _correlation(a: Floats, b: Floats) -> float:

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from limelens._checks.values import describe
 from limelens.errors import InvalidInputError
 
-FORMAT, VERSION = "limelens.explanation", 1
+FORMAT, VERSION = "limelens.explanation", 2
 _HEADER = "header"
+_REDUCED = ".values"  # version 1 marked the samples of a callable's values by this suffix
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # one time for all files: equal explanations are equal bytes
 
 
@@ -65,10 +66,12 @@ def read_record(path: str | os.PathLike[str], names: Collection[str]) -> dict[st
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            fields = _read_header(archive, os.fspath(path))
+            fields, version = _read_header(archive, os.fspath(path))
             members = [name.removesuffix(".npy") for name in archive.namelist()]
             arrays = {name: _read_array(archive, name) for name in members if name != _HEADER}
             record = {name: _decode(value, arrays) for name, value in fields.items()}
+            if version == 1:
+                _upgrade(record)
     except (FileNotFoundError, PermissionError, IsADirectoryError, InvalidInputError):
         raise
     except _DAMAGES as error:
@@ -80,8 +83,21 @@ def read_record(path: str | os.PathLike[str], names: Collection[str]) -> dict[st
     return record
 
 
-def _read_header(archive: zipfile.ZipFile, path: str) -> dict[str, Any]:
-    """Return the encoded fields of an archive in our format and a version we know."""
+def _upgrade(record: dict[str, Any]) -> None:
+    """Give the fields of version 1 those that version 2 added."""
+    details = dict(record.get("details", {}))
+    record["targets_are_columns"] = not details.pop("callable_target", False)
+    record["details"] = details
+    if record.get("samples") is not None:
+        digests = record["samples"]["fingerprint"]
+        record["samples"] |= {
+            "fingerprint": digests.removesuffix(_REDUCED),
+            "reduced": digests.endswith(_REDUCED),
+        }
+
+
+def _read_header(archive: zipfile.ZipFile, path: str) -> tuple[dict[str, Any], int]:
+    """Return the encoded fields of an archive in our format, and its version, which we know."""
     if f"{_HEADER}.npy" not in archive.namelist():
         raise InvalidInputError(_unreadable(path, "it has no header"))
     header = json.loads(_read_array(archive, _HEADER).tobytes().decode())
@@ -91,7 +107,7 @@ def _read_header(archive: zipfile.ZipFile, path: str) -> dict[str, Any]:
     if version > VERSION:
         reason = f"it has format version {version}, this limelens reads up to {VERSION}: update it"
         raise InvalidInputError(_unreadable(path, reason))
-    return dict(header["fields"])
+    return dict(header["fields"]), version
 
 
 _DAMAGES = (

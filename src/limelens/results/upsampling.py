@@ -5,6 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from limelens._resampling import linear_weights
 from limelens._typing import Floats, Segments
 from limelens.results.smoothing import moving_averages
 
@@ -112,13 +113,9 @@ def _mirrored(
 
 def _linear_weights(lengths: NDArray[np.intp]) -> Floats:
     """Return the (pixels, cells) matrix of linear interpolation between cell centres."""
-    centres, cells, pixels, left = _mirrored(lengths)
-    t = (pixels - centres[left]) / (centres[left + 1] - centres[left])
-    weights = np.zeros((len(pixels), len(lengths)))
-    rows = np.arange(len(pixels))
-    np.add.at(weights, (rows, cells[left]), 1 - t)
-    np.add.at(weights, (rows, cells[left + 1]), t)
-    return weights
+    cells = np.arange(len(lengths))
+    places = np.interp(np.arange(lengths.sum()) + 0.5, np.cumsum(lengths) - lengths / 2, cells)
+    return np.asarray(linear_weights(places, len(lengths)), dtype=np.float64)
 
 
 def _cubic_weights(lengths: NDArray[np.intp]) -> Floats:

@@ -11,147 +11,142 @@ from numpy.typing import NDArray
 from limelens._checks.values import check_flag, check_int, check_number
 from limelens._typing import Floats
 from limelens.pictures.colors import color_limit
-from limelens.pictures.display import as_plane, resize
+from limelens.pictures.display import MAX_SIDE, as_plane, resize
 from limelens.pictures.figures import plot_overlay
 from limelens.pictures.lettering import signed
-from limelens.pictures.overlay import draw_backdrop, draw_top, paint_overlay, to_picture
+from limelens.pictures.overlay import OPACITY, draw_backdrop, draw_top, paint_overlay, to_picture
 from limelens.pictures.report import ReportTarget, report_page
 from limelens.results.heatmaps import chosen_interpolation, pixel_map, spread
 from limelens.results.ranking import strongest
-from limelens.results.record import check_per_segment, find_target
+from limelens.results.record import Record, check_per_segment, find_target
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL.Image import Image as Picture
 
-    from limelens.results.explanation import Explanation
 
 _CARD_TARGETS, _CARD_SIDE, _PAGE_SIDE = 5, 480, 640
 
 
 def draw_explanation(
-    explanation: "Explanation",
-    target: int | str | None,
-    interpolation: str | None,
-    scale: str | float,
-    opacity: float,
-    backdrop: str,
-    max_side: int,
+    record: Record,
+    target: int | str | None = None,
     *,
-    boundaries: bool | None,
+    interpolation: str | None = None,
+    scale: str | float = "symmetric",
+    opacity: float = OPACITY,
+    backdrop: str = "grey",
+    max_side: int = MAX_SIDE,
+    boundaries: bool | None = None,
 ) -> "Picture":
     """Return the overlay of one target; see `Explanation.to_image`."""
-    interpolation = chosen_interpolation(explanation, interpolation, drawn=True)
+    interpolation = chosen_interpolation(record, interpolation, drawn=True)
     opacity = check_number("opacity", opacity, minimum=0.0, maximum=1.0)
-    row = find_target(explanation, target)
-    limit = drawn_limit(explanation, row, interpolation, scale)
+    row = find_target(record, target)
+    limit = drawn_limit(record, row, interpolation, scale)
     if boundaries is None:
-        boundaries = explanation.importances.ndim == 2 and interpolation == "nearest"
+        boundaries = record.importances.ndim == 2 and interpolation == "nearest"
     elif check_flag("boundaries", boundaries):
-        check_per_segment(explanation)
-    base = draw_backdrop(explanation.image, explanation.channel_axis, backdrop, max_side)
-    heat = _display_map(explanation, row, interpolation, base.shape[:2])
-    segments = explanation.segments if boundaries else None
+        check_per_segment(record)
+    base = draw_backdrop(record.image, record.channel_axis, backdrop, max_side)
+    heat = _display_map(record, row, interpolation, base.shape[:2])
+    segments = record.segments if boundaries else None
     return to_picture(paint_overlay(base, heat, limit, segments=segments, opacity=opacity))
 
 
 def draw_masks(
-    explanation: "Explanation", mask: NDArray[np.bool_], heatmap: Floats, max_side: int
+    record: Record, mask: NDArray[np.bool_], heatmap: Floats, max_side: int
 ) -> "Picture":
     """Return the image with the mask in green where it raises the score, else in red."""
     raises, lowers = mask & (heatmap > 0), mask & (heatmap < 0)
-    axis = explanation.channel_axis
-    return draw_top(explanation.image, raises, lowers, channel_axis=axis, max_side=max_side)
+    axis = record.channel_axis
+    return draw_top(record.image, raises, lowers, channel_axis=axis, max_side=max_side)
 
 
-def drawn_limit(
-    explanation: "Explanation", row: int, interpolation: str, scale: str | float
-) -> float:
+def drawn_limit(record: Record, row: int, interpolation: str, scale: str | float) -> float:
     """Return the importance of the full colour: of segments, or of the map that is drawn."""
-    importances = explanation.importances[row]
+    importances = record.importances[row]
     if importances.ndim > 1 and interpolation != "nearest":
-        return color_limit(pixel_map(explanation, row, interpolation), scale)
+        return color_limit(pixel_map(record, row, interpolation), scale)
     return color_limit(importances, scale)
 
 
-def _display_map(
-    explanation: "Explanation", row: int, interpolation: str, size: tuple[int, int]
-) -> Floats:
+def _display_map(record: Record, row: int, interpolation: str, size: tuple[int, int]) -> Floats:
     """Return the map of one target; what is smoothed is smoothed at the size it is seen at."""
-    segments, importances = explanation.segments, explanation.importances[row]
-    flat = explanation.image.ndim - (explanation.channel_axis is not None) == 2
+    segments, importances = record.segments, record.importances[row]
+    flat = record.image.ndim - (record.channel_axis is not None) == 2
     if not flat or interpolation in ("nearest", "guided"):
-        return pixel_map(explanation, row, interpolation)
+        return pixel_map(record, row, interpolation)
     if segments is not None and importances.ndim == 1:
         return spread(importances, resize(segments, size), interpolation)
-    stride = explanation.details.get("stride")
+    stride = record.details.get("stride")
     if stride is not None:
         sides = zip(stride, size, importances.shape, strict=True)
         stride = [step * shown / side for step, shown, side in sides]
     return spread(resize(importances, size), None, interpolation, stride=stride)
 
 
-def describe_targets(explanation: "Explanation", most: int) -> str:
+def describe_targets(record: Record, most: int) -> str:
     """Return the first targets by name, with their value where it is known."""
     words = []
-    for row, name in enumerate(explanation.target_names[:most]):
-        values = explanation.target_values
+    for row, name in enumerate(record.target_names[:most]):
+        values = record.target_values
         words.append(repr(name) + ("" if values is None else f" {values[row, 0]:.3g}"))
-    more = len(explanation.targets) - most
+    more = len(record.targets) - most
     return ", ".join(words) + (f" and {more} more" if more > 0 else "")
 
 
-def one_line(explanation: "Explanation") -> str:
+def one_line(record: Record) -> str:
     """Return the repr: what was explained, by what, how well, at what price."""
-    method = explanation.explainer.partition("(")[0]
-    image, fidelity = explanation.image, explanation.fidelity
-    parts = [f"{describe_targets(explanation, 3)} of a {image.shape} {image.dtype} image"]
-    if explanation.segments is not None:
-        parts.append(f"{int(explanation.segments.max()) + 1} segments")
+    method = record.explainer.partition("(")[0]
+    image, fidelity = record.image, record.fidelity
+    parts = [f"{describe_targets(record, 3)} of a {image.shape} {image.dtype} image"]
+    if record.segments is not None:
+        parts.append(f"{int(record.segments.max()) + 1} segments")
     if fidelity is not None:
         parts.append(f"fidelity {_number(fidelity[0])}")
-    parts.append(f"{explanation.n_predictions} predictions")
+    parts.append(f"{record.n_predictions} predictions")
     return f"<Explanation{f' by {method}' if method else ''}: {'; '.join(parts)}>"
 
 
-def card(explanation: "Explanation") -> str:
+def card(record: Record) -> str:
     """Return HTML for a notebook: the overlay of the first target, a table of the first five."""
     stream = io.BytesIO()
-    explanation.to_image(max_side=_CARD_SIDE).save(stream, format="PNG")
+    draw_explanation(record, max_side=_CARD_SIDE).save(stream, format="PNG")
     source = base64.b64encode(stream.getvalue()).decode()
     head = "".join(f"<th>{name}</th>" for name in _COLUMNS)
     rows = "".join(
-        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in _card_row(explanation, row))}</tr>"
-        for row in range(min(len(explanation.targets), _CARD_TARGETS))
+        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in _card_row(record, row))}</tr>"
+        for row in range(min(len(record.targets), _CARD_TARGETS))
     )
     return (
         f'<div><img alt="importances over the image" src="data:image/png;base64,{source}"/>'
         f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-        f"<p>{escape(one_line(explanation))}</p></div>"
+        f"<p>{escape(one_line(record))}</p></div>"
     )
 
 
 _COLUMNS = ("target", "score", "hidden", "fidelity", "reliability", "strongest")
 
 
-def _card_row(explanation: "Explanation", row: int) -> list[str]:
-    values, fidelity = explanation.target_values, explanation.fidelity
-    reliability = explanation.reliability
+def _card_row(record: Record, row: int) -> list[str]:
+    values, fidelity = record.target_values, record.fidelity
+    reliability = record.reliability
     return [
-        explanation.target_names[row],
+        record.target_names[row],
         "" if values is None else _number(values[row, 0]),
         "" if values is None else _number(values[row, 1]),
         "" if fidelity is None else _number(fidelity[row]),
         "" if reliability is None else _number(reliability[row]),
-        _strongest_words(explanation, row),
+        _strongest_words(record, row),
     ]
 
 
-def _strongest_words(explanation: "Explanation", row: int) -> str:
-    importances = explanation.importances[row]
+def _strongest_words(record: Record, row: int) -> str:
+    importances = record.importances[row]
     if importances.ndim > 1:
         return f"{signed(importances.min())} to {signed(importances.max())}"
-    errors = explanation.standard_errors
+    errors = record.standard_errors
     words = []
     for segment in strongest(importances, 3, "absolute"):
         error = "" if errors is None else f" ± {_number(errors[row, segment])}"
@@ -164,7 +159,7 @@ def _number(value: float) -> str:
 
 
 def plot_explanation(
-    explanation: "Explanation",
+    record: Record,
     target: int | str | None,
     *,
     n: int,
@@ -173,18 +168,18 @@ def plot_explanation(
 ) -> "Figure":
     """Return the matplotlib figure of one target; see `Explanation.plot`."""
     n = check_int("n", n, minimum=0)
-    row = find_target(explanation, target)
-    importances, errors = explanation.importances[row], explanation.standard_errors
-    interpolation = chosen_interpolation(explanation, interpolation, drawn=True)
-    picture = explanation.to_image(target, interpolation=interpolation, scale=scale)
+    row = find_target(record, target)
+    importances, errors = record.importances[row], record.standard_errors
+    interpolation = chosen_interpolation(record, interpolation, drawn=True)
+    picture = draw_explanation(record, target, interpolation=interpolation, scale=scale)
     overlay = np.asarray(picture)
-    title = explanation.target_names[row]
-    if explanation.target_values is not None:
-        title += f"  {_number(explanation.target_values[row, 0])}"
-    limit = drawn_limit(explanation, row, interpolation, scale)
+    title = record.target_names[row]
+    if record.target_values is not None:
+        title += f"  {_number(record.target_values[row, 0])}"
+    limit = drawn_limit(record, row, interpolation, scale)
     if importances.ndim > 1:
         return plot_overlay(overlay, limit, title=title)
-    segments = check_per_segment(explanation)
+    segments = check_per_segment(record)
     labels = resize(as_plane(segments, segments.ndim, empty=-1), overlay.shape[:2])
     return plot_overlay(
         overlay,
@@ -197,39 +192,39 @@ def plot_explanation(
     )
 
 
-def interactive_page(explanation: "Explanation") -> str:
+def interactive_page(record: Record) -> str:
     """Return the HTML page of all targets; see `Explanation.to_html`."""
-    errors = explanation.standard_errors
+    errors = record.standard_errors
     targets = [
         ReportTarget(
             name=name,
-            notes=_notes(explanation, row),
-            importances=explanation.importances[row],
+            notes=_notes(record, row),
+            importances=record.importances[row],
             standard_errors=None if errors is None else errors[row],
         )
-        for row, name in enumerate(explanation.target_names)
+        for row, name in enumerate(record.target_names)
     ]
-    per_segment = explanation.importances.ndim == 2
-    n_predictions = f"{explanation.n_predictions} predictions"
+    per_segment = record.importances.ndim == 2
+    n_predictions = f"{record.n_predictions} predictions"
     return report_page(
-        explanation.image,
+        record.image,
         targets,
-        channel_axis=explanation.channel_axis,
-        segments=explanation.segments if per_segment else None,
-        title=f"Why {explanation.target_names[0]}?",
-        facts=[fact for fact in (explanation.explainer, n_predictions) if fact],
+        channel_axis=record.channel_axis,
+        segments=record.segments if per_segment else None,
+        title=f"Why {record.target_names[0]}?",
+        facts=[fact for fact in (record.explainer, n_predictions) if fact],
         max_side=_PAGE_SIDE,
     )
 
 
-def _notes(explanation: "Explanation", row: int) -> list[str]:
+def _notes(record: Record, row: int) -> list[str]:
     """Return what is known of a target beside its importances."""
     notes = []
-    if explanation.target_values is not None:
-        intact, hidden = explanation.target_values[row]
+    if record.target_values is not None:
+        intact, hidden = record.target_values[row]
         known = "" if np.isnan(hidden) else f", hidden {_number(hidden)}"
         notes.append(f"score {_number(intact)}{known}")
     for name in ("fidelity", "reliability"):
-        if (values := getattr(explanation, name)) is not None:
+        if (values := getattr(record, name)) is not None:
             notes.append(f"{name} {_number(values[row])}")
     return notes

@@ -1,5 +1,6 @@
 """The picture that is segmented: the image's contrast, whatever its dtype, range and channels."""
 
+import functools
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from limelens._checks.images import check_image
 from limelens._checks.sizes import Sizes, offset_in_pixels
 from limelens._checks.values import check_int
-from limelens._resampling import _block_means, _block_starts
+from limelens._resampling import block_starts, block_sums
 from limelens._typing import Floats, Image
 
 _LEVELS = 4096
@@ -114,7 +115,7 @@ class View:
             return labels.astype(np.intp, copy=False)
         sides = zip(self.spatial, labels.shape, strict=True)
         blocks = [
-            np.repeat(np.arange(reduced), np.diff(_block_starts(side, reduced), append=side))
+            np.repeat(np.arange(reduced), np.diff(block_starts(side, reduced), append=side))
             for side, reduced in sides
         ]
         return labels.astype(np.intp, copy=False)[np.ix_(*blocks)]
@@ -168,6 +169,15 @@ def segmenting_view(image: Image, max_side: int | None = 512) -> View:
     if many:
         view = _principal_components(view)
     return View(view, is_color=bands.shape[-1] == 3, spatial=spatial)
+
+
+def _block_means(levels: NDArray[np.uint16], reduced: tuple[int, ...]) -> Floats:
+    """Average over blocks; sums of integers, so the order of summation leaves no trace."""
+    sides = list(zip(levels.shape, reduced, strict=False))  # the channels stay
+    starts = [block_starts(side, blocks) for side, blocks in sides]
+    lengths = (np.diff(each, append=side) for each, (side, _) in zip(starts, sides, strict=True))
+    counts = functools.reduce(np.multiply.outer, lengths)
+    return np.asarray(block_sums(levels, starts) / counts[..., np.newaxis])
 
 
 def _reflected(bands: Floats, steps: tuple[int, ...]) -> Floats:

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from limelens._axes import read_only
 from limelens._checks.values import describe
 from limelens._typing import Coalitions, Floats
 from limelens.errors import InvalidInputError
@@ -83,15 +84,18 @@ Surrogate: TypeAlias = Callable[[Coalitions, Floats, Floats], Fit]
 """Coalitions (n, d), values (n, t), weights (n,) -> fit."""
 
 
-def check_fit(fit: object, n_targets: int, n_segments: int) -> Fit:
-    """Return what a surrogate answered, if it is a Fit of these targets and segments.
+def ask_surrogate(
+    surrogate: Surrogate, coalitions: Coalitions, values: Floats, weights: Floats
+) -> Fit:
+    """Return a surrogate's fit; it cannot change the rows that it is shown.
 
     Raises
     ------
     InvalidInputError
-        If it is not.
+        If it returns no Fit of these targets and segments.
     """
-    shape = (n_targets, n_segments)
+    fit: object = surrogate(read_only(coalitions), read_only(values), read_only(weights))
+    shape = (values.shape[1], coalitions.shape[1])
     if not isinstance(fit, Fit) or fit.importances.shape != shape:
         came = f"one of {fit.importances.shape}" if isinstance(fit, Fit) else describe(fit)
         msg = f"`surrogate` must return a Fit with importances of shape {shape}; got {came}."

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from limelens._checks.images import check_energy
 from limelens._checks.values import check_choice
-from limelens._statistics import is_constant, weighted_r2
+from limelens._statistics import is_still, weighted_r2
 from limelens._typing import Coalitions, Floats
 from limelens.games.coalitions import average_rows, distinct_rows
 from limelens.gaussian.closed_forms import banzhaf_effects, shapley_effects
@@ -92,7 +92,7 @@ class GaussianProcess:
         importances, errors = np.zeros((n_targets, d)), np.full((n_targets, d), np.nan)
         intercepts, hyper = weights @ values / weights.sum(), np.full((2, n_targets), np.nan)
         held_out, fitted = values.copy(), values.copy()
-        constant = is_constant(values) | (len(distinct) < 3)
+        constant = is_still(values) | (len(distinct) < 3)
         columns = [values[:, [target]] for target in np.flatnonzero(~constant)]
         processes = fit_processes(distinct, columns, relevance(energy, d))
         for target, process in zip(np.flatnonzero(~constant), processes, strict=True):

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from limelens._checks.images import check_coalitions
 from limelens._checks.values import check_numeric, describe
-from limelens._statistics import _CONSTANT, _explained, is_constant
+from limelens._statistics import STILL, is_still, share_explained
 from limelens._typing import Coalitions, Floats
 from limelens.errors import InvalidInputError
 
@@ -62,7 +62,7 @@ class Moments:
     @property
     def toggled(self) -> NDArray[np.bool_]:
         """Which segments are neither always kept nor always hidden, shape (d,)."""
-        return np.diagonal(self.gram) > _CONSTANT * self.weights.sum()
+        return np.diagonal(self.gram) > STILL * self.weights.sum()
 
     @property
     def effective_rows(self) -> float:
@@ -166,7 +166,7 @@ def weighted_moments(coalitions: Coalitions, scores: Floats, weights: Floats) ->
     shares = weights / weights.sum()
     design_means, value_means = shares @ design, shares @ values
     design -= design_means
-    values = np.where(is_constant(values), 0.0, values - value_means)
+    values = np.where(is_still(values), 0.0, values - value_means)
     weighted = weights[:, np.newaxis] * design
     return Moments(
         design=design,
@@ -182,4 +182,4 @@ def weighted_moments(coalitions: Coalitions, scores: Floats, weights: Floats) ->
 
 def r2_of_residuals(moments: Moments, residuals: Floats, targets: Any = slice(None)) -> Floats:
     """Return the weighted R² that residuals leave, one a target; NaN for a constant target."""
-    return _explained(moments.weights @ np.square(residuals), moments.totals[targets])
+    return share_explained(moments.weights @ np.square(residuals), moments.totals[targets])

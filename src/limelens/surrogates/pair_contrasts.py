@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._statistics import is_constant, student, weighted_r2
+from limelens._statistics import is_still, student, weighted_r2
 from limelens._typing import Coalitions, Floats
 from limelens.errors import InvalidInputError
 from limelens.games.coalitions import average_rows, distinct_rows, signs
@@ -73,7 +73,7 @@ class PairContrasts:
         slack[slack < _FULL_LEVERAGE] = np.nan
         both = np.concatenate([values[first], values[second]])
         pair_weights = np.concatenate([weights[first], weights[second]])
-        level, constant = even - even.mean(axis=0), is_constant(both)
+        level, constant = even - even.mean(axis=0), is_still(both)
         unseen = level * n / (n - 1), residuals / slack[:, np.newaxis]
 
         def explained(even_part: Floats, odd_part: Floats) -> Floats:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from limelens._checks.values import describe
-from limelens._statistics import is_constant, weighted_r2
+from limelens._statistics import is_still, weighted_r2
 from limelens._typing import Coalitions, Floats
 from limelens.errors import InvalidInputError
 from limelens.surrogates.fit import Fit
@@ -106,7 +106,7 @@ class Regressor:
         design, n_targets = coalitions.astype(np.float64), values.shape[1]
         importances, intercepts = np.zeros((n_targets, design.shape[1])), values[0].copy()
         fidelity, training = np.full((2, n_targets), np.nan)
-        for target in np.flatnonzero(~is_constant(values)):
+        for target in np.flatnonzero(~is_still(values)):
             column = values[:, target]
             fitted = self._clone().fit(design, column, sample_weight=weights)
             importances[target] = _importances(fitted, design.shape[1])

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from limelens._checks.values import check_flag, check_int
-from limelens._statistics import is_constant
+from limelens._statistics import is_still
 from limelens._typing import Coalitions, Floats
 from limelens.errors import warn
 from limelens.surrogates.fit import Fit
@@ -93,7 +93,7 @@ class Tree:
         means = weights @ values / weights.sum()
         # Impurities near the rounding of 1 would stop scikit-learn's tree: it grows on unit scale.
         scales = np.sqrt(weights @ np.square(values - means) / weights.sum())
-        for target in np.flatnonzero(~is_constant(values)):
+        for target in np.flatnonzero(~is_still(values)):
             column = (values[:, target] - means[target]) / scales[target]
             tree = self._new().fit(design, column, sample_weight=weights)
             shares[target] = tree.feature_importances_

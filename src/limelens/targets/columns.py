@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from limelens._axes import read_only
 from limelens._checks.values import check_int, describe
 from limelens._typing import Floats, Scores
 from limelens.errors import InvalidInputError, PredictionError
@@ -161,7 +162,7 @@ def reduce_scores(reduce: Callable[[NDArray[Any]], Any], scores: NDArray[Any]) -
     """Apply a callable target; its answer must be finite, `(n,)` or `(n, t)`."""
     n = len(scores)
     want = f"`target` was given scores of shape {scores.shape} and must return ({n},) or ({n}, t)"
-    raw = reduce(scores.copy())  # it may work in place
+    raw = reduce(read_only(scores))
     try:
         values = np.asarray(raw)
     except (ValueError, TypeError, RuntimeError) as error:

@@ -7,7 +7,7 @@ from typing import Any
 from limelens._checks.values import check_callable, check_flag, check_int
 from limelens._typing import Batch, PredictFn
 
-_OFFERS = ("gradient", "features", "prepare", "predict_prepared")
+_OFFERS = ("gradient", "features", "prepare", "predict_prepared", "class_names")
 
 
 @dataclass(eq=False)
@@ -81,11 +81,12 @@ class Recorder:
         return self._answer(self.predict_fn, batch)
 
     def __getattr__(self, name: str) -> Any:
-        if name not in _OFFERS:
+        # By name only: a copy being made asks for other attributes before it has any fields.
+        offered = getattr(self.predict_fn, name, None) if name in _OFFERS else None
+        if offered is None:
             msg = f"{type(self).__name__!r} object has no attribute {name!r}"
             raise AttributeError(msg)
-        offered = getattr(self.predict_fn, name)
-        if name == "prepare":
+        if name in ("prepare", "class_names"):
             return offered
         if name == "predict_prepared":
             return lambda batch: self._answer(offered, batch)
