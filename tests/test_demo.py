@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,20 +22,21 @@ def told(tmp_path_factory):
     return path, told.getvalue()
 
 
-def test_it_writes_one_sheet_of_two_rows_and_three_columns(told):
+def test_it_writes_one_sheet_of_two_rows_and_five_columns(told):
     path, _ = told
     with Image.open(path) as picture:
         width, height = picture.size
     assert [file.name for file in path.parent.iterdir()] == ["sheet.png"]
-    assert width > 3 * 300
+    assert width > 5 * 300
     assert height > 2 * 300
 
 
 def test_it_tells_scores_places_fidelity_and_model_calls(told):
     _, text = told
     assert text.count("Why is this a face?") == 2
-    assert text.count("images scored") == 4
+    assert text.count("images scored") == 8
     assert text.count("251 images scored") == 4
+    assert text.count("Sharp: ") == 4
     assert text.count("fidelity 0.") == 4
     assert "HOG + SVC: face 0.97" in text
     assert "eyes, left" in text
@@ -46,6 +48,8 @@ def test_the_accuracies_are_of_one_class_and_the_reasons_are_not(told):
     accuracies = [float(line.split(": ")[1].split("%")[0]) for line in text.splitlines()[1:3]]
     assert min(accuracies) > 94
     shares = [float(line.split("%")[0]) for line in text.splitlines() if "of the evidence" in line]
+    sharp = [float(line.split()[1][:-1]) for line in text.splitlines() if "Sharp: " in line]
+    assert min(sharp[::2]) > 41 > max(sharp[1::2])
     for gradients, pixels in (shares[:2], shares[2:]):
         assert gradients > 50 > 41 > pixels  # eyes, nose and mouth are 41 % of the picture
 
@@ -99,9 +103,14 @@ def test_evidence_is_what_raises_the_score():
         target_names=("face",),
         segments=rows,
     )
-    case = demo.Case(photograph, lambda batch: batch, explanation)
+    density = np.repeat([[0.0, 0.4, 0.2, -0.5, 0.2]], 2, axis=1).reshape(1, 10, 1) * np.ones(
+        (1, 10)
+    )
+    sharp = replace(explanation, importances=density, segments=None)
+    case = demo.Case(photograph, lambda batch: batch, explanation, sharp)
     np.testing.assert_array_equal(case.on_features, [False, True, True, True, False])
     assert case.evidence_on_features == pytest.approx(0.5)  # 0.3 of 0.1 + 0.3 + 0.2
+    assert case.sharp_evidence_on_features == pytest.approx(0.75)  # 0.4 + 0.2 of 0.8
 
 
 @pytest.mark.parametrize("name", ["no/such/folder/x.png", "folder.png", "file.png/x.png", "x.txt"])

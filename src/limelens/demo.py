@@ -14,6 +14,7 @@ from limelens._checks.values import describe
 from limelens._typing import Batch, Floats, Image, Segments
 from limelens.errors import InvalidInputError
 from limelens.explainers.lime import Lime
+from limelens.explainers.sharp import Sharp
 from limelens.results.explanation import Explanation
 from limelens.segmenting import Grid
 
@@ -168,11 +169,12 @@ def _bundled() -> Any:
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One photograph explained by one classifier."""
+    """One photograph explained for one classifier: effects of cells, and one sharp map."""
 
     photograph: Photograph
     classifier: FaceClassifier
     explanation: Explanation
+    sharp: Explanation
 
     @property
     def score(self) -> float:
@@ -188,7 +190,15 @@ class Case:
     @property
     def evidence_on_features(self) -> float:
         """Share of the positive importances that lies on eyes, nose and mouth."""
-        evidence = np.maximum(self.explanation.importances[0], 0.0)
+        return self._on_features(self.explanation)
+
+    @property
+    def sharp_evidence_on_features(self) -> float:
+        """The same of the sharp map, summed over the same cells."""
+        return self._on_features(self.sharp.by_segment(_segments(self.explanation)))
+
+    def _on_features(self, explanation: Explanation) -> float:
+        evidence = np.maximum(explanation.importances[0], 0.0)
         total = float(evidence.sum())
         return float(evidence[self.on_features].sum()) / total if total else 0.0
 
@@ -206,6 +216,8 @@ class Case:
             f"    {self.evidence_on_features:.0%} of the evidence lies on eyes, nose and mouth, "
             f"{self.on_features.mean():.0%} of the picture",
             f"    fidelity {fidelity:.2f} (held-out R2), {explanation.n_predictions} images scored",
+            f"    Sharp: {self.sharp_evidence_on_features:.0%} on eyes, nose and mouth, "
+            f"{self.sharp.n_predictions} images scored",
         ]
         return "\n".join(lines)
 
@@ -217,7 +229,10 @@ def _segments(explanation: Explanation) -> Segments:
 
 
 def draw(cases: Sequence[Case]) -> "Picture":
-    """Draw one row per photograph: as it is, then as each classifier sees it, on one scale."""
+    """Draw one row per photograph: as it is, then for each classifier LIME's map and the sharp one.
+
+    LIME's maps share one scale; a sharp map is a density, in units of its own.
+    """
     from limelens.pictures.colors import color_limit  # noqa: PLC0415
     from limelens.pictures.overlay import draw_image, draw_overlay  # noqa: PLC0415
     from limelens.pictures.sheet import sheet  # noqa: PLC0415
@@ -231,14 +246,15 @@ def draw(cases: Sequence[Case]) -> "Picture":
         if case.photograph.title not in titles:
             tiles.append(draw_image(image))
             titles.append(case.photograph.title)
-        tiles.append(draw_overlay(image, heatmap, scale=limit))
-        titles.append(
+        tiles += [draw_overlay(image, heatmap, scale=limit), case.sharp.to_image()]
+        titles += [
             f"{case.classifier.name}: face {case.score:.2f}\n"
-            f"{case.evidence_on_features:.0%} of the evidence on eyes, nose, mouth"
-        )
+            f"Lime: {case.evidence_on_features:.0%} on eyes, nose, mouth",
+            f"the same by Sharp\n{case.sharp_evidence_on_features:.0%} on them; a scale of its own",
+        ]
     accuracies = dict.fromkeys(f"{case.classifier.accuracy:.1%}" for case in cases)
     heading = f"Two face classifiers, {' and '.join(accuracies)} right, for different reasons"
-    return sheet(tiles, titles, columns=3, limit=limit, heading=heading)
+    return sheet(tiles, titles, columns=5, limit=limit, heading=heading)
 
 
 def check_output(output: str | Path) -> Path:
@@ -291,15 +307,18 @@ def run(output: str | Path = "limelens-demo.png", *, n_samples: int = 1000) -> P
     for photograph in photographs():
         tell(f"\nWhy is this a face? {photograph.title}")
         for classifier in classifiers:
-            explanation = explainer.explain(
-                photograph.image,
-                classifier,
-                target=FACE,
-                class_names=CLASS_NAMES,
-                rng=0,
-                progress=tick,
+            explanation, sharp = (
+                each.explain(
+                    photograph.image,
+                    classifier,
+                    target=FACE,
+                    class_names=CLASS_NAMES,
+                    rng=0,
+                    progress=tick,
+                )
+                for each in (explainer, Sharp())
             )
-            cases.append(Case(photograph, classifier, explanation))
+            cases.append(Case(photograph, classifier, explanation, sharp))
             tell(cases[-1].report())
     draw(cases).save(path)
     tell(f"\nWrote {path} after {time.perf_counter() - start:.0f} s.")

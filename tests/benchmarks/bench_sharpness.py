@@ -8,8 +8,8 @@ by hand, off the centre; discs on a texture, whose colour the model counts. The 
 EfficientNet-lite0 (extra `imagenet`), and are left out where it is not installed. Explained are
 log-odds. AUC: pixels inside against outside. Precision: share of the strongest pixels, as many
 as there are inside, that lie inside. Border: AUC of the pixels within 14 px of the true border.
-Faith: insertion minus deletion of probabilities. Every map is judged as it is and as "smooth";
-the table says the better one of the two. Controls have not seen the model, or another picture.
+Faith: insertion minus deletion of probabilities. Every map is judged as it is and as "smooth".
+Controls have not seen the model, or another picture.
 `--coverage` asks how often the error bars hold what more of the same segmentations would say.
 """
 
@@ -193,6 +193,7 @@ def draw(scenes: list[Scene], predict_fn: Callable, path: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mosaics", type=int, default=8)
+    parser.add_argument("--outlined", type=int, default=10)
     parser.add_argument("--drawn", type=int, default=4)
     parser.add_argument("--device", default="cpu", help="one of PyTorch's, or openvino")
     parser.add_argument("--methods", nargs="*", default=list(METHODS), choices=list(METHODS))
@@ -213,7 +214,9 @@ def main() -> None:
     predict_fn = lite0(options.device)
     if options.mosaics:
         run("Mosaics, EfficientNet-lite0", list(mosaics(options.mosaics)), predict_fn, names)
-        run("Objects outlined by hand, EfficientNet-lite0", list(outlined()), predict_fn, names)
+    if options.outlined:
+        scenes = list(outlined())[: options.outlined]
+        run("Objects outlined by hand, EfficientNet-lite0", scenes, predict_fn, names)
     if options.coverage:
         coverage(list(mosaics(options.coverage)), predict_fn)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from limelens._axes import channels_last, read_only, spatial_shape
 from limelens._checks.images import check_segments
-from limelens._checks.values import check_callable, check_int
+from limelens._checks.values import check_callable, check_int, describe
 from limelens._statistics import predicted_correlation
 from limelens._typing import Batch, Coalitions, Floats, Image, Segmenter, Segments
 from limelens.engine.query import Query
@@ -293,7 +293,7 @@ def _checked(segmenters: object) -> tuple[Segmenter, ...]:
     if not isinstance(segmenters, Sequence) or not segmenters:
         msg = (
             "`segmenters` must be a sequence of callables (image) -> label image, at least one, "
-            f"or None; got {segmenters!r}. Use for example segmenters=[Slic(30), Slic(60)]."
+            f"or None; got {describe(segmenters)}. Use for example segmenters=[Slic(30), Slic(60)]."
         )
         raise InvalidInputError(msg)
     return tuple(
