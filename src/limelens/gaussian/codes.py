@@ -34,9 +34,9 @@ def walsh_hadamard(rows: Floats) -> Floats:
 
 @lru_cache(maxsize=16)
 def _sylvester(order: int) -> Floats:
-    matrix = np.ones((1, 1))
-    while len(matrix) < order:
-        matrix = np.block([[matrix, matrix], [matrix, -matrix]])
+    from scipy.linalg import hadamard  # noqa: PLC0415
+
+    matrix: Floats = hadamard(order, dtype=np.float64)
     matrix.setflags(write=False)
     return matrix
 

@@ -285,7 +285,9 @@ def log_odds(p: Floats, limits: tuple[float, float] = (1e-12, 1e-12)) -> Floats:
 
 def sigmoid(x: Floats) -> Floats:
     """Return 1 / (1 + exp(-x))."""
-    return 1.0 / (1.0 + np.exp(-np.clip(x, -_OVERFLOW, _OVERFLOW)))
+    from scipy.special import expit  # noqa: PLC0415
+
+    return np.asarray(expit(x))
 
 
 def quantiles(residuals: Floats) -> Floats:
