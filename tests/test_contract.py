@@ -344,6 +344,13 @@ def test_settings_are_frozen_and_every_one_is_in_the_repr(name):
 
 
 @each
+def test_a_setting_that_cannot_be_is_refused_before_anything_runs(name):
+    for field in dataclasses.fields(CASES[name]):
+        with pytest.raises(InvalidInputError, match=f"`{field.name}`"):
+            dataclasses.replace(CASES[name], **{field.name: {3: "no such setting"}})
+
+
+@each
 def test_explainers_and_explanations_survive_pickling(name):
     explainer = pickle.loads(pickle.dumps(CASES[name]))
     assert repr(explainer) == repr(CASES[name])

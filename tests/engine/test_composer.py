@@ -520,3 +520,55 @@ def test_prepared_pixels_may_be_nan_but_must_be_numbers():
     assert np.isnan(composer_of(model, IMAGE, background, SEGMENTS, 2).image).any()
     with pytest.raises(InvalidInputError, match="must return numbers; got an array of object"):
         query(changed(Model(), "prepare", lambda batch: batch.astype(object)))
+
+
+@pytest.mark.parametrize("d", range(2, 9))
+def test_what_mixes_any_two_of_up_to_eight_segments_is_refused(d):
+    image = np.full((1, d), 200.0)
+    background, segments = np.zeros((1, 1, d)), np.arange(d)[np.newaxis]
+    for one in range(d):
+        for other in range(one):
+            places = np.arange(d)
+            places[[one, other]] = other, one
+            model = changed(Model(), "prepare", lambda batch, places=places: batch[:, :, places])
+            with pytest.raises(InvalidInputError, match="prepare` must act on each pixel"):
+                prepare_once(model, image, background, segments, None)
+
+
+@pytest.mark.parametrize(("n_roundings", "accepted"), [(1, True), (4, True), (64, False)])
+def test_a_preparation_may_round_otherwise_for_another_batch(n_roundings, accepted):
+    def prepare(batch):  # batches of several images come out a little larger
+        eps = np.finfo(batch.dtype).eps
+        return batch * (1 + n_roundings * eps * (len(batch) > 1))
+
+    image, background = np.full((4, 4), 1.0, np.float32), np.zeros((1, 4, 4), np.float32)
+    model = changed(Model(), "prepare", prepare)
+    segments = np.arange(16).reshape(4, 4) // 4
+    if accepted:
+        assert prepare_once(model, image, background, segments, None) is not None
+    else:
+        with pytest.raises(InvalidInputError, match="prepare` must act on each pixel"):
+            prepare_once(model, image, background, segments, None)
+
+
+@pytest.mark.parametrize(("share", "accepted"), [(0.04, True), (0.06, False)])
+@pytest.mark.parametrize("scale", [1e-3, 1e3])
+def test_two_ways_to_a_score_agree_relative_to_the_largest_though_one_is_zero(
+    share, accepted, scale
+):
+    class Both(Model):
+        def __call__(self, batch):
+            scores = np.zeros((len(batch), 3))
+            scores[:, 1:] = scale, scale * (1 + share)
+            return scores
+
+        def predict_prepared(self, prepared):
+            scores = np.zeros((len(prepared), 3))
+            scores[:, 1:] = scale
+            return scores
+
+    if accepted:
+        query(Both())
+    else:
+        with pytest.raises(InvalidInputError, match=r"must be `predict_fn.predict_prepared\("):
+            query(Both())

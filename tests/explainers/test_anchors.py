@@ -235,3 +235,13 @@ def test_saturated_evidence_needs_only_part_of_it():
 def test_settings_are_checked_at_once(settings, words):
     with pytest.raises(InvalidInputError, match=words):
         ll.Anchors(**settings)
+
+
+@pytest.mark.parametrize("beam_size", [1, 2])
+def test_a_rule_that_needs_every_segment_is_found(beam_size):
+    explainer = ll.Anchors(
+        segmenter=ll.Grid(cell=(1, 1)), fill=ll.Constant(0), beam_size=beam_size, p_keep=0.7
+    )
+    found = explainer.explain(np.ones((2, 2)), conjunction(0, 1, 2, 3), rng=0)
+    assert found.details["success"].all()
+    np.testing.assert_array_equal(found.importances, [[1, 1, 1, 1]])

@@ -247,3 +247,10 @@ def test_sizes_that_cannot_be_are_named(settings, words):
 def test_fills_that_need_segments_say_so():
     with pytest.raises(InvalidInputError, match="SegmentMean"):
         occlude(np.random.default_rng(0).random((4, 4)), fill=ll.SegmentMean())
+
+
+@pytest.mark.parametrize("stop", [1.04, 1.5])
+def test_a_share_of_the_side_above_one_is_refused(stop):
+    with pytest.raises(InvalidInputError, match="`roi`"):
+        occlude(np.ones((10, 10)), window=5, stride=5, roi=((0.0, stop), (0.0, 1.0)))
+    occlude(np.ones((10, 10)), window=5, stride=5, roi=((0.0, 1.0), (0.0, 1.0)))

@@ -337,3 +337,25 @@ def test_ten_thousand_times_the_score_is_ten_thousand_times_the_importance():
     other = explain(lambda batch: 1e4 * model.logits(batch)[:, 0], tolerance=0, max_samples=60)
     np.testing.assert_allclose(other.importances, 1e4 * one.importances, rtol=1e-8)
     np.testing.assert_allclose(other.standard_errors, 1e4 * one.standard_errors, rtol=1e-6)
+
+
+@pytest.mark.parametrize("order", [[0, 1], [1, 0]])
+def test_it_goes_on_until_the_last_target_is_settled(order):
+    """The first score is additive and settled at the second look; the second one is triples."""
+    weights = np.linspace(-1, 1, 20)
+
+    def model(batch):
+        shown = batch.reshape(len(batch), -1)
+        spins = 2 * shown - 1
+        triples = spins[:, 0:3].prod(axis=1) + spins[:, 4:7].prod(axis=1) + spins[:, 9]
+        return np.stack([shown @ weights, triples], axis=1)
+
+    easy = explain(model, explain_settings={"target": 0}, max_samples=170)
+    both = explain(model, explain_settings={"target": order}, max_samples=170)
+    assert easy.details["status"] == "converged"
+    assert easy.details["n_calls"] < 100
+    assert both.details["n_calls"] == 170
+    wanted = ["converged", "not converged"]
+    assert both.details["statuses"] == [wanted[target] for target in order]
+    assert not both.details["converged"]
+    assert both.details["status"] == "not converged"

@@ -205,3 +205,49 @@ def test_settings_that_cannot_be_are_named(settings, words):
     with pytest.raises(InvalidInputError, match=words):
         ll.Rise(fill=ll.Constant(0), **settings).explain(IMAGE, model)
     assert model.n_images == 0
+
+
+class ThreeScores:
+    """Scores of masks of 12 x 16 pixels that vary most at other chances of being kept."""
+
+    def __call__(self, batch):
+        mean = batch.mean(axis=(1, 2))
+        scores = [1e4 * (mean > 0.5), mean > 0.7, batch[:, 2, 3] * batch[:, 9, 9]]
+        return np.stack([score.astype(float) for score in scores], axis=1)
+
+
+@pytest.mark.parametrize(("n_masks", "p"), [(2, 0.5), (3, 0.2), (5, 0.1), (5, 0.9), (40, 0.5)])
+def test_few_masks_give_the_differences_and_their_linearised_errors_everywhere(n_masks, p):
+    model = Recorder(ThreeScores(), keep=True)
+    explainer = ll.Rise(n_masks=n_masks, grid=4, p=p, fill=ll.Constant(0))
+    found = explainer.explain(LARGE, model, target=[0, 1, 2], rng=3)
+    masks = np.concatenate(model.batches)[2:]
+    scores = ThreeScores()(masks)
+    shown, hidden = masks.sum(axis=0), (1 - masks).sum(axis=0)
+    known = (shown > 0) & (hidden > 0)
+    assert n_masks > 5 or ((shown > 0) & (shown < 1)).any() or ((hidden > 0) & (hidden < 1)).any()
+    shown, hidden = np.where(known, shown, 1), np.where(known, hidden, 1)
+    for row, score in enumerate(scores.T):
+        with_pixel = np.tensordot(score, masks, 1) / shown
+        without = np.tensordot(score, 1 - masks, 1) / hidden
+        column = score[:, np.newaxis, np.newaxis]
+        moves = (column - with_pixel) * masks / shown - (column - without) * (1 - masks) / hidden
+        scale = 1 + np.abs(found.scores[row])  # sums are of differences from the intact score
+        expected = np.where(known, with_pixel - without, 0)
+        np.testing.assert_allclose(found.importances[row], expected, atol=1e-9 * scale)
+        errors = np.where(known, np.sqrt((moves**2).sum(axis=0)), np.nan)
+        np.testing.assert_allclose(found.standard_errors[row], errors, atol=1e-6 * scale)
+
+
+def test_p_is_chosen_for_all_targets_alike_whatever_their_scales():
+    explainer = ll.Rise(n_masks=64, grid=4, p=None, fill=ll.Constant(0))
+    spreads = []
+    for p in rise.PILOT_PS:
+        model = Recorder(ThreeScores(), keep=True)
+        ll.Rise(n_masks=64, grid=4, p=p, fill=ll.Constant(0)).explain(LARGE, model, rng=0)
+        spreads.append(ThreeScores()(np.concatenate(model.batches)[2:]).var(axis=0))
+    shares = np.array(spreads) / np.max(spreads, axis=0)
+    best, of_the_largest = shares.mean(axis=1).argmax(), shares[:, 0].argmax()
+    assert best != of_the_largest
+    found = explainer.explain(LARGE, ThreeScores(), target=[0, 1, 2], rng=0)
+    assert found.details["p"] == rise.PILOT_PS[best]

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy.ndimage import gaussian_filter1d
 
+from limelens import Ablation, Grid
 from limelens._checks.images import check_background
 from limelens.errors import InvalidInputError
 from limelens.fills.inpaint import Inpaint
 from limelens.fills.simple import Backgrounds, Blur, Constant, ImageMean, Noise, SegmentMean
+from limelens.testing import Recorder
 
 FILLS = [ImageMean(), SegmentMean(), Constant(0.5), Blur(2), Noise(), Noise(std=0.1), Inpaint()]
 by_fill = pytest.mark.parametrize("fill", FILLS, ids=lambda fill: repr(fill))
@@ -298,3 +300,19 @@ def test_inpainting_stays_within_the_surroundings_for_any_segments(
     background = Inpaint(max_side=max_side)(image, segments)
     assert background.min() >= image.min()
     assert background.max() <= image.max()
+
+
+@pytest.mark.parametrize("color", [(0, 128, 300), (-1, 128, 255), (300, 0, 0)])
+def test_a_fill_of_which_one_end_does_not_fit_the_dtype_is_refused(color):
+    image = np.zeros((4, 4, 3), np.uint8)
+    explainer = Ablation(segmenter=Grid(4), fill=Constant(color))
+    with pytest.raises(InvalidInputError, match=r"must fit the image's dtype uint8, from 0 to 255"):
+        explainer.explain(image, lambda batch: batch.mean(axis=(1, 2, 3)))
+
+
+@pytest.mark.parametrize("color", [(0, 128, 255.4), (-0.4, 128, 255)])
+def test_a_fill_that_fits_once_it_is_rounded_is_taken(color):
+    model = Recorder(lambda batch: batch.mean(axis=(1, 2, 3)), keep=True)
+    image = np.full((4, 4, 3), 7, np.uint8)
+    Ablation(segmenter=Grid(4), fill=Constant(color)).explain(image, model)
+    assert model.batches[0][1, 0, 0].tolist() == [0, 128, 255]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from limelens.masking import memory as batches
 from limelens.masking import pattern_table as pattern_tables
-from limelens.masking.blocks import MAX_IMAGES, border_positions, choose_width, cut
+from limelens.masking.blocks import MAX_IMAGES, MAX_SEGMENTS, border_positions, choose_width, cut
 from limelens.masking.boxes import segment_boxes
 from limelens.masking.compose import SegmentComposer, coalition_composer
 from limelens.masking.pattern_table import PatternTable, pattern_table
@@ -332,5 +332,20 @@ def test_many_segments_in_many_blocks_are_told_apart():
     image, background = rng.random((2, 40, 100))
     coalitions = rng.random((3, 4000)) < 0.5
     table = pattern_table(image, background, segments, None, width=8)
+    expected = where(image, background, segments, coalitions, None)
+    np.testing.assert_array_equal(table(coalitions), expected)
+
+
+@pytest.mark.parametrize("shares_hidden", [False, True])
+@pytest.mark.parametrize("k", range(1, MAX_SEGMENTS + 1))
+def test_a_block_of_every_number_of_segments_equals_where(k, shares_hidden):
+    rng = np.random.default_rng(k)
+    segments = np.zeros((64, 16), np.intp)
+    segments[3] = np.arange(16) % k  # one block of sixteen pixels touches k segments
+    image, background = rng.random((2, 64, 16))
+    background = np.zeros_like(background) if shares_hidden else background
+    coalitions = rng.random((40, k)) < 0.5
+    table = pattern_table(image, background, segments, None, width=16)
+    assert table.blocks.tuples.shape[1] == k
     expected = where(image, background, segments, coalitions, None)
     np.testing.assert_array_equal(table(coalitions), expected)

@@ -96,3 +96,35 @@ def test_a_spent_budget_returns_the_best_guess():
     zeros = np.zeros((2, 3), dtype=int)
     found = best_arms(lambda arm: (0, 0), zeros[0], zeros[1], 1, tolerance=0.1, delta=0.1)
     assert len(found) == 1
+
+
+@pytest.mark.parametrize("n_best", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(4))
+def test_every_round_is_that_of_the_bounds(n_best, seed):
+    """Close arms at the top and low ones below; every step is worked out again from the draws."""
+    chances = np.array([0.93, 0.9, 0.86, 0.5, 0.04, 0.0])
+    rng, pulls = np.random.default_rng(seed), []
+
+    def pull(arm):
+        pulls.append((arm, int(rng.binomial(10, chances[arm]))))
+        return pulls[-1][1], 10
+
+    zeros = np.zeros((2, 6), dtype=int)
+    found = best_arms(pull, zeros[0], zeros[1], n_best, tolerance=0.1, delta=0.1)
+    k, ones, counts = len(chances), np.zeros(len(chances)), np.zeros(len(chances))
+    for arm, drawn in pulls[:k]:  # each arm once
+        ones[arm], counts[arm] = drawn, 10
+    left, rounds = pulls[k:], 1
+    while True:
+        low, high = confidence_bounds(ones / counts, counts, exploration_rate(k, rounds, 0.1))
+        order = sorted(range(k), key=lambda arm: -ones[arm] / counts[arm])
+        best, rest = order[:n_best], order[n_best:]
+        weakest, rival = min(best, key=lambda a: low[a]), max(rest, key=lambda a: high[a])
+        if high[rival] - low[weakest] <= 0.1:
+            break
+        assert [arm for arm, _ in left[:2]] == [weakest, rival]
+        for arm, drawn in left[:2]:
+            ones[arm], counts[arm] = ones[arm] + drawn, counts[arm] + 10
+        left, rounds = left[2:], rounds + 1
+    assert not left
+    assert found.tolist() == best

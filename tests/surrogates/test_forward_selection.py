@@ -67,9 +67,12 @@ def test_all_segments_are_least_squares():
 def test_a_copy_of_a_chosen_segment_is_passed_over():
     rows, scores, weights = make_rows(d=3)
     doubled = np.column_stack([rows, rows[:, 0]])
-    fit = ForwardSelection(4)(doubled, scores, weights)
+    fit, plain = (ForwardSelection(4)(given, scores, weights) for given in (doubled, rows))
     assert fit.details["order"].shape == (3, 3)
     assert (fit.importances[:, 3] == 0).all()
+    np.testing.assert_array_equal(fit.details["order"], plain.details["order"])
+    np.testing.assert_allclose(fit.details["gains"], plain.details["gains"], rtol=1e-9)
+    np.testing.assert_allclose(fit.details["gains"].sum(axis=1), fit.training_fidelity)
 
 
 def test_targets_beyond_one_block_are_chosen_for_too(monkeypatch):

@@ -3,6 +3,9 @@ import pytest
 
 from limelens import Constant, GaussianProcess, Grid, KernelShap, Lime
 from limelens.errors import InvalidInputError
+from limelens.games.coalitions import average_rows, distinct_rows
+from limelens.gaussian.kernel import relevance
+from limelens.gaussian.process import fit_processes
 from limelens.sampling import Bernoulli
 from limelens.testing import all_coalitions, exact_values
 
@@ -175,3 +178,19 @@ def test_energy_must_be_of_the_segments():
     rows = Bernoulli()(20, 5, np.random.default_rng(0))
     with pytest.raises(InvalidInputError, match="`energy` must be 5 numbers"):
         fit(rows, np.arange(20.0), energy=[1.0, 2.0])
+
+
+def test_details_are_the_hyper_parameters_of_each_targets_own_process():
+    rows, values = make_rows()
+    still = np.full(len(rows), 0.25)
+    found = fit(rows, np.column_stack([1e4 * values[:, 0], still, values[:, 1]])).details
+    distinct, positions = distinct_rows(rows)
+    averages = average_rows(values, positions, len(distinct))
+    columns = [averages[:, [0]], averages[:, [1]]]
+    processes = fit_processes(distinct, columns, relevance(None, rows.shape[1]))
+    for name, own in (
+        ("additive", [process.kernel.additive for process in processes]),
+        ("noise", [process.noise for process in processes]),
+    ):
+        np.testing.assert_allclose(found[name], [own[0], np.nan, own[1]])
+    assert (found["additive"] != found["noise"]).all()

@@ -184,3 +184,69 @@ def test_only_relative_weights_matter_where_nothing_is_penalised(surrogate, seed
         return  # the fallback's penalty is measured against the sum of weights
     np.testing.assert_allclose(scaled.importances, fit.importances, atol=1e-9)
     np.testing.assert_allclose(scaled.standard_errors, fit.standard_errors, atol=1e-9)
+
+
+@every
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32])
+@pytest.mark.filterwarnings("ignore::limelens.errors.LimelensWarning")
+def test_scores_of_any_dtype_are_fitted_in_float64(surrogate, dtype):
+    rows, scores, weights = make_rows()
+    scores = np.clip(120 + 60 * scores, 0, 250).astype(dtype)  # their sums pass 255
+    fit = surrogate(rows, scores, weights)
+    expected = surrogate(rows, scores.astype(np.float64), weights)
+    for field in ("importances", "intercepts", "fidelity", "training_fidelity", "standard_errors"):
+        np.testing.assert_equal(getattr(fit, field), getattr(expected, field))
+
+
+@every
+@pytest.mark.filterwarnings("ignore:`alpha`=0.01 keeps no segment")
+def test_three_targets_of_other_scales_are_fitted_as_if_alone(surrogate):
+    rows, scores, weights = make_rows(t=3)
+    scores = np.column_stack(
+        [1e6 * scores[:, 0], 1e-6 * np.sin(9 * scores[:, 1]), scores[:, 2] > 9]
+    )
+    together = surrogate(rows, scores, weights)
+    for target in range(3):
+        alone = surrogate(rows, scores[:, target], weights)
+        scale = np.abs(scores[:, target]).max()
+        for field in ("importances", "intercepts"):
+            found, expected = getattr(together, field)[target], getattr(alone, field)[0]
+            np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12 * scale)
+        for field in ("fidelity", "training_fidelity"):
+            found, expected = getattr(together, field)[target], getattr(alone, field)[0]
+            np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+        assert together.details.keys() == alone.details.keys()
+        for key, several in together.details.items():
+            one = alone.details[key]
+            if isinstance(several, list):
+                assert several[target] == one[0]
+            elif np.ndim(several) == 0:
+                assert several == pytest.approx(one)
+            else:
+                np.testing.assert_allclose(several[target], one[0], rtol=1e-9)
+
+
+@pytest.mark.parametrize("surrogate", [Ridge(0), ForwardSelection(6)], ids=repr)
+@pytest.mark.parametrize("n", [6, 7, 8, 9])
+@pytest.mark.filterwarnings("ignore::limelens.errors.LimelensWarning")
+def test_nothing_is_said_of_the_error_until_a_row_is_left_to_judge_by(surrogate, n):
+    """Six effects and an intercept pass through any seven rows."""
+    eye = np.eye(6, dtype=bool)
+    rows = np.concatenate([eye, np.ones((1, 6), dtype=bool), ~eye])[:n]
+    scores = np.random.default_rng(0).normal(size=n)
+    fit = surrogate(rows, scores, np.ones(n))
+    if n < 8:
+        assert np.isnan(fit.fidelity).all()
+        assert np.isnan(fit.standard_errors).all()
+        return
+    design = np.column_stack([np.ones(n), rows])
+    missed = np.empty(n)
+    for row in range(n):
+        kept = np.arange(n) != row
+        solution = np.linalg.lstsq(design[kept], scores[kept], rcond=None)[0]
+        missed[row] = scores[row] - design[row] @ solution
+    r2 = 1 - np.square(missed).sum() / np.square(scores - scores.mean()).sum()
+    assert fit.fidelity[0] == pytest.approx(r2)
+    inverse = np.linalg.pinv(design)
+    hc3 = np.sqrt(np.square(inverse * missed).sum(axis=1))  # MacKinnon & White 1985
+    np.testing.assert_allclose(fit.standard_errors[0], hc3[1:], rtol=1e-6)

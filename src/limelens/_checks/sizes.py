@@ -111,6 +111,27 @@ def _for_each_side(
     return sizes * len(sides) if len(sizes) == 1 else sizes
 
 
+def check_roi(roi: object) -> tuple[tuple[object, object], ...]:
+    """Return a region as given, if it is a pair of pixels or shares for each axis of some image.
+
+    Examples
+    --------
+    >>> check_roi([(0, 0.5), (8, 24)])
+    ((0, 0.5), (8, 24))
+    """
+    pairs = roi if isinstance(roi, (tuple, list)) else ()
+    if not pairs or not all(isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in pairs):
+        msg = (
+            "`roi` must be a pair (start, stop) for each axis, for example ((0, 16), (0.5, 1.0)); "
+            f"got {describe(roi)}."
+        )
+        raise InvalidInputError(msg)
+    for pair in pairs:
+        for value in pair:
+            _bound(value, 1)
+    return tuple((start, stop) for start, stop in pairs)
+
+
 def check_region(roi: object, sides: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
     """Return a region as pixel bounds, one pair an axis; None is the whole image.
 
@@ -121,10 +142,8 @@ def check_region(roi: object, sides: tuple[int, ...]) -> tuple[tuple[int, int], 
     """
     if roi is None:
         return tuple((0, side) for side in sides)
-    pairs = roi if isinstance(roi, (tuple, list)) else ()
-    if len(pairs) != len(sides) or not all(
-        isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in pairs
-    ):
+    pairs = check_roi(roi)
+    if len(pairs) != len(sides):
         msg = (
             f"`roi` must be a pair (start, stop) for each of {len(sides)} axes, for example "
             f"{tuple((0, side) for side in sides)}; got {describe(roi)}."

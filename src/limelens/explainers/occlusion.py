@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._axes import spatial_shape
-from limelens._checks.sizes import Region, Sizes, check_size
+from limelens._checks.sizes import Region, Sizes, check_roi, check_size
 from limelens._checks.values import check_choice, check_number
 from limelens._typing import Batch, Floats, Image, Segments
 from limelens.engine.query import Query
@@ -82,6 +82,8 @@ class Occlusion(FillExplainer):
         super().__post_init__()
         check_size("window", self.window)
         check_size("stride", self.stride)
+        if self.roi is not None:
+            check_roi(self.roi)
         check_choice("edges", self.edges, ("clip", "center"))
         check_choice("shape", self.shape, ("box", "disc", "gaussian"))
         if self.refine is not None:
