@@ -2,6 +2,7 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from limelens import Constant, Explanation, Foldover, Grid, Lime, QuickLime, Top, log_odds, margin
 from limelens.errors import ConvergenceWarning, InvalidInputError, LimelensWarning
@@ -12,10 +13,6 @@ CELLS = Grid(cell=(1, 1))
 
 def picture(d=20):
     return np.ones((4, d // 4))
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
 
 
 class Network:
@@ -199,7 +196,7 @@ def test_what_three_segments_do_together_is_not_pinned_on_a_fourth(d):
         together = np.random.default_rng(seed).choice(d, 3, replace=False)
 
         def face(batch, together=together):
-            return sigmoid(8 * (batch[:, 0, together] > 0.5).all(axis=1) - 4)
+            return expit(8 * (batch[:, 0, together] > 0.5).all(axis=1) - 4)
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
@@ -244,7 +241,7 @@ def test_not_converged_warns_and_still_answers():
 
 def test_saturated_probabilities_are_called_unreliable():
     def predict(batch):
-        p = sigmoid(60 * (batch.reshape(len(batch), -1)[:, :5].sum(axis=1) - 2.6))
+        p = expit(60 * (batch.reshape(len(batch), -1)[:, :5].sum(axis=1) - 2.6))
         return np.clip(p, 1e-9, 1 - 1e-9) > 0.5
 
     with pytest.warns(ConvergenceWarning, match=r"^unreliable: the probability is at 0 or 1 for"):

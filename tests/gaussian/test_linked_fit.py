@@ -2,27 +2,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import expit, softmax
 
 from limelens.errors import InvalidInputError
 from limelens.gaussian.linked_fit import fit_linked
 from limelens.gaussian.rows import merge_rows
-from limelens.sampling import Foldover
 from limelens.testing import all_coalitions, exact_values
-
-
-def make_rows(d=16, blocks=2, seed=0):
-    ends = np.repeat([[True], [False]], d, axis=1)
-    design = Foldover()(blocks * Foldover.block_size(d), d, np.random.default_rng(seed))
-    return np.concatenate([ends, design])
-
-
-def softmax(logits):
-    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return raised / raised.sum(axis=1, keepdims=True)
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
 
 
 class Competition:
@@ -38,7 +23,7 @@ class Competition:
     def __call__(self, coalitions):
         spins = 2.0 * coalitions - 1
         both = spins[:, self.pairs[0]] * spins[:, self.pairs[1]]
-        return softmax(spins @ self.slopes + both @ self.gains)
+        return softmax(spins @ self.slopes + both @ self.gains, axis=1)
 
     def truth(self, kind):
         rng = np.random.default_rng(99)
@@ -65,7 +50,7 @@ def fit(coalitions, scores, targets=(0,), definition="lime", **settings):
 @pytest.mark.parametrize("definition", ["lime", "shapley"])
 @pytest.mark.parametrize("scale", ["score", "link"])
 def test_all_coalitions_give_the_definition_exactly(definition, scale):
-    table = sigmoid(np.random.default_rng(0).normal(size=(64, 2)))
+    table = expit(np.random.default_rng(0).normal(size=(64, 2)))
     rows = all_coalitions(6)
     found = fit(rows, table, (0, 1), definition, scale=scale)
     shown = table if scale == "score" else np.log(table) - np.log1p(-table)
@@ -80,19 +65,21 @@ def test_all_coalitions_give_the_definition_exactly(definition, scale):
 
 @pytest.mark.parametrize("definition", ["lime", "shapley"])
 @pytest.mark.parametrize("scale", ["score", "link"])
-def test_additive_scores_are_found_on_the_scale_they_are_additive_on(definition, scale):
-    rows = make_rows(blocks=1)
+def test_additive_scores_are_found_on_the_scale_they_are_additive_on(
+    make_design, definition, scale
+):
+    rows = make_design(16, 1, ends=True)
     effects = np.random.default_rng(0).normal(size=16)
     scores = (rows @ effects)[:, np.newaxis] - 20.0
     if scale == "link":
-        scores = sigmoid(scores + 20.0)
+        scores = expit(scores + 20.0)
     (found,) = fit(rows, scores, definition=definition, scale=scale)
     np.testing.assert_allclose(found.importances, effects, atol=0.02)
 
 
 @pytest.mark.parametrize("scale", ["score", "link"])
-def test_shapley_values_sum_to_the_difference_of_the_ends(scale):
-    rows, game = make_rows(), Competition()
+def test_shapley_values_sum_to_the_difference_of_the_ends(make_design, scale):
+    rows, game = make_design(16, 2, ends=True), Competition()
     scores = game(rows)
     (found,) = fit(rows, scores, definition="shapley", scale=scale)
     shown = scores[:2, 0] if scale == "score" else np.log(scores[:2, 0] / (1 - scores[:2, 0]))
@@ -102,8 +89,8 @@ def test_shapley_values_sum_to_the_difference_of_the_ends(scale):
 # -- the choice of the link -------------------------------------------------------------------
 
 
-def test_probabilities_that_compete_get_the_softmax_link_others_log_odds_or_none():
-    rows, game = make_rows(), Competition()
+def test_probabilities_that_compete_get_the_softmax_link_others_log_odds_or_none(make_design):
+    rows, game = make_design(16, 2, ends=True), Competition()
     scores = game(rows)
     assert fit(rows, scores)[0].link == "softmax"
     assert fit(rows, np.rint(scores * 256) / 256)[0].link == "log-odds"
@@ -112,8 +99,8 @@ def test_probabilities_that_compete_get_the_softmax_link_others_log_odds_or_none
     assert fit(rows, scores, scale="link")[0].link == "log-odds"
 
 
-def test_a_score_that_is_additive_itself_keeps_the_identity():
-    rows = make_rows()
+def test_a_score_that_is_additive_itself_keeps_the_identity(make_design):
+    rows = make_design(16, 2, ends=True)
     effects = np.random.default_rng(0).random(16)
     scores = (rows @ effects / effects.sum())[:, np.newaxis]
     (found,) = fit(rows, scores)
@@ -122,8 +109,8 @@ def test_a_score_that_is_additive_itself_keeps_the_identity():
     np.testing.assert_allclose(found.importances, effects / effects.sum(), atol=1e-3)
 
 
-def test_what_was_asked_for_is_used():
-    rows, scores = make_rows(), Competition()(make_rows())
+def test_what_was_asked_for_is_used(make_design):
+    rows, scores = make_design(16, 2, ends=True), Competition()(make_design(16, 2, ends=True))
     for link in ("identity", "log-odds", "softmax"):
         assert fit(rows, scores, link=link)[0].link == link
 
@@ -136,8 +123,8 @@ def test_what_was_asked_for_is_used():
         ("softmax", lambda p: np.rint(p * 256) / 256, "'softmax' needs three or more"),
     ],
 )
-def test_a_link_that_does_not_fit_is_refused(link, change, words):
-    rows = make_rows()
+def test_a_link_that_does_not_fit_is_refused(make_design, link, change, words):
+    rows = make_design(16, 2, ends=True)
     with pytest.raises(InvalidInputError, match=words):
         fit(rows, change(Competition()(rows)), link=link)
 
@@ -146,10 +133,10 @@ def test_a_link_that_does_not_fit_is_refused(link, change, words):
 
 
 @pytest.mark.parametrize("link", ["log-odds", "softmax"])
-def test_intervals_cover_the_true_coefficients_of_all_classes(link):
+def test_intervals_cover_the_true_coefficients_of_all_classes(make_design, link):
     hits = []
     for seed in range(4):
-        game, rows = Competition(seed=seed), make_rows(seed=seed, blocks=1)
+        game, rows = Competition(seed=seed), make_design(16, 1, seed=seed, ends=True)
         found = fit(rows, game(rows), tuple(range(6)), link=link)
         truth = game.truth("lime")
         for each, expected in zip(found, truth, strict=True):
@@ -157,10 +144,10 @@ def test_intervals_cover_the_true_coefficients_of_all_classes(link):
     assert 0.9 < np.mean(hits) <= 1.0
 
 
-def test_competition_between_classes_is_worth_using():
+def test_competition_between_classes_is_worth_using(make_design):
     errors = {"identity": [], "log-odds": [], "softmax": []}
     for seed in range(3):
-        game, rows = Competition(seed=seed), make_rows(seed=seed)
+        game, rows = Competition(seed=seed), make_design(16, 2, seed=seed, ends=True)
         truth = game.truth("lime")
         for link, missed in errors.items():
             found = np.stack(
@@ -171,10 +158,10 @@ def test_competition_between_classes_is_worth_using():
     assert means["softmax"] < means["log-odds"] < means["identity"]
 
 
-def test_targets_of_one_run_are_what_they_are_alone():
-    rows = make_rows()
+def test_targets_of_one_run_are_what_they_are_alone(make_design):
+    rows = make_design(16, 2, ends=True)
     scores = Competition()(rows)[:, :1]
-    other = sigmoid(rows @ np.linspace(-1, 1, 16))[:, np.newaxis]
+    other = expit(rows @ np.linspace(-1, 1, 16))[:, np.newaxis]
     together = fit(rows, np.hstack([scores, other]), (0, 1), link="log-odds")
     for target, alone in enumerate((scores, other)):
         (single,) = fit(rows, alone, link="log-odds")
@@ -182,16 +169,16 @@ def test_targets_of_one_run_are_what_they_are_alone():
         np.testing.assert_allclose(together[target].importances, single.importances, atol=1e-4)
 
 
-def test_the_order_of_the_rows_does_not_matter():
-    rows = make_rows()
+def test_the_order_of_the_rows_does_not_matter(make_design):
+    rows = make_design(16, 2, ends=True)
     scores = Competition()(rows)
     order = np.random.default_rng(0).permutation(len(rows))
     (one,), (other,) = fit(rows, scores), fit(rows[order], scores[order])
     np.testing.assert_array_equal(one.importances, other.importances)
 
 
-def test_duplicated_rows_change_nothing():
-    rows = make_rows()
+def test_duplicated_rows_change_nothing(make_design):
+    rows = make_design(16, 2, ends=True)
     scores = Competition()(rows)
     (one,), (other,) = fit(rows, scores), fit(np.tile(rows, (2, 1)), np.tile(scores, (2, 1)))
     np.testing.assert_allclose(other.importances, one.importances, rtol=1e-9)
@@ -202,8 +189,8 @@ def test_duplicated_rows_change_nothing():
 
 
 @pytest.mark.parametrize("value", [0.0, 0.4, 1.0, -3.0])
-def test_a_constant_score_has_no_effect_and_no_error(value):
-    rows = make_rows()
+def test_a_constant_score_has_no_effect_and_no_error(make_design, value):
+    rows = make_design(16, 2, ends=True)
     (found,) = fit(rows, np.full((len(rows), 1), value))
     np.testing.assert_array_equal(found.importances, 0)
     assert np.isnan(found.standard_errors).all()
@@ -211,8 +198,8 @@ def test_a_constant_score_has_no_effect_and_no_error(value):
     assert np.isnan(found.relative_error)
 
 
-def test_one_certain_answer_among_zeros_is_not_believed():
-    rows = make_rows()
+def test_one_certain_answer_among_zeros_is_not_believed(make_design):
+    rows = make_design(16, 2, ends=True)
     scores = np.zeros((len(rows), 1))
     scores[0] = 1.0
     (found,) = fit(rows, scores)
@@ -224,7 +211,7 @@ def test_one_certain_answer_among_zeros_is_not_believed():
 @pytest.mark.parametrize("n", [3, 10, 40])
 def test_few_rows_of_many_segments_are_honest(n):
     rows = np.random.default_rng(0).random((n, 60)) < 0.5
-    scores = sigmoid(rows @ np.random.default_rng(1).normal(size=60))[:, np.newaxis]
+    scores = expit(rows @ np.random.default_rng(1).normal(size=60))[:, np.newaxis]
     (found,) = fit(rows, scores)
     assert np.isfinite(found.importances).all()
     assert found.relative_error > 0.5
@@ -242,12 +229,12 @@ def test_whatever_the_scores_the_answer_is_finite(kind, d, definition, seed):
     rows = rng.random((40, d)) < 0.5
     raw = rows @ rng.normal(size=(d, 3)) + rng.normal(size=(40, 3))
     scores = {
-        "votes": np.rint(10 * sigmoid(raw)) / 10,
+        "votes": np.rint(10 * expit(raw)) / 10,
         "steps": (raw > 0).astype(float),
-        "tiny": 1e-12 * sigmoid(raw),
+        "tiny": 1e-12 * expit(raw),
         "huge": 1e12 * raw,
-        "saturated": sigmoid(40 * raw),
-        "float32": softmax(8 * raw).astype(np.float32),
+        "saturated": expit(40 * raw),
+        "float32": softmax(8 * raw, axis=1).astype(np.float32),
     }[kind]
     for found in fit(rows, scores, (0, 1, 2), definition):
         assert np.isfinite(found.importances).all()
@@ -263,7 +250,7 @@ def test_five_hundred_segments(definition):
     rows = rng.random((150, d)) < 0.5
     rows = np.concatenate([np.repeat([[True], [False]], d, axis=1), rows, ~rows])
     effects = rng.standard_t(3, size=d) / 8
-    scores = sigmoid(rows @ effects - rows.mean() * effects.sum())[:, np.newaxis]
+    scores = expit(rows @ effects - rows.mean() * effects.sum())[:, np.newaxis]
     (found,) = fit(rows, scores, definition=definition)
     assert np.isfinite(found.importances).all()
     assert np.corrcoef(found.importances, effects)[0, 1] > 0.5
@@ -271,10 +258,10 @@ def test_five_hundred_segments(definition):
 
 
 @pytest.mark.parametrize(("sign", "low", "high"), [(1, 0.1, 0.6), (-1, 1.5, 4.0)])
-def test_error_bars_know_what_pairs_cancel(sign, low, high):
+def test_error_bars_know_what_pairs_cancel(make_design, sign, low, high):
     """Additive scores with a rest that is the same, or the opposite, on the complement."""
     rng = np.random.default_rng(0)
-    first = make_rows(d=30)[::2]
+    first = make_design(30, 2, ends=True)[::2]
     rows, rest = np.concatenate([first, ~first]), 0.5 * rng.standard_normal(len(first))
     scores = rows @ rng.normal(size=30) + np.concatenate([rest, sign * rest])
     (found,) = fit(rows, scores[:, np.newaxis])

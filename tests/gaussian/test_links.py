@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import softmax
 
 from limelens.games.coalitions import distinct_rows, fold
 from limelens.gaussian.kernel import relevance
@@ -20,14 +21,7 @@ from limelens.gaussian.process import fit_processes
 
 
 def make_scores(n=30, k=5, seed=0):
-    logits = 2 * np.random.default_rng(seed).normal(size=(n, k))
-    raised = np.exp(logits)
-    return raised / raised.sum(axis=1, keepdims=True)
-
-
-def softmax(logits):
-    raised = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return raised / raised.sum(axis=-1, keepdims=True)
+    return softmax(2 * np.random.default_rng(seed).normal(size=(n, k)), axis=1)
 
 
 def test_edges_are_half_the_smallest_distance():
@@ -80,7 +74,7 @@ def test_softmax_is_the_mean_over_joint_residuals(n_rivals):
     means = rng.normal(size=(4, link.columns.shape[1]))
     residuals = rng.normal(size=(9, link.columns.shape[1]))
     found, _ = link.curve(means, residuals, np.eye(len(means[0])))
-    expected = softmax(means[:, np.newaxis] + residuals).mean(axis=1)[:, :2]
+    expected = softmax(means[:, np.newaxis] + residuals, axis=-1).mean(axis=1)[:, :2]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
@@ -90,7 +84,7 @@ def test_softmax_spread_is_the_norm_of_the_jacobian():
     means, residuals = rng.normal(size=(3, 5)), rng.normal(size=(7, 5))
     root = rng.normal(size=(5, 5))
     _, spread = link.curve(means, residuals, root @ root.T)
-    p = softmax(means[:, np.newaxis] + residuals)
+    p = softmax(means[:, np.newaxis] + residuals, axis=-1)
     jacobian = (p[..., :1] * (np.eye(5)[0] - p)).mean(axis=1)
     np.testing.assert_allclose(spread[:, 0], np.linalg.norm(jacobian @ root, axis=1), rtol=1e-5)
 

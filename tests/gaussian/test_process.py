@@ -7,7 +7,7 @@ from limelens.gaussian.kernel import MaskKernel, relevance
 from limelens.gaussian.process import ADDITIVE_SHARES, NOISE_SHARES, fit_processes
 
 
-def make_rows(n=40, d=6, columns=2, seed=0):
+def make_problem(n=40, d=6, columns=2, seed=0):
     rng = np.random.default_rng(seed)
     rows = distinct_rows(rng.random((n, d)) < 0.5)[0]
     effects = rng.normal(size=(d, columns))
@@ -23,7 +23,7 @@ def dense(process):
 def test_likelihood_is_that_of_a_normal_distribution_and_the_best_of_the_grid():
     from scipy.stats import multivariate_normal
 
-    rows, values, shares = make_rows(columns=1)
+    rows, values, shares = make_problem(columns=1)
     (process,) = fit_processes(rows, [values], shares)
     centred = values[:, 0] - values.mean()
     best = -np.inf
@@ -41,7 +41,7 @@ def test_likelihood_is_that_of_a_normal_distribution_and_the_best_of_the_grid():
 
 
 def test_prediction_is_the_conditional_mean():
-    rows, values, shares = make_rows()
+    rows, values, shares = make_problem()
     (process,) = fit_processes(rows, [values], shares)
     new = np.random.default_rng(9).random((11, 6)) < 0.5
     cross = (1 - process.noise) * process.kernel.matrix(new, rows)
@@ -51,7 +51,7 @@ def test_prediction_is_the_conditional_mean():
 
 
 def test_residuals_are_those_of_leaving_each_row_out():
-    rows, values, shares = make_rows(n=25)
+    rows, values, shares = make_problem(n=25)
     (process,) = fit_processes(rows, [values], shares)
     matrix, centred = dense(process), values - values.mean(axis=0)
     for left in range(len(rows)):
@@ -64,7 +64,7 @@ def test_residuals_are_those_of_leaving_each_row_out():
 
 
 def test_what_pairs_miss_is_that_of_leaving_each_pair_out():
-    rows, _, shares = make_rows(n=14)
+    rows, _, shares = make_problem(n=14)
     rows = distinct_rows(np.concatenate([rows, ~rows]))[0]
     values = np.random.default_rng(1).normal(size=(len(rows), 2))
     (process,) = fit_processes(rows, [values], shares)
@@ -85,7 +85,7 @@ def test_what_pairs_miss_is_that_of_leaving_each_pair_out():
 
 
 def test_rows_that_are_not_folded_are_left_out_one_by_one():
-    rows, values, shares = make_rows(n=25)
+    rows, values, shares = make_problem(n=25)
     (process,) = fit_processes(rows, [values], shares)
     errors, variances = process.left_out()
     np.testing.assert_array_equal(errors, process.residuals)
@@ -94,7 +94,7 @@ def test_rows_that_are_not_folded_are_left_out_one_by_one():
 
 def test_columns_of_a_group_share_hyperparameters_and_groups_do_not():
     rng = np.random.default_rng(2)
-    rows, _, shares = make_rows(n=60)
+    rows, _, shares = make_problem(n=60)
     additive = rows @ rng.normal(size=(6, 1))
     noise = rng.normal(size=(len(rows), 1))
     apart = fit_processes(rows, [additive, noise], shares)
@@ -106,7 +106,7 @@ def test_columns_of_a_group_share_hyperparameters_and_groups_do_not():
 
 
 def test_scale_is_the_covariance_that_maximises_the_likelihood():
-    rows, values, shares = make_rows()
+    rows, values, shares = make_problem()
     (process,) = fit_processes(rows, [values], shares)
     centred = values - values.mean(axis=0)
     expected = centred.T @ np.linalg.solve(dense(process), centred) / len(rows)
@@ -114,7 +114,7 @@ def test_scale_is_the_covariance_that_maximises_the_likelihood():
 
 
 def test_explained_is_the_quadratic_form_of_the_inverse():
-    rows, values, shares = make_rows()
+    rows, values, shares = make_problem()
     (process,) = fit_processes(rows, [values], shares)
     functionals = np.random.default_rng(0).normal(size=(3, len(rows)))
     expected = (1 - process.noise) * functionals @ np.linalg.solve(dense(process), functionals.T)
@@ -123,7 +123,7 @@ def test_explained_is_the_quadratic_form_of_the_inverse():
 
 @pytest.mark.parametrize("scale", [1e-9, 1e9])
 def test_units_of_the_values_do_not_matter(scale):
-    rows, values, shares = make_rows()
+    rows, values, shares = make_problem()
     (one,) = fit_processes(rows, [values], shares)
     (other,) = fit_processes(rows, [scale * values], shares)
     np.testing.assert_allclose(other.predict(rows), scale * one.predict(rows), rtol=1e-9)
@@ -131,12 +131,12 @@ def test_units_of_the_values_do_not_matter(scale):
 
 
 def test_no_groups_no_processes():
-    rows, _, shares = make_rows()
+    rows, _, shares = make_problem()
     assert fit_processes(rows, [], shares) == []
 
 
 def test_fewer_rows_than_segments_are_enough():
-    rows, values, shares = make_rows(n=5, d=30)
+    rows, values, shares = make_problem(n=5, d=30)
     (process,) = fit_processes(rows, [values], shares)
     assert np.isfinite(process.predict(rows)).all()
     assert mask_process.ADDITIVE_SHARES[-1] == 1.0

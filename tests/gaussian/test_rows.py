@@ -1,11 +1,10 @@
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 from limelens.gaussian.rows import merge_rows
 
-
-def make_rows(n=40, d=6, seed=0):
-    return np.unique(np.random.default_rng(seed).random((n, d)) < 0.5, axis=0)
+COALITIONS = np.unique(np.random.default_rng(0).random((40, 6)) < 0.5, axis=0)
 
 
 def merge(coalitions, scores, targets=(0,), values=None, **settings):
@@ -14,9 +13,7 @@ def merge(coalitions, scores, targets=(0,), values=None, **settings):
 
 
 def make_softmax(n, k=5, seed=0):
-    logits = 2 * np.random.default_rng(seed).normal(size=(n, k))
-    raised = np.exp(logits)
-    return raised / raised.sum(axis=1, keepdims=True)
+    return softmax(2 * np.random.default_rng(seed).normal(size=(n, k)), axis=1)
 
 
 def test_equal_coalitions_are_one_row_with_the_mean_score():
@@ -27,22 +24,20 @@ def test_equal_coalitions_are_one_row_with_the_mean_score():
 
 
 def test_duplicated_rows_change_nothing():
-    coalitions = make_rows()
-    scores = make_softmax(len(coalitions))
+    scores = make_softmax(len(COALITIONS))
     once, twice = (
-        merge(coalitions, scores),
-        merge(np.tile(coalitions, (2, 1)), np.tile(scores, (2, 1))),
+        merge(COALITIONS, scores),
+        merge(np.tile(COALITIONS, (2, 1)), np.tile(scores, (2, 1))),
     )
     np.testing.assert_array_equal(once.coalitions, twice.coalitions)
     np.testing.assert_allclose(once.scores, twice.scores)
 
 
 def test_targets_that_are_functions_of_the_scores_are_recognised():
-    coalitions = make_rows()
-    scores = make_softmax(len(coalitions))
-    assert merge(coalitions, scores, (2,)).columns.tolist() == [2]
-    assert merge(coalitions, scores, (0,), values=scores[:, [0]] - scores[:, [1]]).columns is None
-    assert merge(coalitions, scores, (7,), values=scores[:, [0]]).columns is None
+    scores = make_softmax(len(COALITIONS))
+    assert merge(COALITIONS, scores, (2,)).columns.tolist() == [2]
+    assert merge(COALITIONS, scores, (0,), values=scores[:, [0]] - scores[:, [1]]).columns is None
+    assert merge(COALITIONS, scores, (7,), values=scores[:, [0]]).columns is None
 
 
 def test_inner_rows_are_neither_intact_nor_hidden():
@@ -53,11 +48,10 @@ def test_inner_rows_are_neither_intact_nor_hidden():
 
 
 def test_probabilities_are_told_by_all_scores_of_a_column_target():
-    coalitions = make_rows()
-    scores = make_softmax(len(coalitions))
+    scores = make_softmax(len(COALITIONS))
     scores[0, 1] = -0.1
-    assert not merge(coalitions, scores).is_probability(0)
-    assert merge(coalitions, scores, values=scores[:, [0]] / 2).is_probability(0)
+    assert not merge(COALITIONS, scores).is_probability(0)
+    assert merge(COALITIONS, scores, values=scores[:, [0]] / 2).is_probability(0)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +72,7 @@ def test_probabilities_are_told_by_all_scores_of_a_column_target():
     ],
 )
 def test_a_score_that_moves_by_rounding_only_is_still(values, still):
-    coalitions = make_rows()[:9]
+    coalitions = COALITIONS[:9]
     assert merge(coalitions, values[:, np.newaxis]).is_still(0) == still
 
 
@@ -88,23 +82,22 @@ def test_two_rows_say_nothing():
 
 
 def test_saturation_counts_what_is_at_the_edges():
-    coalitions = make_rows()[:8]
+    coalitions = COALITIONS[:8]
     scores = np.array([0.0, 0.0, 1.0, 0.25, 0.5, 0.75, 0.5, 0.5])[:, np.newaxis]
     assert merge(coalitions, scores).saturation(0) == 3 / 8
 
 
 def test_carriers_are_all_of_a_two_valued_score_and_one_of_an_outlier():
-    coalitions = make_rows()[:20]
+    coalitions = COALITIONS[:20]
     two = merge(coalitions, np.tile([0.2, 0.8], 10)[:, np.newaxis])
     assert two.carriers(0) == pytest.approx(20)
     assert merge(coalitions, np.eye(20)[:, [0]]).carriers(0) == pytest.approx(1, abs=0.15)
 
 
 def test_float_probabilities_of_three_classes_compete():
-    coalitions = make_rows()
-    scores = make_softmax(len(coalitions))
-    assert merge(coalitions, scores).compete()
-    assert merge(coalitions, scores.astype(np.float32)).compete()
+    scores = make_softmax(len(COALITIONS))
+    assert merge(COALITIONS, scores).compete()
+    assert merge(COALITIONS, scores.astype(np.float32)).compete()
 
 
 @pytest.mark.parametrize(
@@ -118,26 +111,22 @@ def test_float_probabilities_of_three_classes_compete():
     ],
 )
 def test_other_scores_do_not(change):
-    coalitions = make_rows()
-    assert not merge(coalitions, change(make_softmax(len(coalitions)))).compete()
+    assert not merge(COALITIONS, change(make_softmax(len(COALITIONS)))).compete()
 
 
 def test_one_exact_zero_among_the_rivals_is_enough_to_stop_it():
-    coalitions = make_rows()
-    scores = make_softmax(len(coalitions))
+    scores = make_softmax(len(COALITIONS))
     scores[3, 4] = 0.0
     scores /= scores.sum(axis=1, keepdims=True)
-    assert not merge(coalitions, scores).compete()
+    assert not merge(COALITIONS, scores).compete()
 
 
 def test_shares_of_fifty_votes_are_a_coarse_lattice():
-    coalitions = make_rows()
     rng = np.random.default_rng(0)
-    votes = 1 + np.stack([rng.multinomial(45, p) for p in make_softmax(len(coalitions))])
-    assert not merge(coalitions, votes / 50).compete()
+    votes = 1 + np.stack([rng.multinomial(45, p) for p in make_softmax(len(COALITIONS))])
+    assert not merge(COALITIONS, votes / 50).compete()
 
 
 def test_functions_of_scores_do_not_compete():
-    coalitions = make_rows()
-    scores = make_softmax(len(coalitions))
-    assert not merge(coalitions, scores, values=scores[:, [0]] ** 2).compete()
+    scores = make_softmax(len(COALITIONS))
+    assert not merge(COALITIONS, scores, values=scores[:, [0]] ** 2).compete()

@@ -155,3 +155,11 @@ def test_a_font_that_is_none_is_refused(tmp_path):
 def test_what_cannot_be_laid_out_is_refused(arguments, message):
     with pytest.raises(InvalidInputError, match=message):
         sheet(**({"tiles": [BLUE]} | arguments))
+
+
+@pytest.mark.parametrize(("width", "below", "n_ticks"), [(200, 11, 3), (300, 12, 5), (480, 14, 5)])
+def test_the_ticks_of_the_bar_share_it_evenly(width, below, n_ticks):
+    bar = np.asarray(color_bar(0.5, width))
+    colored = np.flatnonzero((bar[0] != 255).any(axis=-1))
+    ticks = np.flatnonzero((bar[below] != 255).any(axis=-1))
+    np.testing.assert_allclose(ticks, np.linspace(colored[0], colored[-1], n_ticks), atol=1)

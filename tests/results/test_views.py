@@ -199,3 +199,8 @@ def test_to_html_writes_the_page_it_returns(make, tmp_path):
     assert (tmp_path / "why.html").read_text(encoding="utf-8") == page
     assert "Why cat?" in page
     assert make().to_html().startswith("<!DOCTYPE html>")
+
+
+def test_the_page_says_the_scores_of_the_intact_and_the_hidden_image(make):
+    page = make(target_values=np.array([[0.731, 0.319], [0.2, 0.4]])).to_html()
+    assert re.search(r"score 0\.731\b.{1,9}\b0\.319\b", page)

@@ -106,6 +106,8 @@ def test_every_round_is_that_of_the_bounds(n_best, seed):
     rng, pulls = np.random.default_rng(seed), []
 
     def pull(arm):
+        if len(pulls) == 2000:
+            return 0, 0
         pulls.append((arm, int(rng.binomial(10, chances[arm]))))
         return pulls[-1][1], 10
 

@@ -1,18 +1,17 @@
+from functools import partial
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
 
 from limelens import ForwardSelection, InvalidInputError, Ridge
-from limelens.surrogates import cosine_distance, kernel_weights
 from limelens.surrogates.forward_selection import forward_selection
 
 
-def make_rows(n=60, d=8, t=3, seed=0):
-    rng = np.random.default_rng(seed)
-    rows = rng.random((n, d)) < 0.5
-    rows[0] = True
-    scores = np.tanh(rows @ rng.normal(size=(d, t))) + 0.2 * rng.normal(size=(n, t))
-    return rows, scores, kernel_weights(cosine_distance(rows), 0.25)
+@pytest.fixture
+def make_rows(make_rows):
+    """Rows of more segments than are chosen."""
+    return partial(make_rows, d=8, t=3)
 
 
 def pick_by_refitting(rows, scores, weights, n_features):
@@ -32,7 +31,7 @@ def pick_by_refitting(rows, scores, weights, n_features):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_picks_are_those_of_refitting_every_candidate(seed):
+def test_picks_are_those_of_refitting_every_candidate(make_rows, seed):
     rows, scores, weights = make_rows(seed=seed)
     fit = ForwardSelection(5)(rows, scores, weights)
     for target in range(3):
@@ -42,7 +41,7 @@ def test_picks_are_those_of_refitting_every_candidate(seed):
     np.testing.assert_allclose(fit.details["gains"].sum(axis=1), fit.training_fidelity)
 
 
-def test_effects_are_least_squares_on_the_picks():
+def test_effects_are_least_squares_on_the_picks(make_rows):
     rows, scores, weights = make_rows()
     fit = ForwardSelection(3)(rows, scores, weights)
     for target in range(3):
@@ -56,7 +55,7 @@ def test_effects_are_least_squares_on_the_picks():
         )
 
 
-def test_all_segments_are_least_squares():
+def test_all_segments_are_least_squares(make_rows):
     rows, scores, weights = make_rows()
     fit, full = ForwardSelection(99)(rows, scores, weights), Ridge(0)(rows, scores, weights)
     np.testing.assert_allclose(fit.importances, full.importances, atol=1e-10)
@@ -64,7 +63,7 @@ def test_all_segments_are_least_squares():
     np.testing.assert_allclose(fit.fidelity, full.fidelity, atol=1e-10)
 
 
-def test_a_copy_of_a_chosen_segment_is_passed_over():
+def test_a_copy_of_a_chosen_segment_is_passed_over(make_rows):
     rows, scores, weights = make_rows(d=3)
     doubled = np.column_stack([rows, rows[:, 0]])
     fit, plain = (ForwardSelection(4)(given, scores, weights) for given in (doubled, rows))

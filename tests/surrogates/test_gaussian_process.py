@@ -12,13 +12,6 @@ from limelens.testing import all_coalitions, exact_values
 DEFINITIONS = ["lime", "banzhaf", "shapley"]
 
 
-def make_rows(n=60, d=8, seed=0):
-    rng = np.random.default_rng(seed)
-    rows = rng.random((n, d)) < 0.5
-    values = rows @ rng.normal(size=(d, 2)) + rows[:, [0]] * rows[:, [1]]
-    return rows, values
-
-
 def fit(rows, values, definition="lime", **settings):
     return GaussianProcess(definition, **settings)(rows, values, np.ones(len(rows)))
 
@@ -62,8 +55,8 @@ def test_definitions_agree_on_additive_scores_and_differ_on_interactions():
         assert (np.abs(banzhaf - shapley).max() > 0.3) == differ
 
 
-def test_targets_are_fitted_as_if_alone():
-    rows, values = make_rows()
+def test_targets_are_fitted_as_if_alone(make_rows):
+    rows, values, _ = make_rows(d=8)
     both = fit(rows, values)
     for target in (0, 1):
         alone = fit(rows, values[:, [target]])
@@ -71,8 +64,8 @@ def test_targets_are_fitted_as_if_alone():
         np.testing.assert_allclose(alone.fidelity[0], both.fidelity[target], rtol=1e-9)
 
 
-def test_units_and_offsets_of_the_scores_do_not_matter():
-    rows, values = make_rows()
+def test_units_and_offsets_of_the_scores_do_not_matter(make_rows):
+    rows, values, _ = make_rows(d=8)
     one, other = fit(rows, values), fit(rows, 1e-6 * values + 3.0)
     np.testing.assert_allclose(other.importances, 1e-6 * one.importances, rtol=1e-5)
     np.testing.assert_allclose(other.standard_errors, 1e-6 * one.standard_errors, rtol=1e-5)
@@ -102,8 +95,8 @@ def test_fidelity_is_that_of_held_out_rows():
     assert found.fidelity[0] < found.training_fidelity[0]
 
 
-def test_constant_scores_have_no_effects_and_no_errors():
-    rows, values = make_rows()
+def test_constant_scores_have_no_effects_and_no_errors(make_rows):
+    rows, values, _ = make_rows(d=8)
     values[:, 0] = 0.3
     found = fit(rows, values)
     np.testing.assert_array_equal(found.importances[0], 0)
@@ -113,8 +106,8 @@ def test_constant_scores_have_no_effects_and_no_errors():
     assert np.isfinite(found.standard_errors[1]).all()
 
 
-def test_equal_rows_are_averaged_and_rows_of_weight_zero_left_out():
-    rows, values = make_rows(n=40)
+def test_equal_rows_are_averaged_and_rows_of_weight_zero_left_out(make_rows):
+    rows, values, _ = make_rows(n=40, d=8)
     expected = fit(rows, values).importances
     doubled = np.concatenate([rows, rows[:7], rows])
     noisy = np.concatenate([values, values[:7], 1e6 + values])
@@ -123,8 +116,8 @@ def test_equal_rows_are_averaged_and_rows_of_weight_zero_left_out():
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
-def test_fewer_rows_than_segments_give_a_finite_answer():
-    rows, values = make_rows(n=12, d=40)
+def test_fewer_rows_than_segments_give_a_finite_answer(make_rows):
+    rows, values, _ = make_rows(n=12, d=40)
     found = fit(rows, values)
     assert np.isfinite(found.importances).all()
     assert (found.standard_errors > 0).all()
@@ -180,8 +173,8 @@ def test_energy_must_be_of_the_segments():
         fit(rows, np.arange(20.0), energy=[1.0, 2.0])
 
 
-def test_details_are_the_hyper_parameters_of_each_targets_own_process():
-    rows, values = make_rows()
+def test_details_are_the_hyper_parameters_of_each_targets_own_process(make_rows):
+    rows, values, _ = make_rows(d=8)
     still = np.full(len(rows), 0.25)
     found = fit(rows, np.column_stack([1e4 * values[:, 0], still, values[:, 1]])).details
     distinct, positions = distinct_rows(rows)

@@ -1,4 +1,5 @@
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,18 +14,14 @@ from limelens.surrogates.linear import least_squares, left_out_errors
 from limelens.surrogates.moments import weighted_moments
 
 
-def make_rows(n=80, d=12, t=2, seed=0, noise=0.3):
-    """Rows of which the first half of the segments matters, with LIME's weights."""
-    rng = np.random.default_rng(seed)
-    rows = rng.random((n, d)) < 0.5
-    rows[0] = True
-    effects = rng.normal(size=(d, t)) * (np.arange(d) < d // 2)[:, np.newaxis]
-    scores = rows @ effects + noise * rng.normal(size=(n, t))
-    return rows, scores, kernel_weights(cosine_distance(rows), 0.25)
+@pytest.fixture
+def make_rows(make_rows):
+    """Rows of twelve segments, of which the first six matter."""
+    return partial(make_rows, n=80, d=12, noise=0.3, curve=np.asarray, n_relevant=6)
 
 
 @pytest.mark.parametrize("alpha", [0.001, 0.05, 0.2])
-def test_a_fixed_penalty_is_scikit_learns(alpha):
+def test_a_fixed_penalty_is_scikit_learns(make_rows, alpha):
     rows, scores, weights = make_rows()
     fit = Lasso(alpha, debias=False)(rows, scores, weights)
     for column, coef, intercept in zip(scores.T, fit.importances, fit.intercepts, strict=True):
@@ -34,9 +31,9 @@ def test_a_fixed_penalty_is_scikit_learns(alpha):
 
 
 @pytest.mark.parametrize("alpha", [0.001, 0.05])
-def test_a_fixed_penalty_predicts_as_scikit_learn_with_fewer_rows_than_segments(alpha):
+def test_a_fixed_penalty_predicts_as_scikit_learn_with_fewer_rows_than_segments(make_rows, alpha):
     # There the coefficients are not unique, but predictions and the penalty paid are.
-    rows, scores, weights = make_rows(n=10, d=20, t=1)
+    rows, scores, weights = make_rows(n=10, d=20, t=1, n_relevant=10)
     fit = Lasso(alpha, debias=False)(rows, scores, weights)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it wants a tolerance above rounding
@@ -47,7 +44,7 @@ def test_a_fixed_penalty_predicts_as_scikit_learn_with_fewer_rows_than_segments(
     np.testing.assert_allclose(abs(fit.importances).sum(), abs(model.coef_).sum(), atol=1e-9)
 
 
-def test_a_penalty_of_zero_is_least_squares():
+def test_a_penalty_of_zero_is_least_squares(make_rows):
     rows, scores, weights = make_rows()
     fit = Lasso(0, debias=False)(rows, scores, weights)
     expected = Ridge(0)(rows, scores, weights).importances
@@ -55,7 +52,7 @@ def test_a_penalty_of_zero_is_least_squares():
 
 
 @pytest.mark.parametrize("criterion", ["aic", "bic"])
-def test_the_criterion_is_least_where_it_was_chosen(criterion):
+def test_the_criterion_is_least_where_it_was_chosen(make_rows, criterion):
     rows, scores, weights = make_rows(t=1)
     fit = Lasso(criterion=criterion, debias=False)(rows, scores, weights)
     [chosen] = fit.details["alphas"]
@@ -86,7 +83,7 @@ def test_a_fit_with_hardly_more_rows_than_segments_is_never_chosen():
     assert np.isinf(values[1])
 
 
-def test_debiased_effects_are_least_squares_on_the_chosen_segments():
+def test_debiased_effects_are_least_squares_on_the_chosen_segments(make_rows):
     rows, scores, weights = make_rows()
     fit = Lasso(criterion="bic")(rows, scores, weights)
     for column, coef in zip(scores.T, fit.importances, strict=True):
@@ -96,8 +93,8 @@ def test_debiased_effects_are_least_squares_on_the_chosen_segments():
         np.testing.assert_allclose(coef[support], expected.coef_, atol=1e-10)
 
 
-def test_fidelity_leaves_each_row_out_of_the_refit():
-    rows, scores, weights = make_rows(n=30, d=6, t=1)
+def test_fidelity_leaves_each_row_out_of_the_refit(make_rows):
+    rows, scores, weights = make_rows(n=30, d=6, t=1, n_relevant=3)
     fit = Lasso()(rows, scores, weights)
     chosen = rows[:, np.flatnonzero(fit.importances[0])]
     left_out = np.empty(len(rows))
@@ -109,7 +106,7 @@ def test_fidelity_leaves_each_row_out_of_the_refit():
     np.testing.assert_allclose(fit.fidelity, [expected], atol=1e-10)
 
 
-def test_standard_errors_are_those_of_the_refit_and_of_segments_added_to_it():
+def test_standard_errors_are_those_of_the_refit_and_of_segments_added_to_it(make_rows):
     rows, scores, weights = make_rows(t=1)
     fit = Lasso(criterion="bic")(rows, scores, weights)
     moments = weighted_moments(rows, scores, weights)
@@ -121,7 +118,7 @@ def test_standard_errors_are_those_of_the_refit_and_of_segments_added_to_it():
     np.testing.assert_allclose(fit.standard_errors[0], expected)
 
 
-def test_without_debiasing_fidelity_leaves_each_row_out_with_segments_and_signs_held():
+def test_without_debiasing_fidelity_leaves_each_row_out_with_segments_and_signs_held(make_rows):
     rows, scores, weights = make_rows(t=1)
     fit = Lasso(0.05, debias=False)(rows, scores, weights)
     chosen = np.flatnonzero(fit.importances[0])
@@ -138,7 +135,7 @@ def test_without_debiasing_fidelity_leaves_each_row_out_with_segments_and_signs_
     assert fit.fidelity[0] < fit.training_fidelity[0]
 
 
-def test_without_debiasing_there_are_no_standard_errors():
+def test_without_debiasing_there_are_no_standard_errors(make_rows):
     assert Lasso(debias=False)(*make_rows()).standard_errors is None
 
 
@@ -155,7 +152,7 @@ def test_intervals_cover_the_truth_also_where_a_segment_was_left_out():
     assert 0.93 < np.mean(hits) < 0.975
 
 
-def test_an_exact_additive_score_is_found_exactly():
+def test_an_exact_additive_score_is_found_exactly(make_rows):
     rows, _, weights = make_rows(d=6)
     truth = np.array([[0.3, 0, -0.2, 0, 1e-5, 0], [1e-9, 0, 0, 0, 0, 2e-9]])
     fit = Lasso()(rows, 0.1 + rows @ truth.T, weights)
@@ -163,8 +160,8 @@ def test_an_exact_additive_score_is_found_exactly():
     assert (fit.fidelity > 1 - 1e-12).all()
 
 
-def test_bic_keeps_fewer_segments_than_aic():
-    rows, scores, weights = make_rows(n=300, d=40, noise=2.0)
+def test_bic_keeps_fewer_segments_than_aic(make_rows):
+    rows, scores, weights = make_rows(n=300, d=40, noise=2.0, n_relevant=20)
     aic = Lasso()(rows, scores, weights).details["n_selected"]
     bic = Lasso(criterion="bic")(rows, scores, weights).details["n_selected"]
     assert (bic < aic).all()
@@ -193,7 +190,7 @@ def test_an_empty_bic_choice_falls_back_to_aic_first():
     np.testing.assert_array_equal(fit.importances, Lasso()(rows, scores, np.ones(200)).importances)
 
 
-def test_a_fixed_penalty_that_empties_a_target_is_obeyed_and_named():
+def test_a_fixed_penalty_that_empties_a_target_is_obeyed_and_named(make_rows):
     rows, scores, weights = make_rows()
     scores[:, 1] *= 1e-4
     with pytest.warns(LimelensWarning, match=r"`alpha`=0\.01 keeps no segment of target 1: "):
@@ -203,7 +200,7 @@ def test_a_fixed_penalty_that_empties_a_target_is_obeyed_and_named():
     assert fit.fidelity[1] < 0
 
 
-def test_the_scale_of_the_scores_changes_nothing_but_the_units():
+def test_the_scale_of_the_scores_changes_nothing_but_the_units(make_rows):
     rows, scores, weights = make_rows()
     fit, tiny = Lasso()(rows, scores, weights), Lasso()(rows, 1e-12 * scores, weights)
     np.testing.assert_allclose(tiny.importances, 1e-12 * fit.importances, rtol=1e-9)

@@ -11,18 +11,9 @@ from limelens.surrogates.linear import least_squares, left_out_errors
 from limelens.surrogates.moments import weighted_moments
 
 
-def make_rows(n=40, d=6, t=3, seed=0):
-    """Rows whose targets are not linear, with LIME's weights."""
-    rng = np.random.default_rng(seed)
-    rows = rng.random((n, d)) < 0.5
-    rows[0] = True
-    scores = np.tanh(rows @ rng.normal(size=(d, t))) + 0.3 * rng.normal(size=(n, t))
-    return rows, scores, kernel_weights(cosine_distance(rows), 0.25)
-
-
 @pytest.mark.parametrize("alpha", [1e-3, 1.0, 30.0])
 @pytest.mark.parametrize("shape", [(40, 6), (10, 25)])
-def test_ridge_equals_scikit_learns(alpha, shape):
+def test_ridge_equals_scikit_learns(make_rows, alpha, shape):
     rows, scores, weights = make_rows(*shape)
     fit = Ridge(alpha)(rows, scores, weights)
     expected = SklearnRidge(alpha).fit(rows, scores, sample_weight=weights)
@@ -32,7 +23,7 @@ def test_ridge_equals_scikit_learns(alpha, shape):
     np.testing.assert_allclose(fit.training_fidelity, r2, atol=1e-10)
 
 
-def test_ridge_without_penalty_is_least_squares():
+def test_ridge_without_penalty_is_least_squares(make_rows):
     rows, scores, weights = make_rows()
     fit = Ridge(alpha=0)(rows, scores, weights)
     expected = LinearRegression().fit(rows, scores, sample_weight=weights)
@@ -40,7 +31,7 @@ def test_ridge_without_penalty_is_least_squares():
 
 
 @pytest.mark.parametrize("alpha", [0.0, 1.0])
-def test_fidelity_is_that_of_refits_without_each_row(alpha):
+def test_fidelity_is_that_of_refits_without_each_row(make_rows, alpha):
     rows, scores, weights = make_rows(n=15, d=4)
     left_out = np.empty_like(scores)
     for i in range(len(rows)):
@@ -55,7 +46,7 @@ def test_fidelity_is_that_of_refits_without_each_row(alpha):
 
 
 @pytest.mark.parametrize("alpha", [0.0, 1.0])
-def test_standard_errors_are_the_hc3_sandwich(alpha):
+def test_standard_errors_are_the_hc3_sandwich(make_rows, alpha):
     rows, scores, weights = make_rows(n=15, d=4)
     design = np.column_stack([np.ones(len(rows)), rows])
     penalty = alpha * np.diag([0.0, 1, 1, 1, 1])  # the intercept is not penalised
@@ -70,7 +61,7 @@ def test_standard_errors_are_the_hc3_sandwich(alpha):
     np.testing.assert_allclose(fit.standard_errors, expected, rtol=1e-9)
 
 
-def test_left_out_errors_are_those_of_the_segment_added_alone():
+def test_left_out_errors_are_those_of_the_segment_added_alone(make_rows):
     rows, scores, weights = make_rows(n=30, d=5, t=1)
     moments = weighted_moments(rows, scores, weights)
     kept = np.array([1, 3])
@@ -100,7 +91,7 @@ def test_intervals_cover_the_truth(noise):
     assert 0.93 < np.mean(hits) < 0.975
 
 
-def test_equal_columns_share_their_effect():
+def test_equal_columns_share_their_effect(make_rows):
     rows, scores, weights = make_rows(d=3)
     doubled = np.column_stack([rows, rows[:, 0]])
     single = Ridge(alpha=0)(rows, scores, weights).importances
@@ -109,7 +100,7 @@ def test_equal_columns_share_their_effect():
     np.testing.assert_allclose(shared[:, 0] + shared[:, 3], single[:, 0], atol=1e-10)
 
 
-def test_a_segment_that_is_never_toggled_has_no_effect_and_no_error_bar():
+def test_a_segment_that_is_never_toggled_has_no_effect_and_no_error_bar(make_rows):
     rows, scores, weights = make_rows()
     rows[:, 2] = True
     fit = Ridge()(rows, scores, weights)
@@ -126,7 +117,7 @@ def test_rows_that_determine_the_fit_leave_no_fidelity():
     assert np.isnan(fit.standard_errors).all()
 
 
-def test_weighted_r2_is_scikit_learns():
+def test_weighted_r2_is_scikit_learns(make_rows):
     _, scores, weights = make_rows()
     predictions = 0.9 * scores + 0.1
     expected = r2_score(scores, predictions, sample_weight=weights, multioutput="raw_values")
@@ -144,7 +135,7 @@ def test_a_penalty_that_is_no_number_is_refused(alpha):
         Ridge(alpha)
 
 
-def test_columns_may_come_in_any_order():
+def test_columns_may_come_in_any_order(make_rows):
     moments = weighted_moments(*make_rows())
     order = np.array([3, 0, 5, 1, 4, 2])
     fit, other = (least_squares(moments, columns=columns) for columns in (np.arange(6), order))

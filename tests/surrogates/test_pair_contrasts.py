@@ -2,13 +2,9 @@ import numpy as np
 import pytest
 
 from limelens.errors import InvalidInputError
-from limelens.sampling import Bernoulli, Foldover
+from limelens.sampling import Bernoulli
 from limelens.surrogates.pair_contrasts import PairContrasts
 from limelens.testing import all_coalitions, exact_values
-
-
-def make_rows(d=9, blocks=2, seed=0):
-    return Foldover()(blocks * Foldover.block_size(d), d, np.random.default_rng(seed))
 
 
 def fit(rows, values):
@@ -21,8 +17,8 @@ def test_all_coalitions_give_banzhaf_values():
     np.testing.assert_allclose(found.importances, exact_values(table, "banzhaf"), atol=1e-12)
 
 
-def test_mean_and_even_interactions_do_not_disturb():
-    rows = make_rows()
+def test_mean_and_even_interactions_do_not_disturb(make_design):
+    rows = make_design(9, 2)
     spins = 2.0 * rows - 1
     effects = np.arange(9.0)
     even = 7 + 3 * spins[:, 0] * spins[:, 4] - 2 * spins[:, :4].prod(axis=1)
@@ -31,18 +27,18 @@ def test_mean_and_even_interactions_do_not_disturb():
     np.testing.assert_allclose(found.standard_errors, 0, atol=1e-12)
 
 
-def test_on_hadamard_blocks_it_is_the_mean_difference():
-    rows = make_rows()
+def test_on_hadamard_blocks_it_is_the_mean_difference(make_design):
+    rows = make_design(9, 2)
     values = np.random.default_rng(1).normal(size=len(rows))
     spins = 2.0 * rows - 1
     expected = 2 * spins.T @ values / len(rows)
     np.testing.assert_allclose(fit(rows, values).importances[0], expected, atol=1e-12)
 
 
-def test_standard_errors_are_those_of_the_textbook():
+def test_standard_errors_are_those_of_the_textbook(make_design):
     from scipy.stats import t
 
-    rows = make_rows()
+    rows = make_design(9, 2)
     values = np.random.default_rng(1).normal(size=len(rows))
     first = np.unique(np.where(rows[:, :1], rows, ~rows), axis=0)
     lookup = {row.tobytes(): value for row, value in zip(rows, values, strict=True)}
@@ -61,9 +57,9 @@ def test_standard_errors_are_those_of_the_textbook():
     }  # fmt: skip
 
 
-def test_intervals_cover_with_few_degrees_of_freedom():
+def test_intervals_cover_with_few_degrees_of_freedom(make_design):
     rng = np.random.default_rng(0)
-    rows, effects = make_rows(d=9, blocks=1), np.linspace(-1, 1, 9)
+    rows, effects = make_design(9, 1), np.linspace(-1, 1, 9)
     hits = []
     for _ in range(300):
         found = fit(rows, rows @ effects + rng.normal(size=len(rows)))
@@ -71,8 +67,8 @@ def test_intervals_cover_with_few_degrees_of_freedom():
     assert 0.93 < np.mean(hits) < 0.97  # the normal quantile would cover .87 with 3 left
 
 
-def test_fidelity_is_that_of_leaving_each_pair_out():
-    rows = make_rows(d=4, blocks=2)
+def test_fidelity_is_that_of_leaving_each_pair_out(make_design):
+    rows = make_design(4, 2)
     rng = np.random.default_rng(3)
     rows = np.unique(np.concatenate([rows, ~rows]), axis=0)
     values = rows @ rng.normal(size=4) + 0.4 * rng.normal(size=len(rows))
@@ -86,8 +82,8 @@ def test_fidelity_is_that_of_leaving_each_pair_out():
     assert fit(rows, values).fidelity[0] == pytest.approx(expected)
 
 
-def test_rows_without_their_complement_are_left_out_and_counted():
-    rows = make_rows()
+def test_rows_without_their_complement_are_left_out_and_counted(make_design):
+    rows = make_design(9, 2)
     lonely = np.concatenate([np.ones((1, 9), bool), rows[1:]])
     values = rows @ np.arange(9.0)
     values[0] = 1e6
@@ -96,8 +92,8 @@ def test_rows_without_their_complement_are_left_out_and_counted():
     assert found.details["n_unpaired"] == 2
 
 
-def test_constant_scores_have_no_effects_and_no_errors():
-    found = fit(make_rows(), np.full((48, 1), 0.1))
+def test_constant_scores_have_no_effects_and_no_errors(make_design):
+    found = fit(make_design(9, 2), np.full((48, 1), 0.1))
     np.testing.assert_array_equal(found.importances, 0)
     assert np.isnan(found.standard_errors).all()
     assert np.isnan(found.fidelity).all()
@@ -109,7 +105,7 @@ def test_independent_rows_are_refused_with_a_cure():
         fit(rows, np.zeros(60))
 
 
-def test_segments_that_are_always_together_are_refused():
-    rows = make_rows()[:, [0, 0, 1, 2, 3, 4, 5]]
+def test_segments_that_are_always_together_are_refused(make_design):
+    rows = make_design(9, 2)[:, [0, 0, 1, 2, 3, 4, 5]]
     with pytest.raises(InvalidInputError, match="must tell all segments apart"):
         fit(rows, np.zeros(48))

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression
 
 from limelens import ForwardSelection, InvalidInputError, Lasso, Regressor, Ridge, Tree
-from limelens.surrogates import cosine_distance, kernel_weights
 
 LINEAR = [Ridge(), Lasso(), Lasso(criterion="bic"), Lasso(0.01), ForwardSelection(3)]
 ALL = [*LINEAR, Lasso(0.01, debias=False), Tree(), Regressor(LinearRegression())]
@@ -18,16 +17,8 @@ every = pytest.mark.parametrize("surrogate", ALL, ids=repr)
 every_linear = pytest.mark.parametrize("surrogate", LINEAR, ids=repr)
 
 
-def make_rows(n=60, d=6, t=2, seed=0):
-    rng = np.random.default_rng(seed)
-    rows = rng.random((n, d)) < 0.5
-    rows[0] = True
-    scores = np.tanh(rows @ rng.normal(size=(d, t))) + 0.1 * rng.normal(size=(n, t))
-    return rows, scores, kernel_weights(cosine_distance(rows), 0.25)
-
-
 @every
-def test_inputs_are_not_modified_and_the_same_call_repeats(surrogate):
+def test_inputs_are_not_modified_and_the_same_call_repeats(make_rows, surrogate):
     given_rows = make_rows()
     for array in given_rows:
         array.flags.writeable = False
@@ -37,7 +28,7 @@ def test_inputs_are_not_modified_and_the_same_call_repeats(surrogate):
 
 
 @every
-def test_one_target_alone_is_the_same_as_among_others(surrogate):
+def test_one_target_alone_is_the_same_as_among_others(make_rows, surrogate):
     rows, scores, weights = make_rows(t=3)
     together = surrogate(rows, scores, weights)
     alone = surrogate(rows, scores[:, 1], weights)
@@ -48,7 +39,7 @@ def test_one_target_alone_is_the_same_as_among_others(surrogate):
 
 
 @every
-def test_a_constant_target_is_zero_without_error_bar_or_fidelity(surrogate):
+def test_a_constant_target_is_zero_without_error_bar_or_fidelity(make_rows, surrogate):
     rows, scores, weights = make_rows(t=3)
     scores[:, 1] = 0.1
     fit, without = surrogate(rows, scores, weights), surrogate(rows, scores[:, [0, 2]], weights)
@@ -62,14 +53,14 @@ def test_a_constant_target_is_zero_without_error_bar_or_fidelity(surrogate):
 
 
 @every
-def test_only_constant_targets_make_a_zero_map(surrogate):
+def test_only_constant_targets_make_a_zero_map(make_rows, surrogate):
     rows, _, weights = make_rows()
     fit = surrogate(rows, np.zeros((len(rows), 2)), weights)
     assert fit.importances.tolist() == np.zeros((2, 6)).tolist()
 
 
 @every
-def test_rows_of_zero_weight_do_not_count(surrogate):
+def test_rows_of_zero_weight_do_not_count(make_rows, surrogate):
     rows, scores, weights = make_rows()
     weights[3:7] = 0
     counted = weights > 0
@@ -81,7 +72,7 @@ def test_rows_of_zero_weight_do_not_count(surrogate):
 
 # The lasso's criteria count effective rows, which repeating changes.
 @pytest.mark.parametrize("surrogate", [Ridge(), ForwardSelection(3), Lasso(0.01)], ids=repr)
-def test_heavy_rows_count_as_often_as_they_weigh(surrogate):
+def test_heavy_rows_count_as_often_as_they_weigh(make_rows, surrogate):
     rows, scores, _ = make_rows()
     weights = np.where(np.arange(len(rows)) < 20, 2.0, 1.0)
     repeated = np.r_[np.arange(len(rows)), np.arange(20)]
@@ -93,14 +84,14 @@ def test_heavy_rows_count_as_often_as_they_weigh(surrogate):
 @every
 @pytest.mark.parametrize("n", [2, 3, 5, 8])
 @pytest.mark.filterwarnings("ignore::limelens.errors.LimelensWarning")
-def test_a_handful_of_rows_gives_finite_importances(surrogate, n):
+def test_a_handful_of_rows_gives_finite_importances(make_rows, surrogate, n):
     rows, scores, weights = make_rows(n=n, d=12)
     rows[:, 3] = rows[:, 2]
     assert np.isfinite(surrogate(rows, scores, weights).importances).all()
 
 
 @every
-def test_settings_travel_through_pickle_and_repr(surrogate):
+def test_settings_travel_through_pickle_and_repr(make_rows, surrogate):
     copy = pickle.loads(pickle.dumps(surrogate))
     assert repr(copy) == repr(surrogate)
     np.testing.assert_array_equal(
@@ -121,7 +112,7 @@ def test_settings_travel_through_pickle_and_repr(surrogate):
         ({"weights": np.eye(60)[0]}, "positive for at least two coalitions"),
     ],
 )
-def test_rows_that_cannot_be_fitted_are_refused(surrogate, change, words):
+def test_rows_that_cannot_be_fitted_are_refused(make_rows, surrogate, change, words):
     rows, scores, weights = make_rows()
     parts = {"rows": rows, "scores": scores, "weights": weights} | change
     with pytest.raises(InvalidInputError, match=words):
@@ -137,7 +128,7 @@ quick = settings(
 @quick
 @given(seed=st.integers(0, 10**6))
 @pytest.mark.filterwarnings("ignore::limelens.errors.LimelensWarning")
-def test_new_names_of_the_segments_only_move_the_importances(surrogate, seed):
+def test_new_names_of_the_segments_only_move_the_importances(make_rows, surrogate, seed):
     rows, scores, weights = make_rows(seed=seed)
     order = np.random.default_rng(seed).permutation(6)
     fit, renamed = surrogate(rows, scores, weights), surrogate(rows[:, order], scores, weights)
@@ -149,7 +140,7 @@ def test_new_names_of_the_segments_only_move_the_importances(surrogate, seed):
 @quick
 @given(seed=st.integers(0, 10**6), shift=st.floats(-100, 100))
 @pytest.mark.filterwarnings("ignore::limelens.errors.LimelensWarning")
-def test_a_constant_added_to_the_scores_only_moves_the_intercept(surrogate, seed, shift):
+def test_a_constant_added_to_the_scores_only_moves_the_intercept(make_rows, surrogate, seed, shift):
     rows, scores, weights = make_rows(seed=seed)
     fit, shifted = surrogate(rows, scores, weights), surrogate(rows, scores + shift, weights)
     np.testing.assert_allclose(shifted.importances, fit.importances, atol=1e-9)
@@ -161,7 +152,7 @@ def test_a_constant_added_to_the_scores_only_moves_the_intercept(surrogate, seed
 @quick
 @given(seed=st.integers(0, 10**6), scale=st.floats(-50, 50).filter(lambda x: abs(x) > 1e-3))
 @pytest.mark.filterwarnings("ignore::limelens.errors.LimelensWarning")
-def test_importances_have_the_units_of_the_scores(surrogate, seed, scale):
+def test_importances_have_the_units_of_the_scores(make_rows, surrogate, seed, scale):
     rows, scores, weights = make_rows(seed=seed)
     fit, scaled = surrogate(rows, scores, weights), surrogate(rows, scale * scores, weights)
     tolerance = 1e-9 * abs(scale)
@@ -175,7 +166,7 @@ def test_importances_have_the_units_of_the_scores(surrogate, seed, scale):
 @quick
 @given(seed=st.integers(0, 10**6), scale=st.floats(0.01, 100))
 @pytest.mark.filterwarnings("ignore::limelens.errors.LimelensWarning")
-def test_only_relative_weights_matter_where_nothing_is_penalised(surrogate, seed, scale):
+def test_only_relative_weights_matter_where_nothing_is_penalised(make_rows, surrogate, seed, scale):
     if isinstance(surrogate, Ridge):
         surrogate = Ridge(0)
     rows, scores, weights = make_rows(seed=seed)
@@ -189,7 +180,7 @@ def test_only_relative_weights_matter_where_nothing_is_penalised(surrogate, seed
 @every
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32])
 @pytest.mark.filterwarnings("ignore::limelens.errors.LimelensWarning")
-def test_scores_of_any_dtype_are_fitted_in_float64(surrogate, dtype):
+def test_scores_of_any_dtype_are_fitted_in_float64(make_rows, surrogate, dtype):
     rows, scores, weights = make_rows()
     scores = np.clip(120 + 60 * scores, 0, 250).astype(dtype)  # their sums pass 255
     fit = surrogate(rows, scores, weights)
@@ -200,7 +191,7 @@ def test_scores_of_any_dtype_are_fitted_in_float64(surrogate, dtype):
 
 @every
 @pytest.mark.filterwarnings("ignore:`alpha`=0.01 keeps no segment")
-def test_three_targets_of_other_scales_are_fitted_as_if_alone(surrogate):
+def test_three_targets_of_other_scales_are_fitted_as_if_alone(make_rows, surrogate):
     rows, scores, weights = make_rows(t=3)
     scores = np.column_stack(
         [1e6 * scores[:, 0], 1e-6 * np.sin(9 * scores[:, 1]), scores[:, 2] > 9]

@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestRegressor
@@ -8,18 +10,16 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVR
 
 from limelens import InvalidInputError, Regressor, Ridge
-from limelens.surrogates import cosine_distance, kernel_weights
 from limelens.surrogates.regressor import held_out_r2
 
 
-def make_rows(n=60, d=5, t=2):
-    rng = np.random.default_rng(0)
-    rows = rng.random((n, d)) < 0.5
-    scores = rows @ rng.normal(size=(d, t)) + 0.3 * rng.normal(size=(n, t))
-    return rows, scores, kernel_weights(cosine_distance(rows), 0.25)
+@pytest.fixture
+def make_rows(make_rows):
+    """Rows of five segments."""
+    return partial(make_rows, d=5)
 
 
-def test_a_linear_regressor_gives_its_coefficients():
+def test_a_linear_regressor_gives_its_coefficients(make_rows):
     rows, scores, weights = make_rows()
     fit = Regressor(SklearnRidge(alpha=1))(rows, scores, weights)
     ours = Ridge(1)(rows, scores, weights)
@@ -31,7 +31,7 @@ def test_a_linear_regressor_gives_its_coefficients():
     assert fit.details == {"regressor": "Ridge(alpha=1)"}
 
 
-def test_fidelity_is_that_of_every_fifth_row_left_out():
+def test_fidelity_is_that_of_every_fifth_row_left_out(make_rows):
     rows, scores, weights = make_rows(t=1)
     predictions = np.empty(len(rows))
     for fold in range(5):
@@ -46,7 +46,7 @@ def test_fidelity_is_that_of_every_fifth_row_left_out():
     assert found == pytest.approx(expected, abs=1e-10)
 
 
-def test_a_forest_gives_its_importances_and_the_same_ones_again():
+def test_a_forest_gives_its_importances_and_the_same_ones_again(make_rows):
     rows, scores, weights = make_rows()
     surrogate = Regressor(RandomForestRegressor(n_estimators=5))
     before = np.random.get_state()[1].copy()  # noqa: NPY002
@@ -56,7 +56,7 @@ def test_a_forest_gives_its_importances_and_the_same_ones_again():
     np.testing.assert_allclose(fit.importances.sum(axis=1), 1)
 
 
-def test_a_seed_of_the_callers_is_kept():
+def test_a_seed_of_the_callers_is_kept(make_rows):
     rows, scores, weights = make_rows(t=1)
     fits = [
         Regressor(RandomForestRegressor(n_estimators=3, random_state=seed))(rows, scores, weights)
@@ -66,13 +66,13 @@ def test_a_seed_of_the_callers_is_kept():
     assert (fits[0].importances != fits[2].importances).any()
 
 
-def test_the_callers_regressor_is_never_fitted():
+def test_the_callers_regressor_is_never_fitted(make_rows):
     regressor = BayesianRidge()
     Regressor(regressor)(*make_rows())
     assert not hasattr(regressor, "coef_")
 
 
-def test_a_matrix_of_one_row_of_coefficients_is_taken():
+def test_a_matrix_of_one_row_of_coefficients_is_taken(make_rows):
     rows, scores, weights = make_rows(t=1)
     fit = Regressor(SVR(kernel="linear"))(rows, scores, weights)
     assert fit.importances.shape == (1, 5)
@@ -92,12 +92,12 @@ def test_what_cannot_be_fitted_with_weights_is_refused(regressor, words):
         Regressor(regressor)
 
 
-def test_a_regressor_without_importances_is_named():
+def test_a_regressor_without_importances_is_named(make_rows):
     with pytest.raises(InvalidInputError, match="SVR has neither"):
         Regressor(SVR(kernel="rbf"))(*make_rows())
 
 
-def test_importances_that_are_not_one_finite_number_per_segment_are_refused():
+def test_importances_that_are_not_one_finite_number_per_segment_are_refused(make_rows):
     class Odd(LinearRegression):
         def fit(self, design, values, sample_weight=None):
             super().fit(design, values, sample_weight=sample_weight)
@@ -108,7 +108,7 @@ def test_importances_that_are_not_one_finite_number_per_segment_are_refused():
         Regressor(Odd())(*make_rows())
 
 
-def test_a_stochastic_regressor_repeats():
+def test_a_stochastic_regressor_repeats(make_rows):
     rows, scores, weights = make_rows()
     surrogate = Regressor(SGDRegressor(max_iter=2000))
     np.testing.assert_array_equal(

@@ -1,21 +1,20 @@
 import itertools
+from functools import partial
 
 import numpy as np
 import pytest
 from sklearn.tree import DecisionTreeRegressor
 
 from limelens import InvalidInputError, LimelensWarning, Tree
-from limelens.surrogates import cosine_distance, kernel_weights
 
 
-def make_rows(n=200, d=6, t=2, seed=0):
-    rng = np.random.default_rng(seed)
-    rows = rng.random((n, d)) < 0.5
-    scores = np.tanh(rows @ rng.normal(size=(d, t))) + 0.1 * rng.normal(size=(n, t))
-    return rows, scores, kernel_weights(cosine_distance(rows), 0.25)
+@pytest.fixture
+def make_rows(make_rows):
+    """Rows for some branches."""
+    return partial(make_rows, n=200)
 
 
-def test_sizes_are_scikit_learns_impurity_importances():
+def test_sizes_are_scikit_learns_impurity_importances(make_rows):
     rows, scores, weights = make_rows()
     fit = Tree(max_depth=4, min_samples_leaf=3)(rows, scores, weights)
     for column, importances, r2, hidden in zip(
@@ -28,7 +27,7 @@ def test_sizes_are_scikit_learns_impurity_importances():
         assert hidden == pytest.approx(model.predict(np.zeros((1, 6)))[0])
 
 
-def test_signs_are_those_of_weighted_mean_effects():
+def test_signs_are_those_of_weighted_mean_effects(make_rows):
     rows, scores, weights = make_rows()
     fit = Tree()(rows, scores, weights)
     unsigned = Tree(signed=False)(rows, scores, weights)
@@ -43,7 +42,7 @@ def test_signs_are_those_of_weighted_mean_effects():
     np.testing.assert_allclose(unsigned.importances.sum(axis=1), 1)
 
 
-def test_fidelity_is_that_of_every_fifth_row_left_out():
+def test_fidelity_is_that_of_every_fifth_row_left_out(make_rows):
     rows, scores, weights = make_rows(t=1)
     predictions = np.empty(len(rows))
     for fold in range(5):
@@ -79,14 +78,14 @@ def test_rules_name_segments_scores_and_rows():
 
 
 @pytest.mark.parametrize("scale", [1e-12, 1e9])
-def test_the_scale_of_the_scores_changes_nothing(scale):
+def test_the_scale_of_the_scores_changes_nothing(make_rows, scale):
     rows, scores, weights = make_rows()
     fit, scaled = Tree()(rows, scores, weights), Tree()(rows, scale * scores, weights)
     np.testing.assert_allclose(scaled.importances, fit.importances, atol=1e-9)
     np.testing.assert_allclose(scaled.fidelity, fit.fidelity, atol=1e-9)
 
 
-def test_a_tree_without_a_branch_is_named():
+def test_a_tree_without_a_branch_is_named(make_rows):
     rows, scores, weights = make_rows(n=12)
     with pytest.warns(LimelensWarning, match="tree of target 0, 1 has no branch"):
         fit = Tree(min_samples_leaf=10)(rows, scores, weights)
