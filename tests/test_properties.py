@@ -8,7 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import limelens as ll
-from limelens.testing import AdditiveModel, TableGame
+from limelens.testing import (
+    AdditiveModel,
+    ColorDetector,
+    EdgeDetector,
+    TableGame,
+    WindowDetector,
+)
 
 FAST = settings(max_examples=15, deadline=None)
 
@@ -122,3 +128,47 @@ def test_a_model_that_ignores_a_segment_gives_it_nothing(name, case):
 
     found = explain(name, image, model, labels).importances[0]
     assert found[0] == pytest.approx(0, abs=1e-9)
+
+
+SIXTHS = np.repeat(np.arange(6).reshape(2, 3), 2, axis=0).repeat(2, axis=1)  # 2 x 2 pixels each
+SCENE = np.full((4, 6, 3), 0.5)
+SCENE[1:3, 1:4] = 1.0, 0.25, 0.5
+
+# A model that looks at pixels, and what part of its score each pixel is.
+DETECTORS = {
+    "colour": (
+        ColorDetector((1.0, 0.25, 0.5)),
+        (SCENE == [1.0, 0.25, 0.5]).all(axis=-1) / 24,
+    ),
+    "window": (
+        WindowDetector(np.s_[1:4, 2:6]),
+        np.pad(SCENE.mean(axis=-1)[1:4, 2:6] / 12, ((1, 0), (2, 0))),
+    ),
+}
+
+
+@each_exact
+@pytest.mark.parametrize("detector", DETECTORS)
+def test_each_segment_has_what_its_pixels_add(name, detector):
+    model, parts = DETECTORS[detector]
+    found = explain(name, SCENE, model, SIXTHS)
+    np.testing.assert_allclose(
+        found.importances[0], np.bincount(SIXTHS.flat, parts.flat), atol=1e-9
+    )
+
+
+def test_a_gradient_times_the_image_is_what_each_pixel_of_a_window_adds():
+    model, parts = DETECTORS["window"]
+    found = ll.IntegratedGradients().explain(SCENE, model)
+    np.testing.assert_allclose(found.importances[0], parts, atol=1e-12)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_hiding_part_of_a_flat_picture_makes_an_edge_that_raises_the_score(axis):
+    """The picture has no edge; the score without a segment is that of the edges around its hole."""
+    model, image = EdgeDetector(axis), np.ones((4, 6))
+    found = explain("Ablation", image, model, SIXTHS).importances[0]
+    holes = np.where(np.arange(6)[:, np.newaxis, np.newaxis] == SIXTHS, 0.0, 1.0)
+    steps = np.abs(np.diff(holes, axis=axis + 1)).mean(axis=(1, 2))
+    assert (found < 0).all()
+    np.testing.assert_allclose(found, -steps)

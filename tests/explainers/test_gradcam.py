@@ -5,6 +5,7 @@ import pytest
 
 import limelens as ll
 from limelens.errors import InvalidInputError, PredictionError
+from limelens.testing import ConvolutionModel
 
 ACTIVATIONS = np.array([[[4.0, 0.0], [1.0, 1.0]], [[0.0, 2.0], [3.0, 1.0]]])
 GRADIENTS = np.array([[[1.0, 3.0], [1.0, 3.0]], [[-2.0, -2.0], [0.0, 0.0]]])  # means 2 and -1
@@ -85,3 +86,18 @@ def test_models_without_proper_features_are_named(model, error, words):
 def test_arrays_that_do_not_fit_are_named(activations, gradients, shape, words):
     with pytest.raises(InvalidInputError, match=words):
         ll.grad_cam(activations, gradients, shape)
+
+
+@pytest.mark.parametrize("target", [0, 1])
+def test_the_map_of_a_convolution_is_the_sum_of_its_read_out_activations(target):
+    rng = np.random.default_rng(0)
+    kernels, readout, image = (
+        rng.normal(size=(3, 2, 2)),
+        rng.normal(size=(2, 3)),
+        rng.random((5, 6)),
+    )
+    found = ll.GradCam().explain(image, ConvolutionModel(kernels, readout), target=target)
+    windows = np.lib.stride_tricks.sliding_window_view(image, (2, 2))
+    activations = np.maximum(np.einsum("hwij,kij->khw", windows, kernels), 0)
+    cells = np.maximum(np.tensordot(readout[target], activations, 1), 0) / (4 * 5)
+    np.testing.assert_allclose(found.details["cells"][0], cells)

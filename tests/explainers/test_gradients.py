@@ -10,16 +10,10 @@ import pytest
 import limelens as ll
 from limelens.errors import InvalidInputError, LimelensWarning, PredictionError
 from limelens.explainers.gradients import RULES, quadrature
+from limelens.testing import LinearModel, PowerModel, QuadraticModel
 
 IMAGE = np.array([[1.0, -2.0], [0.5, 3.0]])
-
-
-def power(degree):
-    """Sum of the pixels' powers, with its gradient."""
-    return ll.with_gradient(
-        lambda batch: (batch**degree).sum(axis=(1, 2)),
-        lambda batch, target: degree * batch ** (degree - 1),
-    )
+ONES = np.ones(IMAGE.shape)
 
 
 def smooth_model():
@@ -40,9 +34,9 @@ def smooth_model():
 def test_gauss_legendre_is_exact_up_to_degree_two_n_minus_one(n_steps):
     """The gradient of x^(2n) has degree 2n - 1; one degree more is no longer exact."""
     explainer = ll.IntegratedGradients(n_steps=n_steps)
-    exact = explainer.explain(IMAGE, power(2 * n_steps))
+    exact = explainer.explain(IMAGE, PowerModel(ONES, power=2 * n_steps))
     np.testing.assert_allclose(exact.importances[0], IMAGE ** (2 * n_steps), rtol=1e-12)
-    beyond = explainer.explain(IMAGE, power(2 * n_steps + 1))
+    beyond = explainer.explain(IMAGE, PowerModel(ONES, power=2 * n_steps + 1))
     assert np.abs(beyond.importances[0] / IMAGE ** (2 * n_steps + 1) - 1).min() > 1e-9
 
 
@@ -57,7 +51,7 @@ def test_gauss_legendre_is_exact_up_to_degree_two_n_minus_one(n_steps):
 )
 def test_riemann_sums_by_hand(method, degree, value):
     found = ll.IntegratedGradients(method=method, n_steps=4).explain(
-        np.array([[1.0, 1.0]]), power(degree)
+        np.ones((1, 2)), PowerModel(np.ones((1, 2)), power=degree)
     )
     np.testing.assert_allclose(found.importances[0], [[value, value]])
 
@@ -94,10 +88,7 @@ def test_several_baselines_are_averaged():
 
 def test_channels_are_summed_and_kept():
     image = np.random.default_rng(0).random((3, 4, 5))
-    model = ll.with_gradient(
-        lambda batch: (batch**2).sum(axis=(1, 2, 3)), lambda batch, target: 2 * batch
-    )
-    found = ll.IntegratedGradients().explain(image, model, channel_axis=0)
+    found = ll.IntegratedGradients().explain(image, PowerModel(np.ones((3, 4, 5))), channel_axis=0)
     np.testing.assert_allclose(found.details["per_channel"][0], image**2)
     np.testing.assert_allclose(found.importances[0], (image**2).sum(axis=0))
 
@@ -107,7 +98,7 @@ def test_smoothing_averages_over_noisy_images():
     image = np.full((4, 4), 2.0)
     image[0, 0] = 1.0  # a range of one
     explainer = ll.IntegratedGradients(smooth=0.5, n_smooth=500, n_steps=2)
-    found = explainer.explain(image, power(2), rng=0)
+    found = explainer.explain(image, PowerModel(np.ones((4, 4))), rng=0)
     np.testing.assert_allclose(found.importances[0].mean(), (image**2).mean() + 0.25, rtol=0.03)
     assert np.isnan(found.details["completeness_gap"]).all()
 
@@ -116,7 +107,7 @@ def test_expected_gradients_are_their_definition_enumerated():
     """Two samples and a quadratic: the mean of (x - x')(x + x') = x^2 - x'^2."""
     starts = np.stack([IMAGE * 0 + 0.5, IMAGE * 0 - 1.5])
     explainer = ll.ExpectedGradients(samples=ll.Backgrounds(starts), n_steps=4000)
-    found = explainer.explain(IMAGE, power(2), rng=0)
+    found = explainer.explain(IMAGE, PowerModel(ONES), rng=0)
     exact = IMAGE**2 - (starts**2).mean(axis=0)
     z = (found.importances[0] - exact) / found.standard_errors[0]
     assert np.abs(z).max() < 4
@@ -267,7 +258,7 @@ def test_settings_are_checked_at_once(settings, words):
 
 def test_a_baseline_equal_to_the_image_is_refused():
     with pytest.raises(InvalidInputError, match="`baseline` returned the image itself"):
-        ll.IntegratedGradients(baseline=ll.Constant(1)).explain(np.ones((2, 2)), power(2))
+        ll.IntegratedGradients(baseline=ll.Constant(1)).explain(np.ones((2, 2)), PowerModel(ONES))
 
 
 @pytest.mark.parametrize("dense", [False, True])
@@ -283,7 +274,7 @@ def test_callable_targets_have_no_gradient(dense):
 
 def test_integers_are_refused_with_the_cure():
     with pytest.raises(InvalidInputError, match=r"image\.astype\(np\.float32\)"):
-        ll.IntegratedGradients().explain(IMAGE.astype(int), power(2))
+        ll.IntegratedGradients().explain(IMAGE.astype(int), PowerModel(ONES))
 
 
 def test_models_with_gradients_can_be_copied_and_sent_to_other_processes():
@@ -294,8 +285,28 @@ def test_models_with_gradients_can_be_copied_and_sent_to_other_processes():
 
 
 def test_with_gradient_offers_only_what_it_was_given():
-    model = power(2)
+    model = ll.with_gradient(lambda batch: batch.sum(axis=(1, 2)), lambda batch, target: batch)
     assert model.gradient is not None
     assert model.features is None
     with pytest.raises(InvalidInputError, match="got neither"):
         ll.with_gradient(lambda batch: batch)
+
+
+@pytest.mark.parametrize("start", [0.0, 0.7])
+def test_pixels_that_interact_in_pairs_share_what_they_add_evenly(start):
+    rng = np.random.default_rng(0)
+    model = QuadraticModel(rng.normal(size=(4, 4)))
+    explainer = ll.IntegratedGradients(baseline=ll.Constant(start), n_steps=1)
+    found = explainer.explain(IMAGE, model)  # the slopes are linear: one node is exact
+    exact = model.integrated_gradients(IMAGE, start)
+    np.testing.assert_allclose(found.importances[0], exact, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", RULES)
+@pytest.mark.parametrize("target", [0, 1])
+def test_any_rule_is_exact_on_a_linear_model(method, target):
+    model = LinearModel(np.random.default_rng(1).normal(size=(2, 2, 2)), bias=3.0)
+    explainer = ll.IntegratedGradients(method=method, n_steps=2)
+    found = explainer.explain(IMAGE, model, target=target)
+    exact = model.integrated_gradients(IMAGE, 0.0, target)
+    np.testing.assert_allclose(found.importances[0], exact, atol=1e-12)

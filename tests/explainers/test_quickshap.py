@@ -5,7 +5,7 @@ import pytest
 
 from limelens import Constant, Foldover, Grid, KernelShap, QuickLime, QuickShap
 from limelens.errors import ConvergenceWarning
-from limelens.testing import Recorder, exact_values
+from limelens.testing import AdditiveModel, Recorder, SaturatingModel, exact_values
 
 CELLS = Grid(cell=(1, 1))
 
@@ -171,3 +171,20 @@ def test_where_all_coalitions_were_asked_small_changes_count(size, level):
     np.testing.assert_allclose(
         found.importances[0], size * weights, rtol=1e-6, atol=10 * np.finfo(float).eps * level
     )
+
+
+@pytest.mark.parametrize("link", ["sigmoid", "softmax"])
+@pytest.mark.parametrize("method", [QuickLime, QuickShap])
+def test_on_the_links_scale_a_squashed_model_has_the_weights_of_the_unsquashed(method, link):
+    weights = np.linspace(-1, 1, 16)
+    plain = AdditiveModel(
+        np.arange(16).reshape(2, 8),
+        np.stack([weights, 0 * weights], axis=1).T,
+        image=picture(16),
+        background=0,
+    )
+    explainer = method(segmenter=CELLS, fill=Constant(0), scale="link", max_samples=130)
+    found = explainer.explain(picture(16), SaturatingModel(plain, link), target=0, rng=0)
+    assert found.details["links"] == ["log-odds"]
+    np.testing.assert_allclose(found.importances[0], weights, atol=0.02)
+    assert found.fidelity[0] > 0.999

@@ -3,7 +3,7 @@ import pytest
 
 from limelens.games.coalitions import distinct_rows
 from limelens.gaussian import closed_forms as effects
-from limelens.gaussian.closed_forms import banzhaf_effects, banzhaf_mean, shapley_effects
+from limelens.gaussian.closed_forms import banzhaf_effects, shapley_effects
 from limelens.gaussian.kernel import MaskKernel, relevance
 from limelens.gaussian.process import fit_processes
 from limelens.testing import all_coalitions, exact_values
@@ -43,12 +43,6 @@ def test_closed_forms_are_the_values_by_enumeration(d, additive, kind, monkeypat
     functionals = exact_values(np.eye(2**d), kind)  # one column a coalition
     expected = functionals.T @ covariance @ functionals
     np.testing.assert_allclose(found_covariance, expected, atol=1e-9)
-
-
-def test_mean_over_all_coalitions(monkeypatch):
-    process = make_process(8, 0.3, monkeypatch)
-    every = process.predict(all_coalitions(8))
-    np.testing.assert_allclose(banzhaf_mean(process), every.mean(axis=0), atol=1e-12)
 
 
 def test_shapley_integral_is_that_of_dense_integration(monkeypatch):

@@ -61,13 +61,6 @@ def _banzhaf_gains(kernel: MaskKernel) -> tuple[Floats, Floats]:
     return (1.0 - kernel.additive) * (1.0 - decays), factors.prod() / factors
 
 
-def banzhaf_mean(process: MaskProcess) -> Floats:
-    """Return the posterior mean's average over all coalitions, shape (c,)."""
-    kernel = process.kernel
-    average = 1.0 + (1.0 - kernel.additive) * float((0.5 * (1.0 + kernel.decays)).prod())
-    return process.means + (1.0 - process.noise) * average * process.weights.sum(axis=0)
-
-
 def shapley_effects(process: MaskProcess) -> Effects:
     r"""Return the Shapley values of the posterior mean and their posterior covariance.
 
