@@ -1,7 +1,7 @@
 """More than one of everything, for every explainer and every number it hands back.
 
 Three targets, of which one is 10,000 times larger, one far from additive and one constant; two
-backgrounds; channels first; sixteen segments, so that no method enumerates them; budgets that
+backgrounds; channels first; twenty segments, so that no method enumerates them; budgets that
 cannot be halved. One target of one background cannot tell a sum over targets from a sum per target.
 """
 
@@ -21,7 +21,7 @@ def two_backgrounds(image, segments):
     return np.stack([np.zeros(image.shape), np.full(image.shape, 0.5)])
 
 
-SETTINGS = {"segmenter": ll.Grid(16), "fill": two_backgrounds}
+SETTINGS = {"segmenter": ll.Grid(20), "fill": two_backgrounds}
 CASES = {
     "Ablation": ll.Ablation(**SETTINGS),
     "Ablation pairs": ll.Ablation(**SETTINGS, keep=True, interactions=True),
@@ -57,10 +57,10 @@ pytestmark = pytest.mark.filterwarnings("ignore::limelens.errors.LimelensWarning
 
 
 class Model:
-    """Scores of images (2, 8, 8): a large sum, a product of six tanh of sums, a constant."""
+    """Scores of images (2, 8, 10): a large sum, a product of six tanh of sums, a constant."""
 
     rng = np.random.default_rng(4)
-    easy, inside = rng.normal(size=128) / 16, rng.normal(size=(128, 6)) / 4
+    easy, inside = rng.normal(size=160) / 16, rng.normal(size=(160, 6)) / 4
 
     def __call__(self, batch):
         flat, bends = self._bends(batch)
@@ -88,7 +88,7 @@ class Model:
         return flat, np.tanh((flat[:, :, np.newaxis] * self.inside).sum(axis=1))
 
 
-IMAGE = np.random.default_rng(1).random((2, 8, 8)) + 0.2
+IMAGE = np.random.default_rng(1).random((2, 8, 10)) + 0.2
 
 
 def explain(explainer, target=TARGETS):
@@ -200,26 +200,24 @@ def test_an_odd_budget_is_spent_in_complete_pairs_and_never_passed(name, togethe
     )  # the intact image has one background
 
 
-@pytest.mark.parametrize("budget", [33, 48, 49, 50, 51, 67, 99, 131])
+@pytest.mark.parametrize("budget", [33, 49, 50, 51, 52, 67, 99, 131])
 @pytest.mark.parametrize("method", [ll.QuickLime, ll.QuickShap])
 def test_methods_that_stop_early_never_ask_more_than_their_budget(method, budget):
-    explainer = method(segmenter=ll.Grid(16), fill=ll.Constant(0), max_samples=budget, tolerance=0)
+    explainer = method(segmenter=ll.Grid(20), fill=ll.Constant(0), max_samples=budget, tolerance=0)
     explanation = explain(explainer)
     rows = explanation.samples.coalitions
     assert budget - len(rows) in (0, 1)
-    if budget >= 66:
+    if budget >= 50:
         complements = {(~row).tobytes() for row in rows}
         assert complements == {row.tobytes() for row in rows}
 
 
 @pytest.mark.parametrize("method", [ll.QuickLime, ll.QuickShap])
 def test_every_look_is_at_complete_pairs(method):
-    explainer = method(segmenter=ll.Grid(16), fill=ll.Constant(0), max_samples=231, tolerance=1e-6)
+    explainer = method(segmenter=ll.Grid(20), fill=ll.Constant(0), max_samples=231, tolerance=1e-6)
     looks = explain(explainer).details["looks"]["n_calls"]
     assert len(looks) > 2
     assert all(calls % 2 == 0 for calls in looks)
-    if method is ll.QuickShap:
-        assert looks[0] >= 5 * 16
 
 
 @each
@@ -229,10 +227,10 @@ def test_the_counts_in_details_are_those_of_the_run(name, together):
     counts = {
         "KernelShap": {"n_pairs": (n_asked - 2) // 2, "exact": False},
         "Owen": {"n_splits": (n_asked - 2) // 2, "exact": False},
-        "PermutationShapley": {"n_orders": (n_asked - 2) // 15},
+        "PermutationShapley": {"n_orders": (n_asked - 2) // 19},
         "QuickLime": {"n_calls": n_asked, "targets": TARGETS},
         "QuickShap": {"n_calls": n_asked, "targets": TARGETS},
-        "Occlusion": {"n_windows": 9, "n_windows_full": 9, "window": [4, 4], "stride": [2, 2]},
+        "Occlusion": {"n_windows": 12, "n_windows_full": 12, "window": [4, 4], "stride": [2, 2]},
         "IntegratedGradients": {"n_gradients": len(TARGETS) * 2 * 5},
         "ExpectedGradients": {"n_gradients": len(TARGETS) * 9},
     }
@@ -244,7 +242,7 @@ def test_the_counts_in_details_are_those_of_the_run(name, together):
 @each
 def test_what_is_derived_has_the_layout_of_the_image(name, together):
     explanation = together(name)
-    assert explanation.heatmap(target=HARD).shape == (8, 8)
+    assert explanation.heatmap(target=HARD).shape == (8, 10)
     if explanation.segments is None:
         return
     shown = explanation.masked_image(3, target=EASY, fill=two_backgrounds)

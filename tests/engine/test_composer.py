@@ -572,3 +572,18 @@ def test_two_ways_to_a_score_agree_relative_to_the_largest_though_one_is_zero(
     else:
         with pytest.raises(InvalidInputError, match=r"must be `predict_fn.predict_prepared\("):
             query(Both())
+
+
+def test_what_mixes_many_segments_is_seen_seven_times_of_eight():
+    d = 40
+    image = np.full((1, d), 200.0)
+    background, segments, refused = np.zeros((1, 1, d)), np.arange(d)[np.newaxis], 0
+    for one in range(8, d - 1):
+        places = np.arange(d)
+        places[[one, one + 1]] = one + 1, one
+        model = changed(Model(), "prepare", lambda batch, places=places: batch[:, :, places])
+        try:
+            prepare_once(model, image, background, segments, None)
+        except InvalidInputError:
+            refused += 1
+    assert refused >= 0.8 * (d - 9)

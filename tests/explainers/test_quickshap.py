@@ -188,3 +188,9 @@ def test_on_the_links_scale_a_squashed_model_has_the_weights_of_the_unsquashed(m
     assert found.details["links"] == ["log-odds"]
     np.testing.assert_allclose(found.importances[0], weights, atol=0.02)
     assert found.fidelity[0] > 0.999
+
+
+@pytest.mark.parametrize("d", [20, 24, 30])
+def test_the_first_look_is_after_five_calls_a_segment_and_two_blocks(d):
+    looks = explain(make_game(d), d, max_samples=400, tolerance=1e-6).details["looks"]["n_calls"]
+    assert looks[0] == max(5 * d, 2 * Foldover.block_size(d))
