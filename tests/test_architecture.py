@@ -2,7 +2,9 @@
 
 import ast
 import tokenize
+from collections import Counter
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -108,6 +110,58 @@ def test_imports_point_to_lower_layers(path):
     for line, imported in imports(ast.parse(path.read_text(encoding="utf-8"))):
         problem = complaint(importer, imported)
         assert problem is None, f"edit {path}:{line}, which imports {imported}: {problem}"
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """Return the modules of one circle of imports, each imported by the next; none is best."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
+
+
+def test_no_module_imports_itself_round_a_corner():
+    """Neither at run time nor for the type checker, in a function or at the top of a file."""
+    graph = {
+        module: {name for _, name in imports(ast.parse(path.read_text(encoding="utf-8")))}
+        for module, path in MODULES.items()
+    }
+    assert circle(graph) == [], f"edit one of these in {SOURCE}"
+
+
+def test_no_folder_imports_itself_round_a_corner():
+    graph = {module.split(".")[0]: set() for module in MODULES}
+    for module, path in MODULES.items():
+        room = module.split(".")[0]
+        for _, imported in imports(ast.parse(path.read_text(encoding="utf-8"))):
+            graph[room] |= {imported.split(".")[0]} - {room}
+    assert circle(graph) == [], f"edit one of these folders in {SOURCE}"
+
+
+def test_a_circle_is_found():
+    assert circle({"a": {"b"}, "b": {"c"}, "c": set()}) == []
+    assert set(circle({"a": {"b"}, "b": {"c"}, "c": {"a"}})) == {"a", "b", "c"}
+    (importer,) = ast.parse(
+        "if TYPE_CHECKING:\n    def f():\n        from limelens.fills.simple import Blur"
+    ).body
+    assert list(imports(importer)) == [(3, "fills.simple")]
+
+
+def test_no_room_grows_to_be_the_house():
+    sizes = Counter()
+    for path in FILES:
+        sizes[module_name(path).split(".")[0]] += len(code_lines(path))
+    (largest, size), total = sizes.most_common(1)[0], sizes.total()
+    assert size <= MAX_SHARE * total, (
+        f"{largest} holds {size / total:.0%} of the code, at most {MAX_SHARE:.0%}: which second "
+        "room is in it?"
+    )
+
+
+def test_few_files_lie_loose_at_the_top():
+    loose = sorted(path.name for path in SOURCE.glob("*.py"))
+    assert len(loose) <= MAX_LOOSE_FILES, f"which room do these belong to? {loose}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=module_name)

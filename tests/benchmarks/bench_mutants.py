@@ -31,7 +31,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "limelens"
@@ -133,7 +132,7 @@ def of_statements(node: ast.AST) -> Iterator[str]:
                 # not taken out, so that the function closes over the same variables
                 never = ast.If(ast.Constant(value=False), [statement], [])
                 with replaced(node, field, [*block[:place], never, *block[place + 1 :]]):
-                    yield f"without `{ast.unparse(statement)[:50]}`@{statement.lineno}"
+                    yield f"without {ast.unparse(statement)[:50]!r}@{statement.lineno}"
 
 
 CHANGES = (of_operators, of_names, of_numbers, of_conditions, of_statements)
@@ -168,26 +167,38 @@ def codes(code: types.CodeType) -> Iterator[types.CodeType]:
             yield from codes(constant)
 
 
-def mutants(under: str) -> Iterator[Mutant]:
-    """Yield every mutant of the files under a folder of the source."""
+def changes(under: str) -> Iterator[tuple[Path, ast.Module, ast.FunctionDef, int, str]]:
+    """Yield file, changed tree, changed function, line and words of every change under a folder."""
     for path in sorted(SOURCE.rglob("*.py")):
         if not str(path.relative_to(SOURCE)).startswith(under):
             continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for function in functions(tree):
-            first = min([function, *function.decorator_list], key=lambda node: node.lineno).lineno
             for node in list(reachable(function)):
                 for change in CHANGES:
                     for words in change(node):
-                        words, _, line = words.partition("`@")
-                        module = compile(ast.fix_missing_locations(tree), str(path), "exec")
-                        (code,) = (
-                            code
-                            for code in codes(module)
-                            if (code.co_name, code.co_firstlineno) == (function.name, first)
-                        )
-                        line = int(line or node.lineno)
-                        yield Mutant(path, line, words, (function.name, first), code)
+                        words, _, line = words.rpartition("@") if "@" in words else (words, "", "")
+                        yield path, tree, function, int(line or node.lineno), words
+
+
+def compiled(
+    path: Path, tree: ast.Module, function: ast.FunctionDef, line: int, words: str
+) -> Mutant:
+    first = min([function, *function.decorator_list], key=lambda node: node.lineno).lineno
+    module = compile(ast.fix_missing_locations(tree), str(path), "exec")
+    (code,) = (
+        code
+        for code in codes(module)
+        if (code.co_name, code.co_firstlineno) == (function.name, first)
+    )
+    return Mutant(path, line, words, (function.name, first), code)
+
+
+def draw(n: int, seed: int, under: str) -> tuple[list[Mutant], int]:
+    """Return some of the mutants of a folder, and how many there are."""
+    n_all = sum(1 for _ in changes(under))
+    chosen = set(random.Random(seed).sample(range(n_all), min(n, n_all)))
+    return [compiled(*c) for number, c in enumerate(changes(under)) if number in chosen], n_all
 
 
 def put_in_place(mutant: Mutant) -> None:
@@ -247,11 +258,19 @@ class Mutation:
     def say(self, *words: object) -> None:
         print(*words, file=self.out, flush=True)
 
+    def pytest_configure(self) -> None:
+        from hypothesis import settings
+
+        settings.register_profile("mutants", derandomize=True, database=None, deadline=None)
+        settings.load_profile("mutants")
+
     def pytest_runtest_logreport(self, report: Any) -> None:
         if report.failed:
             self.failed.append(report.nodeid)
 
     def pytest_runtestloop(self, session: Any) -> bool:
+        # its dots would drown what is told here
+        session.config.pluginmanager.unregister(name="terminalreporter")
         self.say(f"{len(session.items)} tests; noting what each of them reaches")
         self.child(lambda: self.note_reach(session.items), self.folder / "reach")
         told = json.loads((self.folder / "reach").read_text())
@@ -331,18 +350,14 @@ def main() -> None:
     parser.add_argument("--tests", nargs="*", default=["tests", "src"])
     parser.add_argument("--jobs", type=int, default=1)
     chosen = parser.parse_args()
-    everything = list(mutants(chosen.under))
-    some = random.Random(chosen.seed).sample(everything, min(chosen.n, len(everything)))
-    out = os.fdopen(os.dup(1), "w")
-    settings.register_profile("mutants", derandomize=True, database=None, deadline=None)
-    settings.load_profile("mutants")
-    mutation = Mutation(some, chosen.jobs, out)
+    some, n_all = draw(chosen.n, chosen.seed, chosen.under)
     os.chdir(ROOT)
-    pytest.main(["-q", "-p", "no:cacheprovider", *chosen.tests], plugins=[mutation])
-    n_missed = len(mutation.missed)
-    mutation.say(f"\n{len(some)} of {len(everything)} mutants, {n_missed} missed:")
-    for mutant in sorted(mutation.missed, key=str):
-        mutation.say(mutant)
+    with os.fdopen(os.dup(1), "w") as out:
+        mutation = Mutation(some, chosen.jobs, out)
+        pytest.main(["-q", "-p", "no:cacheprovider", *chosen.tests], plugins=[mutation])
+        mutation.say(f"\n{len(some)} of {n_all} mutants tried, {len(mutation.missed)} missed:")
+        for mutant in sorted(mutation.missed, key=str):
+            mutation.say(mutant)
 
 
 if __name__ == "__main__":

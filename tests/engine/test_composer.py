@@ -532,7 +532,7 @@ def test_what_mixes_any_two_of_up_to_eight_segments_is_refused(d):
             places[[one, other]] = other, one
             model = changed(Model(), "prepare", lambda batch, places=places: batch[:, :, places])
             with pytest.raises(InvalidInputError, match="prepare` must act on each pixel"):
-                prepare_once(model, image, background, segments, None)
+                composer_of(model, image, background, segments, None)
 
 
 @pytest.mark.parametrize(("n_roundings", "accepted"), [(1, True), (4, True), (64, False)])
@@ -545,10 +545,10 @@ def test_a_preparation_may_round_otherwise_for_another_batch(n_roundings, accept
     model = changed(Model(), "prepare", prepare)
     segments = np.arange(16).reshape(4, 4) // 4
     if accepted:
-        assert prepare_once(model, image, background, segments, None) is not None
+        assert composer_of(model, image, background, segments, None).asked != "predict_fn"
     else:
         with pytest.raises(InvalidInputError, match="prepare` must act on each pixel"):
-            prepare_once(model, image, background, segments, None)
+            composer_of(model, image, background, segments, None)
 
 
 @pytest.mark.parametrize(("share", "accepted"), [(0.04, True), (0.06, False)])
@@ -583,7 +583,7 @@ def test_what_mixes_many_segments_is_seen_seven_times_of_eight():
         places[[one, one + 1]] = one + 1, one
         model = changed(Model(), "prepare", lambda batch, places=places: batch[:, :, places])
         try:
-            prepare_once(model, image, background, segments, None)
+            composer_of(model, image, background, segments, None)
         except InvalidInputError:
             refused += 1
     assert refused >= 0.8 * (d - 9)
