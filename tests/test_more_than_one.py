@@ -246,7 +246,8 @@ def test_what_is_derived_has_the_layout_of_the_image(name, together):
     assert explanation.heatmap(target=HARD).shape == (8, 10)
     if explanation.segments is None:
         return
-    shown = explanation.masked_image(3, target=EASY, fill=two_backgrounds)
-    mask = explanation.top_mask(3, target=EASY)
-    assert shown.shape == IMAGE.shape
-    np.testing.assert_array_equal(shown, np.where(mask, IMAGE, two_backgrounds(IMAGE, None)[0]))
+    hidden = two_backgrounds(IMAGE, None)[0]
+    for sign in ("positive", "negative"):
+        mask = explanation.top_mask(3, target=EASY, sign=sign)
+        shown = explanation.masked_image(3, target=EASY, sign=sign, fill=two_backgrounds)
+        np.testing.assert_array_equal(shown, np.where(mask, IMAGE, hidden))

@@ -50,7 +50,7 @@ def target_columns(intact: Floats, seed: int = 0) -> dict[str, int]:
     return columns
 
 
-# -- distilled from a real network ----------------------------------------------------------
+# Distilled from a real network
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +95,7 @@ def shared_games(folder: Path) -> Iterator[Game]:
         yield Game(path.stem, "distilled", weights["energy"], scores, {"predicted": 0})
 
 
-# -- synthetic, with the variance shares of real networks -------------------------------------
+# Synthetic, with the variance shares of real networks
 
 
 class Competition:

@@ -49,7 +49,7 @@ def image_game(
     return Game(name, cell, energy, scores, targets, len(intact))
 
 
-# -- which picture is this patch from? A convolutional network with one hidden layer, 12 classes --
+# Which picture is this patch from? A convolutional network with one hidden layer, 12 classes
 
 
 @functools.cache
@@ -125,7 +125,7 @@ def texture_games(n: int) -> Iterator[Game]:
             )
 
 
-# -- digits: a perceptron, 10 classes -----------------------------------------------------------
+# Digits: a perceptron, 10 classes
 
 
 @functools.cache
@@ -159,7 +159,7 @@ def digit_games(n: int) -> Iterator[Game]:
         yield image_game(f"digit {number}", "digits", images[number], Grid(49), Constant(0), model)
 
 
-# -- faces or not: a perceptron and a forest, two classes -----------------------------------------
+# Faces or not: a perceptron and a forest, two classes
 
 
 @functools.cache

@@ -112,8 +112,6 @@ def test_an_image_of_one_channel_is_painted_in_colour():
     np.testing.assert_array_equal(picture[0, [0, 1, 3]], [[10] * 3, [20, 50, 20], [50, 40, 40]])
 
 
-# -- as_limelens ------------------------------------------------------------------------------
-
 WEIGHTS = np.array([[0.5, -0.25, 0.0, 0.125, 0.25], [0.1, 0.2, 0.3, 0.4, 0.5]])
 
 

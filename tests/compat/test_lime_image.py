@@ -68,9 +68,6 @@ def test_ridge_is_scikit_learn_s_on_the_same_rows():
         np.testing.assert_allclose(ours.intercept[label], theirs.intercept[label], atol=1e-12)
 
 
-# -- what the classifier is shown -----------------------------------------------------------
-
-
 @pytest.mark.parametrize("batch_size", [1, 7, 40, 99])
 def test_the_intact_image_comes_first_in_batches_of_the_size_asked_for(batch_size):
     model = additive()
@@ -154,9 +151,6 @@ def test_a_hidden_image_of_another_dtype_is_cast_to_the_image_s():
     assert {batch.dtype for batch in shown.batches} == {np.dtype(np.uint8)}
 
 
-# -- labels -----------------------------------------------------------------------------------
-
-
 def test_top_labels_come_highest_first_and_are_fitted_highest_last():
     explanation = explain(additive(), top_labels=2)
     assert explanation.top_labels == [1, 0]  # scores 1.0 and 0.375
@@ -176,9 +170,6 @@ def test_labels_that_do_not_exist_are_refused_after_one_batch():
     with pytest.raises(InvalidInputError, match=r"must be columns of the 2 scores.*got 2"):
         explain(model, top_labels=None, labels=(1, 2))
     assert model.batch_sizes == [10]
-
-
-# -- where it departs from lime -----------------------------------------------------------
 
 
 @pytest.mark.parametrize("ids", [[1, 2, 3, 4], [-3, 0, 1, 5], [0, 2, 4, 9000]])
@@ -266,9 +257,6 @@ def test_a_score_that_never_changes_is_pointed_out():
     assert not np.any(weights_of(explanation, 1))
 
 
-# -- the classifier's answers -------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
@@ -310,9 +298,6 @@ def test_a_classifier_may_write_into_its_batch_and_reuse_its_answer():
         return buffer[: len(batch)]
 
     np.testing.assert_allclose(weights_of(explain(rude), 0), WEIGHTS[0], atol=1e-12)
-
-
-# -- running conditions ---------------------------------------------------------------------
 
 
 def test_the_bar_counts_images(capsys):

@@ -60,9 +60,6 @@ def truth(model, target, d=20, n=40_000):
     return np.linalg.solve(weighted @ design, weighted @ model(rows.astype(float))[:, target])[1:]
 
 
-# -- the answer ----------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("scale", ["score", "link"])
 def test_few_segments_are_enumerated_and_the_answer_is_exact(scale):
     model = Network(8)
@@ -132,9 +129,6 @@ def test_many_targets_share_every_call():
     assert len(found.details["statuses"]) == len(found.details["messages"]) == 3
     for message, name in zip(found.details["messages"], found.target_names, strict=True):
         assert f"{name}: {message}" in found.details["message"]
-
-
-# -- calls ----------------------------------------------------------------------------------------
 
 
 def test_the_first_block_has_both_ends_and_a_complete_foldover_block():
@@ -223,9 +217,6 @@ def test_another_seed_asks_other_coalitions():
     assert np.corrcoef(first.importances[0], second.importances[0])[0, 1] > 0.9
 
 
-# -- what it says ---------------------------------------------------------------------------------
-
-
 def test_not_converged_warns_and_still_answers():
     def predict(batch):  # a parity: nothing additive to find
         return np.abs(batch.reshape(len(batch), -1)[:, :6].sum(axis=1) % 2 - 0.3)
@@ -301,9 +292,6 @@ def test_everything_it_says_can_be_saved(tmp_path):
     assert loaded.details["message"] == found.details["message"]
     np.testing.assert_array_equal(loaded.details["covariance"], found.details["covariance"])
     assert loaded.top_confidence(3, 1).words == found.top_confidence(3, 1).words
-
-
-# -- settings -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

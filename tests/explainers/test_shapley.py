@@ -63,9 +63,6 @@ tables = st.integers(0, 2**32 - 1).map(
 )
 
 
-# -- published values ---------------------------------------------------------------------
-
-
 @every_exact
 def test_the_glove_game(name):
     """Two left gloves, one right one; a pair is worth 1 (Shapley and Shubik 1969)."""
@@ -96,9 +93,6 @@ def test_any_game_gives_the_enumerated_values(name):
     table = np.random.default_rng(0).normal(size=(64, 3))
     explanation = explain(METHODS[name], game(table), 6, target=[0, 1, 2])
     np.testing.assert_allclose(explanation.importances, exact_values(table), atol=1e-10)
-
-
-# -- the axioms ---------------------------------------------------------------------------
 
 
 @every
@@ -197,9 +191,6 @@ def test_interactions_of_two_are_split_in_halves(name):
     np.testing.assert_allclose(importances, own + (pair + pair.T).sum(axis=1) / 2, atol=1e-9)
 
 
-# -- cost ---------------------------------------------------------------------------------
-
-
 @every
 def test_several_backgrounds_average_and_multiply_the_predictions(name):
     model = AdditiveModel(np.arange(5)[np.newaxis], np.arange(5.0), image=pixels(5), background=0)
@@ -270,9 +261,6 @@ def test_memory_holds_neither_all_images_nor_copies_of_a_thousand_scores(explain
     many = peak_bytes(explainer, 1000)
     kept = n_rows * 1000 * 4
     assert many - two < 3.2 * kept  # the rows, and what joining their blocks takes for a moment
-
-
-# -- what is refused ----------------------------------------------------------------------
 
 
 def test_more_than_16_segments_are_refused_before_the_model_is_called():

@@ -38,9 +38,6 @@ def by_hand(model, **fields):
     return ll.Sharp(segmenters=WAYS, fill=ll.Constant(0), **fields).explain(ROW, model)
 
 
-# -- the map ------------------------------------------------------------------------------
-
-
 def test_the_map_is_the_mean_of_the_segmentations_densities():
     """The third pixel scores 8: 4 a pixel of its half, 4 a pixel of its middle."""
     found = by_hand(lambda batch: batch[:, 0, 2])
@@ -112,9 +109,6 @@ def test_it_is_returned_and_drawn_smooth_and_kept_as_it_is():
     np.testing.assert_array_equal(drawn, smooth)
 
 
-# -- the budget ---------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("calls", "n"), [(10, 4), (99, 4), (100, 8), (511, 8), (512, 16), (1087, 16), (2048, 32)]
 )
@@ -178,9 +172,6 @@ def test_segmentations_are_displaced_at_random_from_coarse_to_fine():
 )
 def test_it_segments_at_half_the_size(spatial, side):
     assert half_side(spatial) == side
-
-
-# -- images and models --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -256,9 +247,6 @@ def test_tiny_and_thin_images_are_explained(shape):
     np.testing.assert_allclose(found.importances.sum(), change, atol=1e-9)
 
 
-# -- error bars ---------------------------------------------------------------------------
-
-
 def test_one_segmentation_has_no_error_bars():
     found = ll.Sharp(segmenters=[ll.Grid(9)]).explain(IMAGE, blob)
     assert found.standard_errors is None
@@ -309,9 +297,6 @@ def test_error_bars_cover_what_further_segmentations_would_say():
     truth = np.mean([each.importances for each in draws], axis=0)
     inside = [np.abs(each.importances - truth) < 2.365 * each.standard_errors for each in draws]
     assert 0.88 < np.mean(inside) <= 0.99
-
-
-# -- settings -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -86,9 +86,6 @@ def by_owen_1977(table, unions):
     return values
 
 
-# -- exact --------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("d", [2, 3, 5, 6])
 @pytest.mark.parametrize("seed", range(3))
 def test_exact_values_are_the_mean_over_all_orders_that_keep_groups_together(d, seed):
@@ -132,9 +129,6 @@ def test_a_balanced_tree_costs_two_thirds_of_its_square(d):
     found = solve(table, np.array(merges), asked=asked)
     assert len(asked) == 2 * found.n_splits == 2 * (d * d - 1) // 3
     assert len(set(asked)) == len(asked)
-
-
-# -- within a budget ----------------------------------------------------------------------
 
 
 @settings(max_examples=20, deadline=None)
@@ -255,9 +249,6 @@ def test_a_constant_game_has_no_importances():
     found = solve(np.full((16, 1), 3.0), np.array([[0, 1], [2, 3], [4, 5]]), n_splits=2)
     np.testing.assert_array_equal(found.importances, 0)
     np.testing.assert_array_equal(found.shared, 0)
-
-
-# -- several trees ------------------------------------------------------------------------
 
 
 def two_trees(n_splits, tables, merges, areas=(None, None)):

@@ -44,9 +44,6 @@ def fit(coalitions, scores, targets=(0,), definition="lime", **settings):
     return fit_linked(rows, definition=definition, **settings)
 
 
-# -- exactness ------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("definition", ["lime", "shapley"])
 @pytest.mark.parametrize("scale", ["score", "link"])
 def test_all_coalitions_give_the_definition_exactly(definition, scale):
@@ -84,9 +81,6 @@ def test_shapley_values_sum_to_the_difference_of_the_ends(make_design, scale):
     (found,) = fit(rows, scores, definition="shapley", scale=scale)
     shown = scores[:2, 0] if scale == "score" else np.log(scores[:2, 0] / (1 - scores[:2, 0]))
     assert found.importances.sum() == pytest.approx(shown[0] - shown[1], abs=1e-9)
-
-
-# -- the choice of the link -------------------------------------------------------------------
 
 
 def test_probabilities_that_compete_get_the_softmax_link_others_log_odds_or_none(make_design):
@@ -127,9 +121,6 @@ def test_a_link_that_does_not_fit_is_refused(make_design, link, change, words):
     rows = make_design(16, 2, ends=True)
     with pytest.raises(InvalidInputError, match=words):
         fit(rows, change(Competition()(rows)), link=link)
-
-
-# -- how good it is ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("link", ["log-odds", "softmax"])
@@ -183,9 +174,6 @@ def test_duplicated_rows_change_nothing(make_design):
     (one,), (other,) = fit(rows, scores), fit(np.tile(rows, (2, 1)), np.tile(scores, (2, 1)))
     np.testing.assert_allclose(other.importances, one.importances, rtol=1e-9)
     np.testing.assert_allclose(other.standard_errors, one.standard_errors, rtol=1e-6)
-
-
-# -- guards --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("value", [0.0, 0.4, 1.0, -3.0])

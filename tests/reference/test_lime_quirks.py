@@ -69,9 +69,6 @@ def assert_same_picture(theirs, ours, label, **settings):
         np.testing.assert_array_equal(mine, lime_s, strict=True)
 
 
-# -- state --------------------------------------------------------------------------------
-
-
 def test_the_generator_advances_from_call_to_call():
     pair = [p.LimeImageExplainer(random_state=3) for p in (lime, lime_image)]
     for _ in range(2):
@@ -105,9 +102,6 @@ def test_data_labels_draws_and_answers_as_lime_does():
         np.testing.assert_array_equal(ours, theirs, strict=True)
 
 
-# -- rounding decides ---------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("method", ["forward_selection", "highest_weights", "lasso_path"])
 @pytest.mark.parametrize(
     "function",
@@ -134,9 +128,6 @@ def test_fewer_rows_than_segments(method):
 
 def test_weights_that_vanish_leave_the_fit_to_scikit_learn():
     both(explainer={"kernel_width": 0.001}, num_samples=30)
-
-
-# -- what strict_lime brings back -----------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -209,9 +200,6 @@ def test_errors_have_lime_s_words():
         lime_image.LimeImageExplainer(kernel_width=None)
 
 
-# -- words on the screen --------------------------------------------------------------------
-
-
 def test_verbose_prints_the_same_lines(capsys):
     lines = []
     for package in (lime, lime_image):
@@ -223,9 +211,6 @@ def test_verbose_prints_the_same_lines(capsys):
             np.testing.assert_allclose(float(ours.strip("[]")), float(theirs.strip("[]")), **CLOSE)
         except ValueError:
             assert ours == theirs
-
-
-# -- LimeBase alone -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("binary", [True, False])
@@ -263,9 +248,6 @@ def test_lime_base_selects_and_fits_any_rows(method, binary):
         strict=True,
     ):
         np.testing.assert_array_equal(mine, lime_s)
-
-
-# -- segmenters -----------------------------------------------------------------------------
 
 
 def test_lime_s_own_tests_of_its_segmenters_pass_on_ours(monkeypatch):

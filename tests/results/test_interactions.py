@@ -34,9 +34,6 @@ def look_up(table):
     return lambda coalitions: table[coalitions @ (1 << np.arange(coalitions.shape[1]))]
 
 
-# -- exact --------------------------------------------------------------------------------
-
-
 def test_a_second_order_game_has_its_own_coefficients():
     rng = np.random.default_rng(1)
     z, pair = all_coalitions(D) * 1.0, np.triu(rng.normal(size=(D, D)), 1)
@@ -72,9 +69,6 @@ def test_no_model_is_called_and_samples_alone_suffice():
     first = ll.interaction_index(explanation)
     np.testing.assert_array_equal(ll.interaction_index(explanation.samples), first)
     assert model.n_calls == before
-
-
-# -- Gaussian process ---------------------------------------------------------------------
 
 
 def processes(d, seed, *, additive=None, folded=False):
@@ -139,9 +133,6 @@ def test_a_target_that_never_changes_has_no_interactions():
     index = ll.interaction_index(explanation, target=[0, 1], estimator="gaussian_process")
     assert index.shape == (2, D, D)
     np.testing.assert_array_equal(index[1], 0)
-
-
-# -- what is refused ----------------------------------------------------------------------
 
 
 def test_rows_that_are_not_all_there_are_refused():

@@ -28,9 +28,6 @@ def depths(merges):
     return depth[:d]
 
 
-# -- borders ------------------------------------------------------------------------------
-
-
 def test_borders_by_hand():
     """Segment 0 is an L around 1; 2 is below. Steps are those of grey times 100."""
     segments = np.array([[0, 0, 1], [0, 0, 1], [2, 2, 2]])
@@ -60,9 +57,6 @@ def test_a_large_image_is_measured_on_its_reduced_view():
     np.testing.assert_array_equal(regions.areas, [2400, 2400])
     np.testing.assert_allclose(regions.colors[:, 0], [0, 100])
     assert regions.borders.lengths.tolist() == [4]
-
-
-# -- regions ------------------------------------------------------------------------------
 
 
 def test_like_neighbours_are_joined_first():
@@ -192,9 +186,6 @@ def test_relabelled_segments_give_the_same_groups():
 def test_settings_are_checked_at_once(boundary):
     with pytest.raises(InvalidInputError, match="`boundary` must be a finite number"):
         ll.RegionTree(boundary)
-
-
-# -- halves -------------------------------------------------------------------------------
 
 
 def test_halves_are_cut_across_the_longer_extent():

@@ -240,9 +240,6 @@ def test_compactness_keeps_slic_from_giving_up_on_fine_texture():
     assert len(np.unique(Slic(50, compactness=50)(noise))) > 40
 
 
-# -- displaced ----------------------------------------------------------------------------
-
-
 def displaced(segmenter, offset, **settings):
     return type(segmenter)(**{**vars(segmenter), "offset": offset, **settings})
 

@@ -168,8 +168,6 @@ class ImageExplanation:
             raise InvalidInputError(msg)
         return _convert(self, self.run, class_names)
 
-    # -- inside ---------------------------------------------------------------------------
-
     def _positive_only(self, given: bool | None, *, negative_only: bool) -> bool:  # noqa: FBT001
         if given is not None:
             return bool(given)

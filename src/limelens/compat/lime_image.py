@@ -226,8 +226,6 @@ class LimeImageExplainer:
                 reporter.report(done, num_samples)
         return data, np.concatenate(scores)
 
-    # -- inside ---------------------------------------------------------------------------
-
     def _segment(
         self,
         image: Image,

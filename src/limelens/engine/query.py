@@ -127,8 +127,6 @@ class Query:
             self.targets = self.columns.columns
             self.target_names = self._names(class_names)
 
-    # -- asking ---------------------------------------------------------------------------
-
     def ask(self, coalitions: Coalitions) -> Scores:
         """Return the scores, shape (n, k), of coalitions (n, d); True where kept."""
         return self._ledger.find(self._ask(coalitions))
@@ -202,8 +200,6 @@ class Query:
             return np.zeros(len(self.targets), dtype=bool)
         values = self.values(self._ledger.scores())
         return is_still(values)
-
-    # -- inside ---------------------------------------------------------------------------
 
     def _ask(self, coalitions: Coalitions) -> NDArray[np.uint8]:
         """Have the scores of coalitions in the ledger, and return their keys."""

@@ -145,8 +145,6 @@ class Explainer:
         _warn_of_constant_scores(query)
         return self._explanation(query, attribution, details)
 
-    # -- what a method may override -------------------------------------------------------
-
     def _attribute(self, query: Query, rng: np.random.Generator) -> Attribution:
         """Ask the query and return importances; the method itself."""
         raise TypeError(f"{type(self).__name__} does not say how it attributes")
@@ -168,8 +166,6 @@ class Explainer:
         self, image: Image, channel_axis: int | None, segments: Segments | None
     ) -> Background:
         raise TypeError(f"{type(self).__name__} does not say what hides a pixel")
-
-    # -- inside ---------------------------------------------------------------------------
 
     def _explanation(
         self, query: Query, attribution: Attribution, details: dict[str, Any]
