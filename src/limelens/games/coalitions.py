@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from limelens._typing import Coalitions, Floats
 
 CHUNK_ROWS = 2**16
-"""How many coalitions are held at once."""
+"""Most coalitions held at once."""
 
 
 def both_ends(d: int) -> Coalitions:
@@ -17,7 +17,7 @@ def both_ends(d: int) -> Coalitions:
 
 
 def coalition_chunks(n_segments: int, rows: int = CHUNK_ROWS) -> Iterator[Coalitions]:
-    """List all coalitions, at most `rows` at a time; number r keeps segment j if its bit j is set.
+    """Yield all coalitions, `rows` at a time; coalition r keeps segment j if bit j of r is set.
 
     Examples
     --------
@@ -46,7 +46,9 @@ def is_folded(coalitions: Coalitions) -> bool:
 
 
 def fold(values: Floats) -> Floats:
-    """Turn the halves of an array into their sums and differences over the root of 2, or back.
+    """Return the sums and the differences of an array's halves, both divided by the root of 2.
+
+    Folding twice gives the array back, and lengths do not change: the map is orthogonal.
 
     Examples
     --------
@@ -58,7 +60,7 @@ def fold(values: Floats) -> Floats:
 
 
 def distinct_rows(coalitions: Coalitions) -> tuple[Coalitions, NDArray[np.intp]]:
-    """Return the distinct coalitions, folded if they can be, and where each row went.
+    """Return the distinct coalitions, folded where possible, and where each row is among them.
 
     Parameters
     ----------
@@ -67,10 +69,11 @@ def distinct_rows(coalitions: Coalitions) -> tuple[Coalitions, NDArray[np.intp]]
     Returns
     -------
     distinct : ndarray of bool, shape (m, d)
-        Each once. If with every coalition its complement is there, the second half are the
-        complements of the first, which makes all that follows about four times faster.
+        Each coalition once. If the complement of every coalition is among them, the second half
+        holds the complements of the first half, in order. The process is then fitted to an even
+        and an odd half apart, about four times faster.
     positions : ndarray of int, shape (n,)
-        ``distinct[positions]`` are the rows given.
+        ``distinct[positions]`` gives the rows back.
 
     Examples
     --------
@@ -79,22 +82,24 @@ def distinct_rows(coalitions: Coalitions) -> tuple[Coalitions, NDArray[np.intp]]
     (array([[0, 0],
            [1, 1]]), array([1, 0, 1]))
     """
+    # Rows as strings of bytes: `np.unique` sorts them like binary numbers, the first bit highest.
     packed = np.packbits(coalitions, axis=1)
     keys = np.ascontiguousarray(packed).view(f"V{packed.shape[1]}").ravel()
     _, first, positions = np.unique(keys, return_index=True, return_inverse=True)
     positions = positions.ravel().astype(np.intp)
     distinct = coalitions[first]
     half = len(distinct) // 2
-    # In sorted order complements stand mirrored: the first row's is the last.
+    # Complements reverse the order, so that they stand mirrored: the first row's is the last.
     if len(distinct) == 2 * half and np.array_equal(distinct, ~distinct[::-1]):
+        # Reversing the second half takes row p there to half + (2 half - 1 - p).
         distinct[half:] = distinct[half:][::-1].copy()
         positions = np.where(positions < half, positions, 3 * half - 1 - positions)
     return distinct, positions
 
 
 def average_rows(values: Floats, positions: NDArray[np.intp], n: int) -> Floats:
-    """Return the mean of the rows of values (m, t) that share a position below n, (n, t)."""
-    if len(values) == n:
+    """Return, for each position below n, the mean of its rows of values (m, t), shape (n, t)."""
+    if len(values) == n:  # one row for each position: nothing to average
         averaged = np.empty_like(values)
         averaged[positions] = values
         return averaged

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from limelens._typing import Coalitions, Floats
 
-# Relative to the largest eigenvalue: below, a direction was never asked about.
+# A direction with a smaller eigenvalue, relative to the largest, is one that no row asks about.
 _DEPENDENT = 1e-10
 
-# A row that its fit passes through exactly says nothing of the error.
+# The fit passes exactly through a row whose 1 - h is smaller, so that its residual tells nothing.
 _FULL_LEVERAGE = 1e-9
 
 
@@ -25,13 +25,13 @@ class ConstrainedFit:
     coefs : ndarray, shape (t, d)
         Their sum over d is the total.
     residuals, held_out : ndarray, shape (n, t)
-        Of each row, in the sample and when that row is left out of the fit; NaN where the fit
-        without the row is not determined.
+        Residual of each row, in the sample and when that row is left out of the fit. The second
+        is NaN where the other rows do not determine the fit.
     standard_errors : ndarray, shape (t, d)
-        HC3; NaN where `determined` is not True.
+        HC3 standard errors; NaN unless `determined`.
     determined : bool
-        Whether the rows determine every coefficient; the smallest deviations from an equal
-        share are taken where they do not.
+        Whether the rows determine every coefficient. If not, the coefficients are, of all that
+        fit equally well, those nearest to equal shares of the total.
     """
 
     coefs: Floats
@@ -56,19 +56,21 @@ def constrained_least_squares(
     values : ndarray, shape (n, t)
     totals : ndarray, shape (t,)
     weights : ndarray, shape (n,)
-        Of the squared residuals.
+        Weights of the squared residuals.
     known : ndarray, shape (n,), or float
-        Share of the rows like this one that were drawn: where it is 1 nothing was left to chance.
+        For each row, the share of all possible rows of its kind that were drawn. Where it is 1,
+        nothing was left to chance.
 
     Notes
     -----
     Write :math:`\phi = \Delta / d + \psi` with :math:`\sum \psi = 0`. Then
     :math:`X \psi = X_c \psi`, where each row of :math:`X_c` is the row of :math:`X` minus its own
-    mean, and the smallest solution of the free least squares in :math:`X_c` sums to zero by
-    itself: the constraint needs no multiplier and the two infinite weights of the Shapley kernel
-    no large number. The residual of a row left out is exactly :math:`r_n / (1 - h_n)`; HC3
-    standard errors (MacKinnon and White 1985) follow as in `least_squares`, each row's square
-    times 1 - known, the correction for a finite population.
+    mean. The smallest solution of the free least squares in :math:`X_c` sums to zero by itself.
+    So the constraint needs no Lagrange multiplier, and no large number has to stand for the two
+    infinite weights of the Shapley kernel. The residual of a row left out is exactly
+    :math:`r_n / (1 - h_n)`. HC3 standard errors (MacKinnon and White 1985) follow as in
+    `least_squares`; each row's square is multiplied by 1 - known, the correction for a finite
+    population.
 
     Examples
     --------
@@ -81,20 +83,24 @@ def constrained_least_squares(
     array([[3., 1.]])
     """
     d = design.shape[1]
-    centred = design - design.mean(axis=1, keepdims=True)
-    left = values - design.sum(axis=1, keepdims=True) * (totals / d)
+    centred = design - design.mean(axis=1, keepdims=True)  # X_c
+    left = values - design.sum(axis=1, keepdims=True) * (totals / d)  # y - X Delta / d
     weighted = centred * weights[:, np.newaxis]
+    # The smallest solution: psi = M y with M = (X_c' W X_c)^+ X_c' W, by the eigenvalues asked for.
     eigenvalues, vectors = np.linalg.eigh(centred.T @ weighted)
     asked = eigenvalues > _DEPENDENT * eigenvalues[-1]
     basis = vectors[:, asked]
     mapper = basis @ ((basis.T @ weighted.T) / eigenvalues[asked, np.newaxis])
     deviations = mapper @ left
-    deviations -= deviations.mean(axis=0)
+    deviations -= deviations.mean(axis=0)  # zero but for rounding
     residuals = left - centred @ deviations
+    # 1 - h_n, with the leverage h_n on the diagonal of X_c M.
     slack = 1.0 - np.einsum("nd,dn->n", centred, mapper)
     slack[slack < _FULL_LEVERAGE] = np.nan
     held_out = residuals / slack[:, np.newaxis]
+    # X_c maps the vector of ones to zero: at most d - 1 directions can be asked about.
     determined = int(asked.sum()) == d - 1
+    # HC3: the variance of psi_i is sum_n M_in^2 (r_n / (1 - h_n))^2.
     errors = np.sqrt((np.square(mapper) * (1.0 - known)) @ np.square(held_out)).T
     return ConstrainedFit(
         coefs=(totals / d + deviations).T,
@@ -106,12 +112,13 @@ def constrained_least_squares(
 
 
 def shapley_kernel(coalitions: Coalitions) -> Floats:
-    r"""Return the Shapley kernel's weight, shape (n,), of coalitions (n, d); of the ends 0.
+    r"""Return the Shapley kernel's weight, shape (n,), of coalitions (n, d); 0 for both ends.
 
     Notes
     -----
-    :math:`\pi(s) = (d - 1) / \left(\binom{d}{s} s (d - s)\right)`, infinite for the intact image
-    and for everything hidden: these two are met exactly, not by weight.
+    :math:`\pi(s) = (d - 1) / \left(\binom{d}{s} s (d - s)\right)` for s kept segments. It is
+    infinite for the intact image and for everything hidden; a constraint meets these two exactly,
+    so their weight is not needed.
 
     References
     ----------

@@ -23,13 +23,13 @@ def exact_shapley(game: Game, n_segments: int, rows: int = CHUNK_ROWS) -> Floats
 
     Notes
     -----
-    By its definition, :math:`\phi_j = \sum_{S \not\ni j} \frac{s!\,(d-1-s)!}{d!}
-    (v(S \cup j) - v(S))`, every coalition of size s stands in it once:
+    By definition, :math:`\phi_j = \sum_{S \not\ni j} \frac{s!\,(d-1-s)!}{d!}
+    (v(S \cup j) - v(S))`. Sorted by coalitions S of size s, each of which occurs once, that is
 
     .. math:: \phi_j = \sum_{S \ni j} \frac{v(S)}{s \binom{d}{s}}
               - \sum_{S \not\ni j} \frac{v(S)}{(d - s) \binom{d}{s}}
 
-    which can be added up in any order, so no table of values is kept.
+    The terms can be added up in any order, so no table of values is kept.
 
     References
     ----------
@@ -45,6 +45,7 @@ def exact_shapley(game: Game, n_segments: int, rows: int = CHUNK_ROWS) -> Floats
     d = n_segments
     sizes = np.arange(d + 1)
     counts = np.array([comb(d, s) for s in sizes], dtype=np.float64)
+    # 1 / (s C(d, s)) where j is kept, 1 / ((d - s) C(d, s)) where it is hidden.
     inside = np.divide(1.0, sizes * counts, out=np.zeros(d + 1), where=sizes > 0)
     outside = np.divide(1.0, (d - sizes) * counts, out=np.zeros(d + 1), where=sizes < d)
     return sum(
@@ -67,8 +68,8 @@ def exact_interactions(game: Game, n_segments: int, rows: int = CHUNK_ROWS) -> F
 
     .. math:: I_{ij} = \sum_S w(s) \left(v(S \cup ij) - v(S \cup i) - v(S \cup j) + v(S)\right),
 
-    so a coalition of size s counts :math:`w(s-2)` where it holds both, :math:`-w(s-1)` where it
-    holds one, and :math:`w(s)` where it holds none of the pair.
+    so a coalition of size s counts :math:`w(s-2)` if it keeps both segments of the pair,
+    :math:`-w(s-1)` if it keeps one, and :math:`w(s)` if it keeps none.
 
     References
     ----------
@@ -82,12 +83,15 @@ def exact_interactions(game: Game, n_segments: int, rows: int = CHUNK_ROWS) -> F
            [1., 0.]])
     """
     d = n_segments
-    # Beyond d - 2 any number will do: such a coalition leaves out no pair.
+    # w(s) = 1 / ((d - 1) C(d - 2, s)). For s > d - 2 any number will do: it is never used, as such
+    # a coalition hides fewer than two segments.
     weight = 1.0 / np.array([(d - 1) * comb(d - 2, min(s, d - 2)) for s in range(d + 1)])
+    # By the size s of the coalition: w(s), w(s - 1), w(s - 2).
     none, one, both = weight, np.r_[0.0, weight[:-1]], np.r_[0.0, 0.0, weight[:-2]]
     total: Floats = np.zeros(())
     for kept, size, gains in _gains(game, d, rows):
-        # With z for kept: both z z' - one (z + z' - 2 z z') + none (1 - z)(1 - z').
+        # A pair with z, z' = 1 where kept counts
+        # both z z' - one (z + z' - 2 z z') + none (1 - z)(1 - z'), sorted by z z', z, z' and 1:
         size, z = size[:, 0], kept.astype(np.float64)
         weighted = gains * (both + 2 * one + none)[size, np.newaxis]
         pairs = np.stack([(z * column[:, np.newaxis]).T @ z for column in weighted.T])
@@ -100,11 +104,12 @@ def exact_interactions(game: Game, n_segments: int, rows: int = CHUNK_ROWS) -> F
 
 
 def _gains(game: Game, d: int, rows: int) -> Iterator[tuple[Coalitions, Floats, Floats]]:
-    """Yield coalitions (n, d), their sizes (n, 1), their values above the empty one's (n, t)."""
+    """Yield coalitions (n, d), their sizes (n, 1), and their gains over the empty one (n, t)."""
     hidden: Floats | None = None
     for kept in coalition_chunks(d, rows):
         values = game(kept)
         if hidden is None:
             hidden = values[:1]  # the first coalition keeps nothing
-        # Both sums vanish for a constant; without it they do so to the last digit.
+        # The weights of both sums add up to zero, so that a constant cancels. Subtracted first,
+        # it cancels without rounding.
         yield kept, kept.sum(axis=1, keepdims=True), values - hidden

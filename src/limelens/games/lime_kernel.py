@@ -37,8 +37,8 @@ def kernel_weights(distances: Floats, width: float) -> Floats:
     distances : ndarray, shape (n,)
         Distances to the intact image.
     width : float
-        The kernel's width; at .25 a half-hidden image weighs about a half. A width far above 1
-        weighs all rows alike.
+        The kernel's width. At 0.25 a half-hidden image weighs about a half; a width far above 1
+        gives all rows about the same weight.
 
     Returns
     -------
@@ -60,5 +60,6 @@ def kernel_weights(distances: Floats, width: float) -> Floats:
     >>> kernel_weights(np.array([0.0, 0.25, 1.0]), width=0.25).round(4)
     array([1.000e+00, 6.065e-01, 3.000e-04])
     """
+    # The published code writes sqrt(exp(-D^2 / width^2)), which is the same number.
     width = check_number("kernel_width", width, minimum=0, open_minimum=True)
     return np.exp(-0.5 * np.square(np.asarray(distances, dtype=np.float64) / width))

@@ -1,4 +1,4 @@
-"""Owen values of a game over binary trees, refined where the most is to be told apart."""
+"""Owen values of a game over binary trees of segments; groups that add much are split first."""
 
 import heapq
 from collections.abc import Callable, Iterator, Sequence
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from limelens._typing import Coalitions, Floats
 
 ROUND = 32
-"""The most groups split before the model is asked: two coalitions each, one full batch."""
+"""Most groups split in one round. Two coalitions each fill one batch of 64 images."""
 
 _CLOSE = 0.5
-"""A group is split along with the first of its round if it promises at least this share of it."""
+"""A round splits the most promising group, and others that promise at least this share of it."""
 
 Ask: TypeAlias = "Callable[[list[tuple[int, Coalitions]]], Floats]"
-"""A tree's number and two of its coalitions `(2, d)`, n times -> target values `(2 n, t)`."""
+"""From n pairs of a tree's number and coalitions `(2, d)` to target values `(2 n, t)`."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -27,7 +27,7 @@ class Tree:
     Parameters
     ----------
     merges : ndarray of int, shape (d - 1, 2)
-        Node `d + k` is what merge number k makes of two earlier nodes.
+        Row k holds the two earlier nodes that are merged into node `d + k`.
     members : ndarray of bool, shape (2 d - 1, d)
         The segments of each node.
     areas : ndarray, shape (d,)
@@ -40,22 +40,23 @@ class Tree:
 
     @property
     def n_segments(self) -> int:
-        """How many segments there are, d."""
+        """Number of segments d."""
         return self.members.shape[1]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class OwenValues:
-    """What a number of splits told of one tree.
+    """Owen values of one tree, as far as the splits made so far determine them.
 
     Attributes
     ----------
     importances : ndarray, shape (t, d)
-        Their sum over d is the value of everything minus that of nothing.
+        Their sum over d is the value of the intact image minus that of everything hidden.
     shared : ndarray, shape (t,)
-        Share of the (absolute) gains that is still that of groups, shared by area.
+        Share of the absolute gains that belongs to groups not yet split. The segments of such a
+        group get their parts by area.
     n_splits : int
-        Splits made, two coalitions each.
+        Splits made; each asked about two coalitions.
     exact : bool
         Whether nothing is left to split.
     """
@@ -68,20 +69,23 @@ class OwenValues:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Part:
-    """What a group adds in one context: after these siblings of its ancestors, not after those.
+    """What a group adds in one context.
+
+    On the way from the root to the group, each ancestor has a sibling that either comes before
+    the group or after it. The context holds the segments of those that come before.
 
     Parameters
     ----------
     tree : int
         Number of the tree.
     node : int
-        The group.
+        The group's node in the tree.
     context : ndarray of bool, shape (d,)
-        What is kept already.
+        The segments that are kept already.
     share : float
-        Of all orders, those in which exactly the context comes before the group.
+        Share of all orders in which exactly the context comes before the group.
     before, after : ndarray, shape (t,)
-        Value of the context, without and with the group.
+        Value of the context without and with the group.
     """
 
     tree: int
@@ -100,8 +104,9 @@ class _Part:
     ) -> Iterator["_Part"]:
         """Yield each half of the group, before and after the other half.
 
-        `kept` (2, d) is the context with one of the halves, `values` (2, t) their values.
+        `kept` (2, d) is the context with each of the halves, `values` (2, t) are their values.
         """
+        # Half L adds v(C + L) - v(C) in half of the orders, v(C + G) - v(C + R) in the others.
         for node, other in ((0, 1), (1, 0)):
             half, share = int(nodes[node]), self.share / 2
             yield _Part(
@@ -123,7 +128,7 @@ class _Part:
 
 
 class _Splitting:
-    """Groups of several trees that wait to be split, and what is known of single segments."""
+    """Groups of several trees that wait to be split, and what single segments add."""
 
     def __init__(self, trees: Sequence[Tree], ends: tuple[Floats, Floats]) -> None:
         intact, hidden = ends
@@ -135,7 +140,7 @@ class _Splitting:
         self._n_parts = 0
         for number, tree in enumerate(trees):
             nothing = np.zeros(tree.n_segments, dtype=np.bool_)
-            root = 2 * tree.n_segments - 2
+            root = 2 * tree.n_segments - 2  # the last of the d leaves and d - 1 merges
             self.add(
                 _Part(
                     tree=number, node=root, context=nothing, share=1.0, before=hidden, after=intact
@@ -146,7 +151,7 @@ class _Splitting:
         return bool(self._waiting)
 
     def add(self, part: _Part) -> None:
-        """Take over what a segment adds; have a group wait."""
+        """Credit a segment with what it adds, or put a group among those that wait."""
         tree = self.trees[part.tree]
         if part.node < tree.n_segments:
             self.importances[part.tree][:, part.node] += part.gain
@@ -154,12 +159,14 @@ class _Splitting:
             return
         area = float(tree.areas @ tree.members[part.node])
         promise = float(np.linalg.norm(part.gain)) * area
-        self._n_parts += 1  # of equals, the first made is the first split
+        # The heap pops the smallest item: hence the sign. Of groups that promise the same, the
+        # number makes the oldest the first, and no two parts are ever compared.
+        self._n_parts += 1
         heapq.heappush(self._waiting, (-promise, self._n_parts, part))
 
     def choose(self, most: int) -> list[_Part]:
-        """Take the next parts to split off the heap."""
-        enough = _CLOSE * self._waiting[0][0]
+        """Take the next groups to split from the heap, `most` at most."""
+        enough = _CLOSE * self._waiting[0][0]  # negative, like the promises: smaller is more
         chosen: list[_Part] = []
         while self._waiting and len(chosen) < most and self._waiting[0][0] <= enough:
             chosen.append(heapq.heappop(self._waiting)[2])
@@ -167,7 +174,7 @@ class _Splitting:
         return chosen
 
     def found(self) -> list[OwenValues]:
-        """Share what is still that of groups, and return what each tree told."""
+        """Return the values of each tree; waiting groups share what they add by area."""
         importances = [each.copy() for each in self.importances]
         together = [np.zeros_like(alone) for alone in self._alone]
         for _, _, part in self._waiting:
@@ -189,39 +196,40 @@ class _Splitting:
 def owen_values(
     ask: Ask, trees: Sequence[Tree], ends: tuple[Floats, Floats], n_splits: int
 ) -> list[OwenValues]:
-    r"""Split groups until each segment stands alone, or as often as allowed.
+    r"""Split groups until each segment stands alone or the splits are used up.
 
     Parameters
     ----------
     ask : callable
-        A list of `(number of the tree, coalitions (2, d))` -> values, shape (2 n, t).
+        From n pairs `(number of the tree, coalitions (2, d))` to values, shape (2 n, t).
     trees : sequence of Tree
-        One, or several over different segmentations of one image.
+        One tree, or several over different segmentations of one image.
     ends : tuple of ndarray, shape (t,)
-        Values of everything and of nothing.
+        Values of the intact image and of everything hidden.
     n_splits : int
-        The most splits over all trees; each asks about two coalitions.
+        Most splits over all trees; each asks about two coalitions.
 
     Returns
     -------
-    list of OwenValues, one a tree
+    list of OwenValues, one per tree
 
     Notes
     -----
-    A group G in the context C adds :math:`v(C \cup G) - v(C)`. Its halves L and R add, each in
-    half of the orders,
+    A group G in the context C adds :math:`v(C \cup G) - v(C)`. Its halves L and R come in either
+    order, equally often. So L adds the first two of these numbers in half of the orders each, and
+    R the last two:
 
     .. math:: v(C \cup L) - v(C), \quad v(C \cup G) - v(C \cup R), \quad
               v(C \cup R) - v(C), \quad v(C \cup G) - v(C \cup L)
 
-    whose mean sum is what G added: the sum of all importances never changes. What a group adds is
-    shared by its segments in proportion to their areas until it is split; when nothing is left to
-    split the Owen values are exact.
+    Half the sum of all four is what G added, so a split never changes the sum of all importances.
+    Until a group is split, its segments share what it adds in proportion to their areas. When no
+    group is left to split, the Owen values are exact.
 
-    Split first, of all trees, is the group and context with the largest product of the group's
-    area and of what it adds: share of orders times Euclidean norm over the targets. A large group
-    that adds much is where the map is most wrong. In a round up to 32 are split, all that promise
-    at least half as much as the first.
+    Of all groups and contexts, those with the largest promise are split first. The promise is the
+    group's area times its share of the orders times the Euclidean norm over the targets of what it
+    adds: the map is most wrong where a large group adds much. A round splits up to 32 groups, all
+    that promise at least half as much as the first.
 
     Examples
     --------

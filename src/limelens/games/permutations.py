@@ -1,4 +1,4 @@
-"""Walks that show one segment after the other, and what each adds."""
+"""Walks that show one segment after the other, and what each segment adds on the way."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from limelens._typing import Coalitions, Floats, Game
 def walked_values(
     game: Game, orders: NDArray[np.intp], intact: Floats, hidden: Floats
 ) -> NDArray[np.float64]:
-    """Return the values on the way through each order, and of the complements, (n, 2, d + 1, t).
+    """Return the values along each order and those of the complements, shape (n, 2, d + 1, t).
 
     Parameters
     ----------
@@ -30,6 +30,7 @@ def walked_values(
            [6., 5., 0.]])
     """
     n, d = orders.shape
+    # The inverse permutation: turn i is when segment i comes. Step k keeps those with turn < k.
     turn = orders.argsort(axis=1)
     forward: Coalitions = turn[:, np.newaxis] < np.arange(1, d)[:, np.newaxis]
     walks = np.empty((n, 2, d + 1, len(intact)))
@@ -58,7 +59,9 @@ def antithetic_gains(walks: NDArray[np.float64], orders: NDArray[np.intp]) -> Fl
     >>> antithetic_gains(walked_values(game, orders, np.ones(1), np.zeros(1)), orders)
     array([[[0., 1., 0.]]])
     """
-    # Keeping the complements, the value falls as the same order's segments leave.
+    # On the first walk segment k's gain is v(k + 1 kept) - v(k kept). The complements lose the
+    # same segments in the same order, which is the reverse order read backwards: there the gain is
+    # the fall from step k to k + 1. Half the step of the difference is the mean of both.
     by_turn = np.diff(walks[:, 0] - walks[:, 1], axis=1) / 2
-    turn = orders.argsort(axis=1)
+    turn = orders.argsort(axis=1)  # from the order of the walk to that of the segments
     return np.take_along_axis(by_turn.transpose(0, 2, 1), turn[:, np.newaxis], axis=2)

@@ -13,19 +13,19 @@ from limelens._typing import Batch, Coalitions, Image, Segments
 class SegmentBoxes:
     """Composer of masked batches that needs no table, only the segments' bounding boxes.
 
-    A row costs a copy and one masked write for each segment that differs: from the image where
-    most segments are kept, from the background where most are hidden.
+    A row starts as a copy of the image if most of its segments are kept, else of the background.
+    Each segment that differs costs one masked write.
 
     Attributes
     ----------
     shape : tuple of int
         The image's own shape.
     image, background : ndarray
-        C-contiguous; with channels last, one item of raw bytes a pixel.
+        C-contiguous; with channels last, one item of raw bytes per pixel.
     boxes : tuple of tuple of slice
-        Of each segment: its bounding box in `image`.
+        Bounding box of each segment in `image`.
     inside : tuple of ndarray of bool
-        Of each segment: its pixels in its box.
+        For each segment, which pixels of its box belong to it.
     dtype : dtype
     """
 
@@ -59,17 +59,18 @@ class SegmentBoxes:
 def segment_boxes(
     image: Image, background: Image, segments: Segments, channel_axis: int | None
 ) -> SegmentBoxes:
-    """Find the segments' boxes; image and background are of the same shape and dtype."""
+    """Find the segments' boxes; image and background have the same shape and dtype."""
     from scipy import ndimage  # noqa: PLC0415
 
     kept, hidden = np.ascontiguousarray(image), np.ascontiguousarray(background)
     axis = None if channel_axis is None else channel_axis % image.ndim
     if axis == image.ndim - 1:
-        # channels last: a pixel is one item, so that the mask need not be repeated
+        # Channels last: a pixel is one item, so the mask need not be repeated for each channel.
         pixel = np.dtype((np.void, image.dtype.itemsize * image.shape[-1]))
         kept, hidden = kept.view(pixel)[..., 0], hidden.view(pixel)[..., 0]
         axis = None
     boxes, inside = [], []
+    # find_objects takes label 0 for background, hence + 1.
     for segment, box in enumerate(ndimage.find_objects(segments + 1)):
         mask = segments[box] == segment
         inside.append(mask if axis is None else np.expand_dims(mask, axis))

@@ -9,7 +9,9 @@ from limelens.masking.boxes import SegmentBoxes, segment_boxes
 from limelens.masking.memory import FreshBatches
 from limelens.masking.pattern_table import PatternTable, pattern_table
 
-# Measured in nanoseconds on one core; only their ratios matter.
+# Measured in nanoseconds on one core; only their ratios matter. To write one segment by its box
+# costs BOX_COST and BOX_PIXEL_COST for each of its pixels; to build a table costs TABLE_COST and
+# TABLE_PIXEL_COST for each pixel of the image.
 BOX_COST = 1500
 BOX_PIXEL_COST = 2
 TABLE_COST = 1_000_000
@@ -66,15 +68,18 @@ class SegmentComposer:
         self._boxes.write(coalitions, out)
 
     def _table_pays(self, coalitions: Coalitions) -> bool:
-        """Expect of the rows to come that they differ in as many segments as these.
+        """Return whether boxes would cost more than a table.
 
-        What the boxes cost so far counts too, as more rows may come than were announced.
+        The rows still to come are expected to cost as much each as these. What the boxes have
+        cost so far counts too, because more rows may come than were announced.
         """
         n, d = coalitions.shape
         if n == 0:
             return False
         pixels = self._arrays[2].size
         n_kept = np.count_nonzero(coalitions, axis=1)
+        # Boxes start from the image or the background, whichever needs fewer writes, and a
+        # segment has pixels / d pixels on average.
         n_writes = float(np.minimum(n_kept, d - n_kept).mean())
         row_cost = n_writes * (BOX_COST + BOX_PIXEL_COST * pixels / d)
         expected = self._spent + max(self._rows_left, n) * row_cost

@@ -12,16 +12,17 @@ from limelens.masking.devices import namespace_of, on_device_of
 from limelens.masking.layout import Layout, layout_of
 
 WIDEST = 32
-"""Pixels of a block, at most; the pixels are padded to a multiple of it."""
+"""Most pixels per block. The image is padded to a multiple of it, which every width divides."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DeviceTable:
-    """Composer of masked batches on a device: only the codes of the segments travel.
+    """Composer of masked batches on a device: only the coalitions travel there.
 
-    As `PatternTable`, in the functions of the Array API standard. The last pixels that fill no
-    block are padded, and the padding is cut off again. Nothing here waits for the device: a byte
-    a segment is small enough to be sent at once, while the batch before is still being scored.
+    It works like `PatternTable`, with functions of the Array API standard. The image is padded
+    until its pixels fill the last block, and the padding is cut off again. Nothing here waits for
+    the device: one byte per segment is small enough to be sent at once, while the batch before is
+    still being scored.
 
     Attributes
     ----------
@@ -52,8 +53,9 @@ class DeviceTable:
         """Return the fresh batch `(b, *image.shape)` of coalitions `(b, d)`, on the device."""
         xp, layout = self.xp, self.layout
         kept = on_device_of(self.table, coalitions.astype(np.uint8), xp)
-        # exact in any floating dtype: sums of distinct powers of two
+        # Exact in any floating dtype: sums of distinct powers of two, 2**MAX_SEGMENTS at most.
         codes = xp.astype(xp.astype(kept, xp.float32) @ self.bits, self.strides.dtype)
+        # The equation of `Blocks.offsets`, here with a row of its own for every code 0.
         rows = xp.take(codes * self.strides, self.tuple_of_block, axis=1)
         rows = rows[:, None, :] + self.first_row
         batch = xp.take(self.table, xp.reshape(rows, (-1,)), axis=0)
@@ -81,9 +83,11 @@ def device_table(
     owners = np.pad(layout.owners, (0, -layout.pixels % WIDEST), mode="edge")
     width = choose_width(owners, border_positions(owners), widest=WIDEST)
     blocks = cut(owners, int(owners.max()) + 1, width)
+    # The padding repeats the last pixel.
     pixel = np.minimum(np.arange(len(owners)), layout.pixels - 1)
     sources = [on_device_of(image, part, xp) for part in blocks.sources(pixel, layout.pixels)]
     shape = (layout.planes, layout.pixels, layout.values)
+    # Background first: a source below layout.pixels is hidden, any other is kept.
     both = xp.concat([xp.reshape(background, shape), xp.reshape(image, shape)], axis=1)
     planes = [xp.take(both[p, :, :], part, axis=0) for p in range(shape[0]) for part in sources]
     table = xp.reshape(xp.concat(planes, axis=0), (-1, width * layout.values))
@@ -103,7 +107,7 @@ def device_table(
 def _bits(blocks: Blocks, d: int) -> NDArray[np.float32]:
     """Return the matrix that turns coalitions (b, d) into the codes of all sets, (b, t)."""
     n_sets, most = blocks.tuples.shape
-    bits = np.zeros((d + 1, n_sets), np.float32)  # sets are padded with d
+    bits = np.zeros((d + 1, n_sets), np.float32)  # row d takes the padding of the smaller sets
     for j in range(most):
         bits[blocks.tuples[:, j], np.arange(n_sets)] = 1 << j
     return bits[:d]

@@ -25,7 +25,7 @@ def namespace_of(array: Any) -> Any:
 
 
 def to_numpy(array: Any) -> NDArray[Any]:
-    """Copy an array of any library to the host; bfloat16, which NumPy has not, becomes float32."""
+    """Copy an array of any library to the host; bfloat16, which NumPy lacks, becomes float32."""
     for method in ("detach", "cpu", "get"):  # torch; torch; CuPy
         if callable(getattr(array, method, None)):
             array = getattr(array, method)()
@@ -35,13 +35,13 @@ def to_numpy(array: Any) -> NDArray[Any]:
 
 
 def is_device_array(scores: object) -> bool:
-    """Whether something is an array, and not NumPy's."""
+    """Return whether something is an array of another library than NumPy."""
     return hasattr(scores, "dtype") and not isinstance(scores, (np.ndarray, np.generic))
 
 
 def copy_of(array: Any) -> Any:
     """Copy an array on its device, or to the host if its library knows no Array API."""
-    if callable(getattr(array, "detach", None)):  # else torch keeps all that led to it, too
+    if callable(getattr(array, "detach", None)):  # else torch keeps the whole graph that led to it
         array = array.detach()
     try:
         xp = namespace_of(array)

@@ -14,8 +14,9 @@ from limelens._typing import Image, Segments
 class Layout:
     """One image read as `(planes, pixels, values)` in memory order.
 
-    Channels last are `values`, channels first are `planes`. Channels in the middle are neither:
-    there every value counts as a pixel of its own, with the segment of its pixel.
+    Channels that come last are `values`, channels that come first are `planes`. Channels in the
+    middle are neither: every value then counts as a pixel of its own, with the segment of the
+    pixel it belongs to.
 
     Attributes
     ----------
@@ -61,6 +62,7 @@ def layout_of(image: Image, segments: Segments, channel_axis: int | None) -> Lay
         elif axis == 0:
             planes = shape[axis]
         else:
+            # Channels lie between spatial axes: repeat the labels for each channel.
             segments = np.broadcast_to(np.expand_dims(segments, axis), shape)
             spatial = shape
     owners = np.ascontiguousarray(segments, dtype=np.intp).reshape(-1)

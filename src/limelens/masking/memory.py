@@ -10,14 +10,17 @@ from numpy.typing import NDArray
 from limelens._typing import Batch
 
 ALIGNMENT = 64
-"""Bytes of a cache line: a row that straddles two costs both. NumPy itself aligns to 16."""
+"""Bytes of a cache line: a row that straddles two lines costs both. NumPy aligns to 16 only."""
 
 LARGE_BATCH = 32 * 2**20
-"""Bytes from which the C library returns freed memory, so that a fresh array costs its zeroing."""
+"""From this many bytes on, the C library gives freed memory back to the system.
+
+The next fresh array is then slow to write, because the system zeroes each of its pages first.
+"""
 
 
 def aligned_empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return an array of any content that begins with a cache line.
+    """Return an uninitialised array that begins at the start of a cache line.
 
     Parameters
     ----------
@@ -35,41 +38,42 @@ def aligned_empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
 
 
 class FreshBatches:
-    """Arrays that nobody else holds: in new memory, or in the last large one once it was let go.
+    """Makes arrays that nobody else holds, and reuses the memory of large ones.
 
-    Every view of an array, and whatever else shares its memory, holds a reference to the array
-    that owns the memory, so the count of its references says whether the model kept the last
-    batch or a part of it.
+    The memory of the last large array is used again as soon as nobody holds it. Every view of an
+    array, and whatever else shares its memory, holds a reference to the array that owns the
+    memory. So the count of its references says whether the model kept the last batch or a part
+    of it.
     """
 
     def __init__(self) -> None:
         self._owner: NDArray[np.uint8] | None = None
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Batch:
-        """Return an array of any content, aligned as by `aligned_empty`."""
+        """Return an uninitialised array, aligned as by `aligned_empty`."""
         n_bytes = dtype.itemsize * math.prod(shape)
         if n_bytes < LARGE_BATCH:
             return aligned_empty(shape, dtype)
-        # two references: ours and that of getrefcount's argument
+        # Two references are ours: this attribute and the argument of getrefcount.
         if (
             self._owner is None
             or len(self._owner) != n_bytes + ALIGNMENT
             or sys.getrefcount(self._owner) > 2
         ):
-            self._owner = None  # before the next one is made
+            self._owner = None  # let go of the old memory before the new one is made
             self._owner = _memory(shape, dtype)
         return _aligned(self._owner, shape, dtype)
 
 
 def _memory(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[np.uint8]:
-    """Return bytes that hold such an array from the first cache line on."""
+    """Return enough bytes for such an array to begin at a cache line."""
     return np.empty(dtype.itemsize * math.prod(shape) + ALIGNMENT, np.uint8)
 
 
 def _aligned(owner: NDArray[Any], shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """View memory as an array from the first cache line on."""
+    """View memory as an array that begins at its first cache line."""
     address, _ = owner.__array_interface__["data"]
-    start = -address % ALIGNMENT
+    start = -address % ALIGNMENT  # bytes up to the next multiple
     stop = start + len(owner) - ALIGNMENT
-    # view() refuses a dtype of Python objects, of which the memory holds none
+    # view() refuses a dtype of Python objects: raw memory holds no valid reference to one.
     return owner[start:stop].view(dtype).reshape(shape)

@@ -14,21 +14,24 @@ from limelens.masking.layout import Layout, layout_of
 from limelens.masking.memory import aligned_empty
 
 TILE_BYTES = 768 << 10
-"""A part of the table that stays in a core's cache while all images take their rows from it."""
+"""Size of the parts of a table. A part stays in the cache while all images take rows from it."""
 
 CHUNK_ROWS, CHUNK_INDICES = 256, 1 << 17
-"""Coalitions whose sets are coded at once, and row numbers looked up at once: 1 MB of them."""
+"""Most coalitions coded at once, and most row numbers looked up at once (1 MB of them)."""
 
 SMALL_TABLE_BYTES, SMALL_TABLE_IMAGES = 7 << 18, 16.0
-"""A table that a core's cache holds may be larger in images: fewer rows make a masked image."""
+"""A table of up to 1.75 MiB fits the cache of a core and may hold up to 16 images.
+
+That allows wider blocks, so that fewer rows make a masked image.
+"""
 
 ROW_BYTES = 384
-"""Longer rows are copied no faster, and more of them are needed."""
+"""Longest row. Longer ones are copied no faster, and wider blocks have more appearances."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PatternTable:
-    """Composer of masked batches: one row gather an image.
+    """Composer of masked batches: one gather of table rows per image.
 
     Attributes
     ----------
@@ -37,7 +40,7 @@ class PatternTable:
     table : ndarray, shape (planes * blocks.n_rows, width * values)
         All appearances of all blocks.
     tail : tuple of ndarray
-        Background and image of the last pixels, `(planes, rest, values)`, which fill no block.
+        The last pixels of background and image, which fill no block, `(planes, rest, values)`.
     """
 
     layout: Layout
@@ -82,25 +85,27 @@ class PatternTable:
         blocks, planes = self.blocks, self.layout.planes
         rows = np.empty((len(offsets), planes, len(blocks.first_row)), np.intp)
         first = rows[:, 0]
-        # "clip" because the default would check first, in a buffer; and for the shared row 0
+        # mode="clip" writes into `out` at once; the default mode would buffer it.
         offsets.take(blocks.tuple_of_block, axis=1, out=first, mode="clip")
         first += blocks.first_row
         if planes > 1:
-            np.maximum(first, 0, out=first)  # the shared row is the first of its plane
+            # A negative row means the shared row 0, which every plane has. It must be 0 before
+            # plane p adds p * n_rows; with a single plane the clipping in `_gather` does that.
+            np.maximum(first, 0, out=first)
             np.add(first[:, None], np.arange(1, planes)[:, None] * blocks.n_rows, out=rows[:, 1:])
         return rows
 
     def _tiles(self, n_images: int) -> list[tuple[slice, slice]]:
         """Return the planes and blocks that are gathered together: whole planes, or parts of one.
 
-        The table is many times as large as an image and each image needs rows of all its parts,
-        so the images take their rows part by part.
+        The table is many times as large as an image, and every image needs rows from all of it.
+        So all images take their rows from one part of the table, then all from the next.
         """
         planes, n_blocks = self.layout.planes, len(self.blocks.first_row)
         n_tiles = max(1, self.table.nbytes // TILE_BYTES) if n_images > 1 else 1
         together, n_parts = -(-planes // n_tiles), max(1, n_tiles // planes)
         if self.tail[0].shape[1]:
-            together = 1  # the rest of each plane lies between the planes
+            together = 1  # the pixels that fill no block lie between one plane and the next
         ends = [n_blocks * part // n_parts for part in range(n_parts + 1)]
         return [
             (slice(plane, plane + together), slice(*part))
@@ -109,7 +114,10 @@ class PatternTable:
         ]
 
     def _gather(self, rows: Indices, target: NDArray[Any]) -> None:
-        """Copy table rows (b, planes, blocks) into `target`, contiguous within an image."""
+        """Copy table rows (b, planes, blocks) into `target`, which each image fills without gaps.
+
+        Clipping turns negative row numbers into the shared row 0.
+        """
         if target.flags.c_contiguous:
             self.table.take(rows, axis=0, out=target, mode="clip")
             return
@@ -135,13 +143,13 @@ def pattern_table(
         Labels `0..d-1`.
     channel_axis : int or None
     width : int, optional
-        Pixels a block; chosen by the borders between the segments where None.
+        Pixels per block. None chooses the width by the borders between the segments.
 
     Notes
     -----
     A block of consecutive pixels that touches k segments has 2**k appearances, and k is 1 or 2
-    for most. Blocks are cut as wide as a table of at most 8 images allows, or of 16 up to
-    1.75 MiB, and rows of at most 384 bytes.
+    for most blocks. Two limits set the width of the blocks: a row has at most 384 bytes, and the
+    table at most the size of 8 images, or of 16 images if it stays within 1.75 MiB.
     """
     layout = layout_of(image, segments, channel_axis)
     owners = layout.owners
@@ -175,6 +183,7 @@ def _fill_table(
     table: NDArray[Any], blocks: Blocks, kept: NDArray[Any], hidden: NDArray[Any]
 ) -> None:
     """Write all appearances; kept and hidden are the pixels `(n_blocks * width, values)`."""
+    # One item of raw bytes per pixel, so that a mask of pixels serves all its values.
     width = blocks.width
     pixel = np.dtype((np.void, kept.dtype.itemsize * kept.shape[1]))
     kept, hidden, table = (_as_pixels(part, pixel, width) for part in (kept, hidden, table))
@@ -191,6 +200,8 @@ def _fill_table(
             np.take(kept, group.blocks, axis=0, out=rows[-1], mode="clip")
             continue
         image = np.take(kept, group.blocks, axis=0, mode="clip")
+        # Appearance code | 1 << j is appearance `code`, which has no bit from j on, with one more
+        # segment shown. In this order appearance `code` is always there already.
         for j in range(group.k):
             shown = group.slots == j
             for code in range(1 << j):
@@ -200,8 +211,9 @@ def _fill_table(
 
 
 def _is_constant(pixels: NDArray[Any]) -> bool:
-    """Whether all pixels of every plane are equal, bit for bit."""
+    """Return whether all pixels of every plane are equal, bit for bit."""
     raw = pixels.reshape(len(pixels), -1).view(np.uint8)
+    # If every pixel equals the next one, all are equal.
     step = pixels.dtype.itemsize * pixels.shape[2]
     return bool((raw[:, step:] == raw[:, :-step]).all())
 

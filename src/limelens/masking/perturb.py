@@ -39,9 +39,9 @@ def perturb(
     coalitions : array_like of bool, shape (n, d)
         True where a segment is kept; column j is the j-th smallest label.
     background : array_like, shape (*image.shape,), or a number
-        What hidden pixels are replaced with; rounded to integers where the image holds them.
+        What hidden pixels are replaced with; rounded if the image holds integers.
     channel_axis : int or None
-        Where the image has its channels. A 2-D image has none whatever this says.
+        Where the image has its channels. A 2-D image has none, whatever `channel_axis` says.
     out : ndarray, shape (n, *image.shape), optional
         C-contiguous array of the image's dtype to write into, instead of a fresh one.
 
@@ -57,15 +57,16 @@ def perturb(
 
     See Also
     --------
-    Lime : Explain a prediction by images masked so.
+    Lime : Explain a prediction with images masked in this way.
 
     Notes
     -----
     The image is cut in memory order into blocks of consecutive pixels. A block that touches k
     segments has 2**k appearances; these are precomputed once, and a masked image is then one
-    gather of rows. Few coalitions are written segment by segment instead. Memory beyond the
-    result is O(image.size), and 24 bytes a coalition: at most 8 images, or 1.75 MiB, for the table,
-    some 3 MB of row numbers, and 15 to 130 bytes a pixel for labels and while the table is built.
+    gather of rows. A few coalitions are written segment by segment instead. Memory beyond the
+    result is O(image.size): the table takes at most 8 images or 1.75 MiB, labels and the building
+    of the table take 15 to 130 bytes per pixel. Row numbers take some 3 MB, and each coalition 24
+    bytes.
 
     Examples
     --------

@@ -14,7 +14,7 @@ from limelens._axes import spatial_shape
 from limelens._typing import Batch, Image, Masks
 
 CHUNK_VALUES = 1 << 17
-"""Values blended at once."""
+"""Values blended at once: 512 KiB in float32, few enough for the cache."""
 
 Factors = Sequence[NDArray[np.floating[Any]]]
 
@@ -27,9 +27,9 @@ def soft_masks(
     Parameters
     ----------
     grids : ndarray, shape (b, *cells)
-        1 where a cell is kept; of the factors' dtype or bool.
+        1 where a cell is kept, 0 where it is hidden; of the factors' dtype or bool.
     shifts : ndarray of intp, shape (b, n_spatial)
-        First row, column, ... of the enlarged grid that is used, `0 .. size_i - spatial_i`.
+        Where the mask begins in the enlarged grid: along axis i, from 0 to `size_i - spatial_i`.
     factors : sequence of ndarray, shape (size_i, cells_i)
         `enlarging_factor` of each axis.
     spatial : tuple of int
@@ -79,9 +79,9 @@ def soft_composer(
 
     Notes
     -----
-    Computed in float32 where it holds the image's values exactly, else in float64. With the
-    channels last the last factor's rows are repeated for each channel, so that the product
-    already has the layout of the image.
+    The blend is computed in float32 if that holds the image's values exactly, else in float64. If
+    the channels come last, the rows of the last factor are repeated for each channel, so that the
+    product already has the layout of the image.
 
     Examples
     --------
@@ -97,7 +97,8 @@ def soft_composer(
     spatial = spatial_shape(image.shape, channel_axis)
     shape, steps = image.shape, np.ones(len(spatial), np.intp)
     if channel_axis is not None and channel_axis == image.ndim - 1:
-        # the last spatial axis and the channels are one axis of the product
+        # One axis of the product for the last spatial axis and the channels: `steps` values for
+        # each pixel, so that shifts are multiplied by them.
         factors[-1] = np.repeat(factors[-1], shape[-1], axis=0)
         steps[-1] = shape[-1]
         spatial = shape = (*spatial[:-1], spatial[-1] * shape[-1])
@@ -105,7 +106,7 @@ def soft_composer(
     hidden = background.reshape(shape).astype(precision)
     contrast = image.reshape(shape).astype(precision) - hidden
     if image.dtype.kind == "u":
-        hidden += 0.5  # so that cutting the fraction off rounds
+        hidden += 0.5  # the cast cuts the fraction off, which now rounds: blends are not negative
     contrasts, hiddens = _planes(contrast, channel_axis), _planes(hidden, channel_axis)
 
     def compose(grids: NDArray[Any], shifts: NDArray[np.intp]) -> Batch:
@@ -135,13 +136,16 @@ def _cut(factors: Factors, shift: list[int], spatial: tuple[int, ...]) -> Factor
 
 
 def _along_first(first: NDArray[Any], grid: NDArray[Any]) -> NDArray[Any]:
-    """Multiply the grid's first axis by its factor: rows of the mask, still narrow."""
+    """Multiply the grid's first axis by its factor: the mask's rows, not yet enlarged along them.
+
+    The other axes are still as short as the grid, so that this product is cheap.
+    """
     rows = first @ grid.reshape(len(grid), -1)
     return np.asarray(rows.reshape(len(first), *grid.shape[1:]))
 
 
 def _enlarge(rows: NDArray[Any], factors: Factors, out: NDArray[Any]) -> NDArray[Any]:
-    """Multiply the other axes by their factors."""
+    """Multiply the other axes by their factors; the result is the mask."""
     *between, last = factors
     for factor in between:
         rows = factor @ rows
@@ -155,14 +159,15 @@ def _blend(
     hiddens: NDArray[Any],
     targets: NDArray[Any],
 ) -> None:
-    """Write `hidden + mask * contrast` into every plane, a few rows at a time.
+    """Write `hidden + mask * contrast` into every plane.
 
-    Few enough that all the steps work in the cache.
+    So few rows are blended at a time that all steps work in the cache.
     """
     first, *others = factors
     rows = _along_first(first, grid)
     step = max(1, CHUNK_VALUES // targets[0, 0].size)
     masks = np.empty((min(step, len(rows)), *targets.shape[2:]), rows.dtype)
+    # A mask that serves one plane only may be overwritten by its blend.
     blends = masks if len(targets) == 1 else np.empty_like(masks)
     for start in range(0, len(rows), step):
         part = slice(start, start + step)

@@ -16,13 +16,13 @@ class WindowGrid:
     Attributes
     ----------
     sides, window, stride : tuple of int
-        In pixels, one for each spatial axis.
+        In pixels, one number per spatial axis.
     bounds : tuple of (start, stop)
         The region that is explained.
     axis_starts : tuple of ndarray
-        First pixels along each axis; may lie outside the image.
+        First pixel of the windows along each axis; it may lie outside the image.
     starts : ndarray of intp, shape (n, n_axes)
-        First pixels of all windows, in row-major order of the axes.
+        First pixel of every window, in row-major order.
     """
 
     sides: tuple[int, ...]
@@ -95,14 +95,16 @@ class WindowGrid:
         return tuple(box), tuple(part)
 
     def coarse(self, *, round_windows: bool = False) -> NDArray[np.bool_]:
-        """Return, shape (n,), a thin choice of windows that still covers every pixel.
+        """Return which windows to keep, shape (n,), so that few still cover every pixel.
 
-        Round windows have to overlap: of n axes, a disc holds a cube of 1 / sqrt(n) of its side.
+        Round windows have to overlap: in n dimensions, a disc holds a cube with 1 / sqrt(n) of
+        its side.
         """
         share = len(self.sides) ** -0.5 if round_windows else 1.0
         chosen = []
         for starts, size, step in zip(self.axis_starts, self.window, self.stride, strict=True):
             along = np.zeros(len(starts), dtype=bool)
+            # Starts are `step` apart, so that the chosen windows are at most share * size apart.
             along[:: max(1, int(share * size) // step)] = True
             along[-1] = True
             chosen.append(along)
@@ -118,13 +120,16 @@ class WindowGrid:
         return int(np.count_nonzero(~hidden[self.region()]))
 
     def centred_on(self, pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Return, shape (n,), which windows have their central pixel among the given ones."""
+        """Return which windows, shape (n,), have their central pixel among the given ones."""
         centres = np.clip(self.starts + np.array(self.window) // 2, 0, np.array(self.sides) - 1)
         return np.asarray(pixels[tuple(centres.T)])
 
 
 def _axis_starts(side: int, window: int, stride: int, edges: str) -> NDArray[np.intp]:
+    # -(-a // b) is a / b rounded up.
     if edges == "clip":
+        # ceil((side - window) / stride) + 1 windows: the last one reaches the far edge.
         return stride * np.arange(-(-(side - window) // stride) + 1)
+    # Windows centred on the pixels 0, stride, 2 stride, ... up to the far edge or beyond.
     starts = stride * np.arange(-(-(side - 1) // stride) + 1) - window // 2
     return np.asarray(starts[starts < side])

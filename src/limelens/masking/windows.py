@@ -19,7 +19,7 @@ def compose_windows(
     image, background : ndarray, shape (*image.shape,)
         Of the same dtype; neither is modified.
     boxes : ndarray of intp, shape (b, n_spatial, 2)
-        Start and stop of the hidden box along each spatial axis; cut off at the edges.
+        Start and stop of the hidden box along each spatial axis. The box is cut off at the edges.
     channel_axis : int or None
         Counted from the front.
 
@@ -30,7 +30,7 @@ def compose_windows(
 
     Notes
     -----
-    A copy and one slice assignment an image: as fast as memory allows.
+    An image takes one copy and one slice assignment, which is as fast as memory allows.
 
     Examples
     --------
@@ -58,7 +58,8 @@ def compose_shapes(
     image, background : ndarray, shape (*image.shape,)
         Of the same dtype; neither is modified.
     hiding : ndarray of bool or float, shape (*window,)
-        1 or True where the window hides a pixel, 0 where it leaves it; between: a blend.
+        1 or True where the window hides a pixel, 0 or False where it leaves the pixel alone.
+        Values between blend the two.
     starts : ndarray of intp, shape (b, n_spatial)
         The window's first pixel along each spatial axis. It may lie outside the image: the
         window is cut off at the edges.
@@ -79,7 +80,7 @@ def compose_shapes(
     """
     out = _copies(image, len(starts))
     boxes = np.stack([starts, starts + hiding.shape], axis=2)
-    # the part of the window that lies inside the image
+    # The part of the window inside the image: from -start, where that is positive, to the edge.
     room = np.subtract(spatial_shape(image.shape, channel_axis), starts)
     inside = np.stack([-starts, np.minimum(room, hiding.shape)], axis=2)
     parts = _indices(inside, None)
@@ -95,7 +96,7 @@ def compose_shapes(
 
 
 def ellipse(window: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Return a window that hides the ellipse inscribed in it; a disc where it is square.
+    """Return a window that hides the ellipse inscribed in it, which is a disc if it is square.
 
     Examples
     --------
@@ -109,13 +110,14 @@ def ellipse(window: tuple[int, ...]) -> NDArray[np.bool_]:
 
 
 def gaussian(window: tuple[int, ...]) -> Floats:
-    """Return a window that fades out: two standard deviations from its centre to its sides.
+    """Return a window that fades out, with two standard deviations from its centre to its sides.
 
     Examples
     --------
     >>> gaussian((1, 4)).round(2)
     array([[0.32, 0.88, 0.88, 0.32]])
     """
+    # At its side r = 1 and exp(-2 r^2) = exp(-2^2 / 2): two standard deviations.
     return np.asarray(np.exp(-2.0 * sum(_squared_distances(window))))
 
 
@@ -132,7 +134,8 @@ def _copies(image: Image, n: int) -> Batch:
 
 
 def _indices(boxes: NDArray[np.intp], channel_axis: int | None) -> list[tuple[slice, ...]]:
-    """Return the boxes as indices of an image; what lies before its edges is cut off."""
+    """Return the boxes as indices of an image, without what lies outside it."""
+    # A negative index would count from the far edge. Slices cut off what lies beyond that.
     slices = [tuple(slice(*side) for side in box) for box in np.maximum(boxes, 0).tolist()]
     if channel_axis is None:
         return slices
