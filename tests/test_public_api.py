@@ -26,6 +26,7 @@ STRATEGIES = {
 OWN_DEFAULTS = {
     ("alpha", "Lasso"): "chosen along the path, where Ridge's is LIME's fixed 1",
     ("channel_axis", "Explanation"): "counted from the front, None where there are no channels",
+    ("channel_axis", "mask_scores"): "of what the model returns, not of the image",
     ("compactness", "Watershed"): "scikit-image's scale: not SLIC's",
     ("fill", "Explanation.masked_image"): "None stands for the mean colour",
     ("fill", "QuickLime"): "the most linear fill, so the fewest calls",
@@ -46,6 +47,7 @@ OWN_DEFAULTS = {
     ("scale", "Explanation.plot"): "of colours, not of scores",
     ("scale", "Explanation.to_image"): "of colours, not of scores",
     ("scale", "Felzenszwalb"): "scikit-image's word for the size of its segments",
+    ("scale", "change"): "of two models' scores, settled by what they are",
     ("sigma", "Felzenszwalb"): "as in scikit-image's examples, half of SLIC's",
     ("sign", "Explanation.top_image"): "a picture shows both signs, in two colours",
 }

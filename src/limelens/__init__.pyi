@@ -52,8 +52,15 @@ from .surrogates.lasso import Lasso as Lasso
 from .surrogates.linear import Ridge as Ridge
 from .surrogates.regressor import Regressor as Regressor
 from .surrogates.tree import Tree as Tree
+from .targets.boxes import box_scores as box_scores
+from .targets.change import change as change
 from .targets.columns import Top as Top
 from .targets.of_scores import log_odds as log_odds
 from .targets.of_scores import margin as margin
+from .targets.regions import mask_scores as mask_scores
+from .targets.similarity import similarity_scores as similarity_scores
+from .targets.texts import likelihood_scores as likelihood_scores
+from .targets.texts import text_scores as text_scores
+from .targets.texts import token_overlap as token_overlap
 
 __version__: str

@@ -5,11 +5,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from limelens._checks.values import check_callable
-from limelens._typing import Batch, ClassNames, PredictFn
+from limelens._typing import Batch, ClassNames, Image, PredictFn
 from limelens.errors import InvalidInputError
 
-OFFERS = ("prepare", "predict_prepared", "gradient", "features", "class_names")
+OFFERS = ("prepare", "predict_prepared", "gradient", "features", "class_names", "for_image")
 """What a plain callable may offer as attributes; `Model` names each."""
+
+_CALLED = {
+    "prepare": "(batch)",
+    "predict_prepared": "(batch)",
+    "gradient": "(batch, target)",
+    "features": "(batch, target)",
+    "for_image": "(image)",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +42,10 @@ class Model:
         by them, `(n, maps, *cells)` each.
     class_names : sequence of str or mapping from int to str, optional
         Names of the score columns; `explain` uses them where it is given none.
+    for_image : callable, optional
+        The intact image -> the model to ask from then on, for scores that depend on what the model
+        answers to the intact image. It may show the model that image once, or return the very
+        `predict_fn` without doing so.
 
     Raises
     ------
@@ -54,11 +66,11 @@ class Model:
     gradient: Callable[[Batch, int], Any] | None = None
     features: Callable[[Batch, int], Any] | None = None
     class_names: ClassNames = None
+    for_image: Callable[[Image], PredictFn] | None = None
 
     def __post_init__(self) -> None:
         check_callable("predict_fn", self.predict_fn, "(batch) -> scores")
-        for name in OFFERS[:4]:
-            takes = "(batch, target)" if name in ("gradient", "features") else "(batch)"
+        for name, takes in _CALLED.items():
             if getattr(self, name) is not None:
                 check_callable(name, getattr(self, name), takes)
         if (self.prepare is None) != (self.predict_prepared is None):
@@ -79,12 +91,20 @@ def as_model(predict_fn: PredictFn) -> Model:
     if isinstance(predict_fn, Model):
         return predict_fn
     offers = {name: getattr(predict_fn, name, None) for name in OFFERS}
-    for name in OFFERS[:4]:
+    for name in _CALLED:
         if not callable(offers[name]):
             offers[name] = None
     if offers["prepare"] is None or offers["predict_prepared"] is None:
         offers["prepare"] = offers["predict_prepared"] = None
     return Model(predict_fn, *(offers[name] for name in OFFERS))
+
+
+def settled(model: Model, image: Image) -> tuple[Model, int]:
+    """Return the model to ask about one image, and how often it was shown that image for this."""
+    if model.for_image is None:
+        return model, 0
+    answering = as_model(model.for_image(image.copy()))
+    return answering, int(answering.predict_fn is not model.predict_fn)
 
 
 def with_gradient(

@@ -30,7 +30,7 @@ from limelens.engine.answers import (
 from limelens.engine.composer import Composer, prepared, unprepared
 from limelens.engine.inbox import Answer, Inbox
 from limelens.engine.ledger import Ledger
-from limelens.engine.model import as_model
+from limelens.engine.model import as_model, settled
 from limelens.engine.samples import Attaching, Samples, fingerprint
 from limelens.errors import InvalidInputError, add_note, is_out_of_memory, warn
 from limelens.games.coalitions import both_ends
@@ -109,7 +109,8 @@ class Query:
         self.n_segments = 0 if segments is None else int(segments.max()) + 1
         # in vain: scored, but asked again, as memory ran out between the backgrounds of a batch
         self.n_predictions = self._n_in_vain = 0
-        self.model = as_model(predict_fn)
+        self.model, asked = settled(as_model(predict_fn), image)
+        self.n_predictions += asked
         self._target = target
         self.report = report
         check_int("batch_size", batch_size, minimum=1)

@@ -1,5 +1,6 @@
 """Why a model scored one image as it did: a record, and what can be read from it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from os import PathLike
 from pathlib import Path
@@ -16,6 +17,7 @@ from limelens.pictures.display import MAX_SIDE
 from limelens.pictures.overlay import OPACITY
 from limelens.results.confidence import TopConfidence, top_confidence
 from limelens.results.heatmaps import chosen_interpolation, pixel_map
+from limelens.results.inside import Inside, inside
 from limelens.results.ranking import SIGNS, strongest
 from limelens.results.record import (
     Record,
@@ -169,6 +171,22 @@ class Explanation(Record):
     ) -> TopConfidence:
         """Return which of the `k` strongest segments are certain, likely or open."""
         return top_confidence(self, k, target, sign=sign)
+
+    def inside(
+        self,
+        mask: ArrayLike,
+        target: int | str | None = None,
+        *,
+        sign: str = "positive",
+        nulls: "Sequence[Explanation]" = (),
+    ) -> Inside:
+        """Return the share of the importance inside a region, bool of shape (*spatial,).
+
+        With its standard error, the region's area, and z for more than the area's share. `nulls`
+        are explanations in which there is nothing to find; given at least three of them, z says
+        whether more is found here than there. See `Inside`.
+        """
+        return inside(self, mask, target, sign=sign, nulls=nulls)
 
     def stability_report(
         self, target: int | str | None = None, *, k: int = 5, n_splits: int = 20, rng: Seed = None

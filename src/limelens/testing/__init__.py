@@ -9,6 +9,7 @@ from limelens.testing.differentiable import (
 )
 from limelens.testing.digits import MARKER, TanhNetwork, digits_classifier, mark
 from limelens.testing.exact import all_coalitions, exact_values
+from limelens.testing.objects import ColorSegmenter, ObjectDetector
 from limelens.testing.recorder import Recorder
 from limelens.testing.segment_models import (
     AdditiveModel,
@@ -25,9 +26,11 @@ __all__ = [
     "AdditiveModel",
     "AndModel",
     "ColorDetector",
+    "ColorSegmenter",
     "ConvolutionModel",
     "EdgeDetector",
     "LinearModel",
+    "ObjectDetector",
     "OrModel",
     "PowerModel",
     "QuadraticModel",

@@ -1,0 +1,72 @@
+"""Numbers out of what a caller's function returns, wherever they lie."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelens._checks.values import check_numeric, describe
+from limelens.errors import InvalidInputError, PredictionError
+from limelens.masking.devices import to_numpy
+
+
+def numbers(who: str, value: object) -> NDArray[Any]:
+    """Return what `who` answered as an array of finite real numbers.
+
+    Raises
+    ------
+    PredictionError
+        If it is not one; `who` opens the sentence.
+
+    Examples
+    --------
+    >>> numbers("`embed`", [1, 2])
+    array([1, 2])
+    """
+    try:
+        array = to_numpy(value)
+    except (ValueError, TypeError, RuntimeError, ImportError) as error:
+        msg = (
+            f"{who} must return numbers; got {describe(value)}, which NumPy cannot read ({error})."
+        )
+        raise PredictionError(msg) from error
+    if array.dtype.kind not in "buif":
+        msg = f"{who} must return real numbers; got {describe(array if array.ndim else value)}."
+        raise PredictionError(msg)
+    if np.ma.is_masked(value) or not np.isfinite(array).all():
+        bad = int(np.count_nonzero(~np.isfinite(array)))
+        msg = (
+            f"{who} must return finite numbers; {bad} of {array.size} are NaN or infinite. Where "
+            "the model has no answer return a number that says so, such as 0."
+        )
+        raise PredictionError(msg)
+    return array
+
+
+def rows(who: str, value: object, n: int, want: str, *, ndim: tuple[int, ...]) -> NDArray[Any]:
+    """Return an answer with one entry per image, and as many axes as are allowed."""
+    array = numbers(who, value)
+    if array.ndim not in ndim or len(array) != n or array.size == 0:
+        msg = f"{who} was given {n} images and must return {want}; got {describe(array)}."
+        raise PredictionError(msg)
+    return array
+
+
+def given_numbers(name: str, value: object) -> NDArray[Any]:
+    """Return an argument as an array of finite numbers, fetched from wherever it lies."""
+    if hasattr(value, "detach") or hasattr(value, "get"):
+        value = to_numpy(value)
+    return check_numeric(name, value)
+
+
+def check_names(names: object, default: Callable[[], Sequence[str]], n: int) -> tuple[str, ...]:
+    """Return names of n columns: those given, else the default's."""
+    if names is None:
+        return tuple(default())
+    is_list = isinstance(names, (Sequence, np.ndarray)) and not isinstance(names, (str, bytes))
+    listed: list[Any] = list(names) if is_list else []  # type: ignore[call-overload]
+    if len(listed) != n or not all(isinstance(name, str) for name in listed):
+        msg = f"`names` must be {n} strings, one a column; got {describe(names)}."
+        raise InvalidInputError(msg)
+    return tuple(str(name) for name in listed)  # NumPy's strings are strings, too
