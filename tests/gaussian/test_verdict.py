@@ -3,38 +3,72 @@ import pytest
 
 from limelens.gaussian.verdict import TargetFit, judge, summarise, unknown_fit
 
+LEARNED = np.sqrt(1.32)  # the kernel was learned: 1 + 32 / 100 rows
+
 
 def make_fit(importances=(3.0, -4.0, 0.0), error=1.0, **settings):
     d = len(importances)
     settings = {"link": "log-odds", "curved": True, "inflation": 1.0, "n_rows": 100} | settings
-    return TargetFit(importances=np.array(importances), covariance=error**2 * np.eye(d), **settings)
+    settings = {"covariance": error**2 * np.eye(d)} | settings
+    return TargetFit(importances=np.array(importances), **settings)
 
 
 def test_standard_errors_pay_for_inflation_but_never_gain_by_it():
-    np.testing.assert_allclose(make_fit(inflation=0.5).standard_errors, 1.1)
-    np.testing.assert_allclose(make_fit(inflation=1.44).standard_errors, 1.1 * 1.2)
-    np.testing.assert_allclose(make_fit(link="softmax", inflation=1.44).standard_errors, 1.2)
-    np.testing.assert_allclose(make_fit(curved=False, inflation=1.44).standard_errors, 1.0)
+    np.testing.assert_allclose(make_fit(inflation=0.5).standard_errors, 1.1 * LEARNED)
+    np.testing.assert_allclose(make_fit(inflation=1.44).standard_errors, 1.1 * 1.2 * LEARNED)
+    softmax, straight = make_fit(link="softmax", inflation=1.44), make_fit(curved=False)
+    np.testing.assert_allclose(softmax.standard_errors, 1.2 * LEARNED)
+    np.testing.assert_allclose(straight.standard_errors, LEARNED)
+
+
+def test_standard_errors_pay_for_a_kernel_learned_from_few_rows():
+    few, many = (make_fit(curved=False, n_rows=n).standard_errors for n in (32, 3_200_000))
+    np.testing.assert_allclose(few**2, 2.0)
+    np.testing.assert_allclose(many, 1.0, atol=1e-5)
+
+
+MANY = (3.0, -4.0, *np.zeros(18))
 
 
 def test_standard_errors_follow_the_differences_of_pairs_with_a_prior_of_ten():
     settings = {"curved": False, "n_rows": 80, "odd_inflation": 0.5}
-    np.testing.assert_allclose(make_fit(**settings).standard_errors ** 2, 30 / 50)
+    np.testing.assert_allclose(make_fit(MANY, **settings).standard_errors ** 2, 30 / 50 * 1.4)
     curved = settings | {"curved": True, "inflation": 2.0}  # .5 / 2, and twice as wide for the rest
-    np.testing.assert_allclose(make_fit(**curved).standard_errors ** 2, 1.21 * 2 * 20 / 50)
+    expected = 1.21 * 2 * 20 / 50 * 1.4
+    np.testing.assert_allclose(make_fit(MANY, **curved).standard_errors ** 2, expected)
     none = settings | {"odd_inflation": float("nan")}
-    np.testing.assert_allclose(make_fit(**none).standard_errors, 1.0)
+    np.testing.assert_allclose(make_fit(MANY, **none).standard_errors ** 2, 1.4)
+
+
+def test_of_few_segments_no_bar_is_narrower_for_it():
+    settings = {"curved": False, "n_rows": 80}
+    narrow = make_fit(odd_inflation=0.5, **settings)
+    np.testing.assert_allclose(narrow.standard_errors**2, 1.4)
+    wide = make_fit(odd_inflation=3.0, **settings)
+    np.testing.assert_allclose(wide.standard_errors**2, 1.4 * 130 / 50)
 
 
 def test_relative_error_adds_the_errors_to_the_size():
-    fit = make_fit(curved=False)  # |phi|² = 25, S = 3
+    fit = make_fit(curved=False, n_rows=10**9)  # |phi|² = 25, S = 3
     assert fit.relative_error == pytest.approx(np.sqrt(3 / 28))
+
+
+def test_the_bound_on_the_error_holds_nine_times_in_ten_and_for_several_looks():
+    rng = np.random.default_rng(0)
+    for shape in (np.eye(3), np.diag([1.0, 1e-3, 1e-3]), np.ones((3, 3)) + np.eye(3)):
+        fit = make_fit((30.0, -40.0, 0.0), curved=False, n_rows=10**9, covariance=shape)
+        assert fit.error_bound > fit.relative_error
+        errors = rng.multivariate_normal(np.zeros(3), 1.2**2 * shape, size=20_000)
+        squares = np.square(errors).sum(axis=1)
+        within = np.mean(np.sqrt(squares / (squares + 2500)) < fit.error_bound)
+        assert within == pytest.approx(0.9, abs=0.015)
 
 
 def test_reliability_is_the_share_of_the_variance_under_a_root():
     fit = make_fit((6.0, 0.0), error=4.0)  # variance 9, error 16, without widening
     assert fit.reliability == pytest.approx(0.6)
-    narrow = make_fit((6.0, 0.0), error=4.0, curved=False, n_rows=80, odd_inflation=0.25)
+    many = (6.0, 0.0) * 10
+    narrow = make_fit(many, error=4.0, curved=False, n_rows=80, odd_inflation=0.25)
     assert narrow.reliability == pytest.approx(np.sqrt(9 / (9 + 16 * 20 / 50)))
     wide = make_fit((6.0, 0.0), error=4.0, curved=False, n_rows=80, odd_inflation=4.0)
     assert wide.reliability == pytest.approx(0.6)
@@ -67,18 +101,19 @@ def test_converged_says_how_well():
     assert found.status == "converged"
     assert found.settled
     assert found.message == (
-        "converged: relative error about 8% after 130 calls (asked 30%), correlation with the "
-        "exact answer about 1.00"
+        "converged: relative error about 9%, at most 15%, after 130 calls (asked 30%), correlation "
+        "with the exact answer about 1.00"
     )
 
 
 def test_not_converged_says_what_it_would_take():
-    fit = make_fit(error=2.0, curved=False)  # sqrt(12 / 37) = .57, so 130 (.57 / .3)² = 469
+    fit = make_fit(error=2.0, curved=False)
+    needed = int(np.ceil(130 * (fit.error_bound / 0.3) ** 2))
     found = judge(fit, tolerance=0.3, n_calls=130)
     assert found.status == "not converged"
     assert not found.settled
-    assert "relative error about 57% after 130 calls (asked 30%" in found.message
-    assert "at least 469)" in found.message
+    assert "relative error about 62%, at most 81%, after 130 calls (asked 30%" in found.message
+    assert f"at least {needed})" in found.message
     assert "raise max_samples, use fewer segments" in found.message
     assert "scale='link'" not in found.message
     assert "scale='link'" in judge(make_fit(error=2.0), tolerance=0.3, n_calls=9).message

@@ -29,8 +29,8 @@ class QuickLime(SequentialExplainer):
         Most coalitions asked, the intact image and the one with everything hidden included. If all
         2^d fit, they are all asked and the answer is exact.
     tolerance : float
-        Relative error of the importances, ``|error| / |importances|``, that is good enough; 0 asks
-        for none and spends `max_samples`.
+        Relative error of the importances, ``|error| / |importances|``, that is good enough if it
+        holds with a probability of .9; 0 asks for none and spends `max_samples`.
     scale : {"score", "link"}
         What is explained: the score itself, or the log-odds of scores in [0, 1], on which effects
         add up better and error bars hold even for saturated probabilities.
@@ -63,7 +63,8 @@ class QuickLime(SequentialExplainer):
       error bars themselves cannot be trusted; "constant", the score changed by less than a
       millionth, which is taken for rounding. "message" says it in words;
       "statuses" and "messages" per target; "converged": no target needs more calls;
-    * "n_calls"; "relative_error", predicted; "looks", the same after each block;
+    * "n_calls"; "relative_error", predicted; "error_bound", what it stays below with a probability
+      of .9 (the run converges by this one); "looks", the first of them after each block;
     * "links", "link_limits" (how close to 0 and 1 probabilities are taken at their word), "ratio"
       (squared leave-one-out error of log-odds over the identity's);
     * "additive_share", the part of the surrogate's variance that importances can express;
@@ -72,6 +73,9 @@ class QuickLime(SequentialExplainer):
       probability is at 0 or 1, and how many coalitions carry the score's variation;
     * "additive" and "noise", the process's hyper-parameters; "covariance" (t, d, d) of the
       importances in the order of "targets", for `Explanation.top_confidence`.
+
+    The Gaussian process learns from the scores which segments matter and up to which order segments
+    work together (`learn_kernel`), for which error bars pay in proportion to 1 / calls.
 
     Below one block of calls a Hadamard design without complements is asked. Time beside the model
     is about 60 ms at 256 calls and 50 segments and grows as the cube of the calls. Memory is

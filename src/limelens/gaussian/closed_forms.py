@@ -1,5 +1,6 @@
 """Banzhaf and Shapley values of a mask Gaussian process, in closed form with their covariance."""
 
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -128,9 +129,18 @@ def _shapley_prior(kernel: MaskKernel) -> Floats:
     return (1.0 - kernel.additive) * prior + np.diag(4.0 * kernel.additive * kernel.relevance)
 
 
+@lru_cache(maxsize=64)
+def _legendre(n: int) -> tuple[Floats, Floats]:
+    """Return Gauss and Legendre's nodes and weights; to find 400 takes longer than to use them."""
+    nodes, weights = np.polynomial.legendre.leggauss(n)
+    nodes.setflags(write=False)
+    weights.setflags(write=False)
+    return nodes, weights
+
+
 def _unit_nodes(degree: int) -> tuple[Floats, Floats]:
     """Return Gauss-Legendre nodes and weights on [0, 1], exact for polynomials below `degree`."""
-    nodes, weights = np.polynomial.legendre.leggauss(min(-(-degree // 2), _MAX_NODES))
+    nodes, weights = _legendre(min(-(-degree // 2), _MAX_NODES))
     return 0.5 * (nodes + 1.0), 0.5 * weights
 
 
@@ -186,7 +196,7 @@ def sigmoid_effects(
     >>> round(float(np.tanh(0.5)), 4)
     0.4621
     """
-    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    nodes, weights = _legendre(_NODES)
     t = 0.5 * _RANGE * (nodes + 1.0)
     angles = np.multiply.outer(t, slopes)
     average = np.cos(np.multiply.outer(t, intercept + shifts)).mean(axis=1)
@@ -199,7 +209,7 @@ def sigmoid_effects(
 
 
 def _shapley_others(angles: Floats) -> Floats:
-    nodes, weights = np.polynomial.legendre.leggauss(_SHAPLEY_NODES)
+    nodes, weights = _legendre(_SHAPLEY_NODES)
     cosines, sines = np.cos(angles), np.sin(angles)
     total = np.zeros(angles.shape)
     for u, weight in zip(0.5 * (nodes + 1.0), 0.5 * weights, strict=True):
@@ -237,7 +247,7 @@ def process_interactions(process: MaskProcess) -> Floats:
     d, decays = kept.shape[1], kernel.decays
     total = np.zeros((process.weights.shape[1], d, d))
     scale = (1.0 - process.noise) * (1.0 - kernel.additive)
-    nodes, shares = np.polynomial.legendre.leggauss(min(max(1, d // 2), _MAX_NODES))
+    nodes, shares = _legendre(min(max(1, d // 2), _MAX_NODES))
     for p, share in zip((nodes + 1) / 2, shares / 2, strict=True):
         factors = np.where(kept, p + (1 - p) * decays, p * decays + 1 - p)
         toggled = signs(kept) * (1 - decays) / factors

@@ -25,16 +25,18 @@ class MaskKernel:
         Expected share of each segment in the score's variation, summing to 1; see `relevance`.
     additive : float
         Share of the additive part, from 0 (interactions of all orders) to 1 (additive only).
+    decay : float
+        What is left of the product part where a segment of mean relevance flips.
 
     Notes
     -----
-    With :math:`s = 2 z - 1`, relevance :math:`D`, :math:`\rho_i = 0.95^{d D_i}`:
+    With :math:`s = 2 z - 1`, relevance :math:`D`, :math:`\rho_i = r^{d D_i}`, r the decay:
 
     .. math:: k(z, z') = 1 + \lambda \sum_i D_i s_i s_i'
               + (1 - \lambda) \prod_i \rho_i^{[z_i \ne z_i']}
 
     Everything depends on the agreement :math:`a = \sum_i D_i s_i s_i'` alone: the product is
-    :math:`0.95^{d (1 - a) / 2}`. Hiding what was kept and keeping what was hidden in both
+    :math:`r^{d (1 - a) / 2}`. Hiding what was kept and keeping what was hidden in both
     coalitions changes nothing; in one of them it turns the sign of :math:`a`.
 
     Examples
@@ -47,11 +49,12 @@ class MaskKernel:
 
     relevance: Floats
     additive: float
+    decay: float = _DECAY
 
     @property
     def log_decay(self) -> float:
-        """Logarithm of the product over all segments, d log .95."""
-        return len(self.relevance) * float(np.log(_DECAY))
+        """Logarithm of the product over all segments."""
+        return len(self.relevance) * float(np.log(self.decay))
 
     @property
     def decays(self) -> Floats:

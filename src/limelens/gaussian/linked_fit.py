@@ -1,12 +1,13 @@
 """The link surrogate: fitted on log-odds, reported on the score's own scale."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from limelens._typing import Floats
 from limelens.errors import InvalidInputError
 from limelens.games.lime_kernel import cosine_distance, kernel_weights
+from limelens.gaussian.learning import learn_kernel
 from limelens.gaussian.links import Link, log_odds, log_odds_link, softmax_link
 from limelens.gaussian.process import MaskProcess, fit_processes
 from limelens.gaussian.projection import additive_share, project
@@ -71,7 +72,10 @@ def fit_linked(
     for candidate in candidates:
         chosen = [t for t in candidate.targets if _choose(candidates, ratios, t) is candidate]
         if chosen:
-            described = _describe(rows, candidate, ratios, definition, scale)
+            process = learn_kernel(candidate.process, candidate.link.columns)
+            described = _describe(
+                rows, replace(candidate, process=process), ratios, definition, scale
+            )
             for target in chosen:
                 fits[target] = described[target]
     return fits

@@ -152,29 +152,42 @@ def fit_processes(
     best: list[MaskProcess | None] = [None] * len(groups)
     for additive in ADDITIVE_SHARES:
         kernel = MaskKernel(relevance=relevance, additive=additive)
-        eigenvalues, vectors = spectrum(kernel, coalitions)
+        found = spectrum(kernel, coalitions)
         for number, values in enumerate(groups):
-            means = values.mean(axis=0)
-            rotated = vectors.T @ (values - means)
-            noise, likelihood = max(_likelihoods(eigenvalues, rotated), key=lambda pair: pair[1])
             previous = best[number]
-            if previous is not None and previous.log_likelihood >= likelihood:
-                continue
-            shifted = (1.0 - noise) * eigenvalues + noise
-            whitened = rotated / np.sqrt(shifted)[:, np.newaxis]
-            best[number] = MaskProcess(
-                kernel=kernel,
-                noise=noise,
-                coalitions=coalitions,
-                means=means,
-                spectrum=shifted,
-                vectors=vectors,
-                weights=vectors @ (rotated / shifted[:, np.newaxis]),
-                precisions=np.square(vectors) @ (1.0 / shifted),
-                scale=whitened.T @ whitened / len(coalitions),
-                log_likelihood=likelihood,
-            )
+            likeliest = _likeliest(kernel, coalitions, values, found)
+            if previous is None or likeliest.log_likelihood > previous.log_likelihood:
+                best[number] = likeliest
     return [process for process in best if process is not None]
+
+
+def fit_process(kernel: MaskKernel, coalitions: Coalitions, values: Floats) -> MaskProcess:
+    """Fit one process of a given kernel to values (n, c) by its noise share alone."""
+    return _likeliest(kernel, coalitions, values, spectrum(kernel, coalitions))
+
+
+def _likeliest(
+    kernel: MaskKernel, coalitions: Coalitions, values: Floats, found: tuple[Floats, Floats]
+) -> MaskProcess:
+    """Return the process of the likeliest noise share, given the kernel's spectrum."""
+    eigenvalues, vectors = found
+    means = values.mean(axis=0)
+    rotated = vectors.T @ (values - means)
+    noise, likelihood = max(_likelihoods(eigenvalues, rotated), key=lambda pair: pair[1])
+    shifted = (1.0 - noise) * eigenvalues + noise
+    whitened = rotated / np.sqrt(shifted)[:, np.newaxis]
+    return MaskProcess(
+        kernel=kernel,
+        noise=noise,
+        coalitions=coalitions,
+        means=means,
+        spectrum=shifted,
+        vectors=vectors,
+        weights=vectors @ (rotated / shifted[:, np.newaxis]),
+        precisions=np.square(vectors) @ (1.0 / shifted),
+        scale=whitened.T @ whitened / len(coalitions),
+        log_likelihood=likelihood,
+    )
 
 
 def _likelihoods(eigenvalues: Floats, rotated: Floats) -> Iterator[tuple[float, float]]:

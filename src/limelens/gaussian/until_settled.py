@@ -65,6 +65,7 @@ class Answer:
         """Return everything but importances and their errors, ready to be stored."""
         arrays = (
             "relative_error",
+            "error_bound",
             "inflation",
             "saturation",
             "carriers",

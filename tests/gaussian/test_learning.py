@@ -1,0 +1,77 @@
+"""A kernel that learns which segments matter and how far they work together."""
+
+import numpy as np
+import pytest
+
+from limelens.games.coalitions import distinct_rows, signs
+from limelens.gaussian.closed_forms import shapley_effects
+from limelens.gaussian.kernel import relevance
+from limelens.gaussian.learning import learn_kernel, learned_relevance
+from limelens.gaussian.process import fit_processes
+
+D = 14
+
+
+def rows_of(n=120, seed=0, d=D):
+    half = np.random.default_rng(seed).random((n // 2, d)) < 0.5
+    return distinct_rows(np.concatenate([half, ~half]))[0]
+
+
+def fit(rows, values):
+    (process,) = fit_processes(rows, [values], relevance(None, rows.shape[1]))
+    return process
+
+
+def two_matter(rows, seed=0):
+    spins = signs(rows)
+    noise = np.random.default_rng(seed).normal(size=len(rows))
+    return (3 * spins[:, 0] - 2 * spins[:, 5] + spins[:, 0] * spins[:, 5] + noise)[:, np.newaxis]
+
+
+def test_segments_that_matter_are_expected_to():
+    rows = rows_of()
+    process = fit(rows, two_matter(rows))
+    learned = learned_relevance(process)
+    assert learned.sum() == pytest.approx(1)
+    assert learned[0] > learned[5] > 5 * np.delete(learned, [0, 5]).max()
+    assert learned.min() > 0.1 / D  # a tenth is shared alike
+
+
+def test_what_was_learned_is_likelier_and_errs_less():
+    errors = {"prior": [], "learned": []}
+    exact = np.zeros(D)
+    exact[[0, 5]] = 6, -4
+    for seed in range(5):
+        rows = rows_of(80, seed)
+        values = two_matter(rows, seed)
+        process = fit(rows, values)
+        better = learn_kernel(process, values)
+        assert better.log_likelihood > process.log_likelihood
+        for name, each in (("prior", process), ("learned", better)):
+            errors[name].append(np.linalg.norm(shapley_effects(each)[0][0] - exact))
+    assert np.mean(errors["learned"]) < 0.7 * np.mean(errors["prior"])
+
+
+def test_interactions_of_high_order_are_learned_to_be_expected():
+    rows = rows_of(200)
+    products = np.stack([signs(rows)[:, each].prod(axis=1) for each in np.arange(12).reshape(3, 4)])
+    values = products.sum(axis=0)[:, np.newaxis] + 0.1 * two_matter(rows)
+    process = fit(rows, values)
+    assert learn_kernel(process, values).kernel.decay <= process.kernel.decay
+
+
+def test_noise_teaches_nothing_to_believe_in():
+    rows = rows_of()
+    values = np.random.default_rng(1).normal(size=(len(rows), 1))
+    process = learn_kernel(fit(rows, values), values)
+    assert process.kernel.relevance.max() < 0.5
+    assert np.abs(shapley_effects(process)[0]).max() < 1
+
+
+def test_columns_share_what_they_learn_whatever_their_scale():
+    rows = rows_of()
+    one = two_matter(rows)
+    both = np.concatenate([one, 1e6 * two_matter(rows, seed=1)], axis=1)
+    learned = learned_relevance(fit(rows, both))
+    np.testing.assert_allclose(learned, learned_relevance(fit(rows, both * [1e3, 1])), rtol=1e-6)
+    assert learned[[0, 5]].sum() > 0.7
