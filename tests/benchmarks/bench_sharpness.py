@@ -22,6 +22,7 @@ import numpy as np
 from call_networks import installed
 from numpy.typing import NDArray
 from sharp_scenes import (
+    COLORS,
     Scene,
     auc,
     border_auc,
@@ -38,6 +39,7 @@ from timing import print_table
 
 import limelens as ll
 from limelens.results.smoothing import smooth_map
+from limelens.testing import ColorDetector
 
 EPS = 1e-6
 METHODS = {
@@ -68,9 +70,8 @@ def log_odds_of(columns: list[int]) -> Callable[[NDArray], NDArray]:
 
 def colors(batch: NDArray) -> NDArray:
     """Return probabilities that grow with the pixels of each disc's colour."""
-    known = np.array([(0.9, 0.3, 0.2), (0.2, 0.4, 0.9)], np.float32)
-    near = np.abs(batch[..., None, :] - known).max(axis=-1) < 0.1
-    return 1 / (1 + np.exp(3 - 60 * near.mean(axis=(1, 2))))
+    shares = [ColorDetector(color, tolerance=0.1)(batch) for color in COLORS]
+    return 1 / (1 + np.exp(3 - 60 * np.stack(shares, axis=1)))
 
 
 def lite0(device: str) -> Callable[[NDArray], NDArray]:
@@ -149,7 +150,7 @@ def report(title: str, found: dict[str, NDArray]) -> None:
     print_table(head, rows)
 
 
-def coverage(scenes: list[Scene], predict_fn: Callable, n_runs: int = 12) -> None:
+def coverage(scenes: list[Scene], predict_fn: Callable, n_runs: int = 8) -> None:
     """Say how often Student's 95 % interval of one run holds the mean of all others."""
     pixels, regions = [], []
     for scene in scenes:

@@ -142,6 +142,9 @@ def drawn(shapes: list[tuple], spatial: tuple[int, ...]) -> Mask:
 # -- scenes that are drawn ----------------------------------------------------------------
 
 
+COLORS = ((0.9, 0.3, 0.2), (0.2, 0.4, 0.9))
+
+
 def drawn_scenes(n: int) -> Iterator[Scene]:
     """Yield two bright discs on a texture; the model counts pixels of the colour of each."""
     from scipy.ndimage import gaussian_filter
@@ -152,7 +155,7 @@ def drawn_scenes(n: int) -> Iterator[Scene]:
         texture = gaussian_filter(rng.normal(size=(SIDE, SIDE, 3)), (4, 4, 0))
         image = (0.4 + 0.1 * texture / texture.std()).clip(0, 1).astype(np.float32)
         objects: dict[int, Mask] = {}
-        for number, color in enumerate(((0.9, 0.3, 0.2), (0.2, 0.4, 0.9))):
+        for number, color in enumerate(COLORS):
             left = SIDE * (0.1 + 0.5 * number), SIDE * (0.3 + 0.5 * number)
             x, y = rng.uniform(*left), SIDE * rng.uniform(0.2, 0.8)
             mask = (rows - y) ** 2 + (columns - x) ** 2 < (SIDE * rng.uniform(0.08, 0.16)) ** 2
