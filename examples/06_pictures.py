@@ -37,13 +37,13 @@ def one_explanation_many_pictures(photograph, names):
         "orange, smooth\ninterpolation='bicubic'": explanation.to_image(
             "orange", scale=limit, interpolation="bicubic"
         ),
-        "over the colours\nbackdrop='color'": explanation.to_image(
+        "over the photograph\nbackdrop='color'": explanation.to_image(
             "dark", scale=limit, backdrop="color", interpolation="bilinear", boundaries=True
         ),
         "the map alone\ndraw_heatmap(heatmap())": draw_heatmap(
             explanation.heatmap("orange"), scale=limit
         ),
-        "top six of dark\ngreen raises, red lowers": explanation.top_image(6, "dark"),
+        "top six of dark\nsolid raises, dashed lowers": explanation.top_image(6, "dark"),
         "only the top eight of orange\nmasked_image(8)": explanation.masked_image(8),
     }
     picture = sheet(
@@ -55,7 +55,11 @@ def one_explanation_many_pictures(photograph, names):
         tile_side=300,
     )
     picture.save(OUTPUT / "06_pictures.png")
+    explanation.figure(title="How orange, how dark?").save(OUTPUT / "06_figure.png")
+    (OUTPUT / "06_figure.svg").write_text(explanation.figure(format="svg"), encoding="utf-8")
+    ll.signed_panels(explanation, "dark").save(OUTPUT / "06_signed_panels.png")
     explanation.to_html(OUTPUT / "06_pictures.html")
+    ll.report([explanation, explanation.for_target("dark")], OUTPUT / "06_gallery.html")
     explanation.save(OUTPUT / "06_explanation.npz")
     again = ll.Explanation.load(OUTPUT / "06_explanation.npz")
     print("loaded:", again)
@@ -81,7 +85,7 @@ def main():
     explanation = one_explanation_many_pictures(photograph, ["orange", "dark"])
     any_size(photograph)
     try:
-        explanation.plot(n=10).savefig(OUTPUT / "06_figure.png", dpi=120)
+        explanation.plot(n=10).savefig(OUTPUT / "06_plot.png", dpi=120)
     except ImportError as error:  # matplotlib is an extra
         print(error)
 

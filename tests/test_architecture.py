@@ -24,7 +24,7 @@ FLOORS = [
     ("explainers.base",),
     ("explainers.sequential",),
     ("explainers", "compat"),
-    ("metrics", "runs"),
+    ("galleries", "metrics", "runs"),
     ("__init__",),
     ("demo",),
     ("cli",),

@@ -37,15 +37,21 @@ OWN_DEFAULTS = {
     ("max_samples", "Owen"): "more make the map worse",
     ("max_samples", "Sharp"): "as Owen",
     ("tolerance", "Anchors"): "of a precision, not of a relative error",
+    ("max_side", "Explanation.to_html"): "of a photograph on a page of its own",
+    ("max_side", "report"): "of a picture among hundreds",
     ("max_side", "Inpaint"): "the biharmonic fill of one segment is cubic in its size",
     ("n", "Noise"): "backgrounds, not segments",
+    ("n", "Explanation.plot"): "bars have more room in a figure of their own",
     ("surrogate", "KernelShap"): "None stands for its own constrained least squares",
     ("n_segments", "Grid"): "49 cells are 7 x 7 on a square image",
     ("n_steps", "ExpectedGradients"): "random draws, not points of a rule",
     ("rng", "Noise"): "a fill is the same on every call",
     ("rng", "Quickshift"): "scikit-image's, and so lime's",
-    ("scale", "Explanation.plot"): "of colours, not of scores",
-    ("scale", "Explanation.to_image"): "of colours, not of scores",
+    **{
+        ("scale", f"Explanation.{name}"): "of colours, not of scores"
+        for name in ("figure", "plot", "to_image")
+    },
+    **dict.fromkeys((("scale", "show"), ("scale", "signed_panels")), "of colours, not of scores"),
     ("scale", "Felzenszwalb"): "scikit-image's word for the size of its segments",
     ("scale", "change"): "of two models' scores, settled by what they are",
     ("sigma", "Felzenszwalb"): "as in scikit-image's examples, half of SLIC's",

@@ -28,6 +28,9 @@ from .fills.simple import Constant as Constant
 from .fills.simple import ImageMean as ImageMean
 from .fills.simple import Noise as Noise
 from .fills.simple import SegmentMean as SegmentMean
+from .galleries.report import report as report
+from .galleries.show import show as show
+from .galleries.show import signed_panels as signed_panels
 from .masking.perturb import perturb as perturb
 from .pictures.preview import segment_preview as segment_preview
 from .results.average import average as average

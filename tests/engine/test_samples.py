@@ -68,3 +68,14 @@ def test_it_survives_pickling():
 def test_fields_that_do_not_fit_are_refused(changes, message):
     with pytest.raises(InvalidInputError, match=message):
         samples(**changes)
+
+
+def test_in_a_notebook_the_first_rows_are_a_table():
+    table = samples()._repr_html_()
+    assert "<td>0</td><td>3 of 10</td><td>0.25</td>" in table
+    assert "&lt;Samples: 2 rows" in table
+    many = samples(keys=np.zeros((9, 2), np.uint8), scores=np.zeros((9, 7)))._repr_html_()
+    assert many.count("<tr>") == 1 + 5
+    assert "score 3" in many
+    assert "score 4" not in many
+    assert "of 10" not in samples(n_segments=0)._repr_html_()

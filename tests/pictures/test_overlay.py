@@ -3,7 +3,7 @@ import pytest
 
 from limelens.errors import InvalidInputError
 from limelens.pictures import draw_heatmap, draw_image, draw_overlay, draw_top
-from limelens.pictures.colors import LOWERS, RAISES
+from limelens.pictures.colors import LIME_LOWERS, LIME_RAISES, LOWERS, PAPER, RAISES
 from limelens.pictures.overlay import outline
 
 GREY = np.full((2, 2), 100, dtype=np.uint8)
@@ -16,18 +16,17 @@ def corners(picture):
     return [tuple(array[row, column]) for row in (9, -9) for column in (9, -9)]
 
 
-def test_the_backdrop_is_lifted_and_painted_with_the_opacity():
-    lifted = 100 + 0.45 * 155
+def test_the_backdrop_is_flattened_and_painted_with_the_opacity():
     expected = [
-        [lifted + 0.5 * (c - lifted) for c in RAISES],
-        [lifted + 0.5 * (c - lifted) for c in LOWERS],
-        [lifted + 0.25 * (c - lifted) for c in RAISES],
-        [lifted] * 3,
+        [PAPER + 0.5 * (c - PAPER) for c in RAISES],
+        [PAPER + 0.5 * (c - PAPER) for c in LOWERS],
+        [PAPER + 0.25 * (c - PAPER) for c in RAISES],
+        [PAPER] * 3,
     ]
     np.testing.assert_allclose(corners(draw_overlay(GREY, MAP, opacity=0.5)), expected, atol=1)
 
 
-def test_full_opacity_leaves_nothing_of_the_image():
+def test_full_opacity_leaves_nothing_of_a_flat_image():
     found = corners(draw_overlay(GREY, MAP, opacity=1.0))
     assert found[:2] == [RAISES, LOWERS]
 
@@ -57,8 +56,8 @@ def test_a_volume_is_painted_slice_by_slice():
         np.zeros((2, 2, 2), np.uint8), heatmap, channel_axis=None, backdrop="color", opacity=1.0
     )
     array = np.asarray(picture)
-    assert tuple(array[9, 9]) == (0, 0, 0)
-    assert tuple(array[9, -9]) == RAISES
+    assert tuple(array[-9, 9]) == (0, 0, 0)
+    assert tuple(array[-9, -9]) == RAISES
 
 
 @pytest.mark.parametrize(
@@ -98,6 +97,12 @@ def test_a_wider_outline_has_a_solid_core():
     assert np.flatnonzero(outline(labels, width=3)[20] > 0.9).tolist() == [17, 18, 19, 20, 21]
 
 
+def test_colors_must_be_one_of_two():
+    none = np.zeros((2, 2), dtype=bool)
+    with pytest.raises(InvalidInputError, match="`colors` must be one of 'limelens', 'lime'"):
+        draw_top(GREY, none, none, colors="green")
+
+
 def test_one_segment_has_no_outline():
     assert not outline(np.zeros((5, 5), int)).any()
 
@@ -112,24 +117,61 @@ def test_unsigned_labels_have_boundaries():
     np.testing.assert_array_equal(np.asarray(signed), np.asarray(unsigned))
 
 
-def test_what_raises_is_veiled_in_green_and_what_lowers_in_red():
-    raises, lowers = np.eye(2, dtype=bool), np.array([[False, True], [False, False]])
-    found = corners(draw_top(GREY, raises, lowers))
-    assert found[0][1] > 110 > found[0][0]
-    assert found[1][0] > 110 > found[1][1]
+@pytest.mark.parametrize(
+    ("colors", "raises", "lowers"),
+    [("limelens", RAISES, LOWERS), ("lime", LIME_RAISES, LIME_LOWERS)],
+)
+def test_what_raises_is_veiled_in_orange_what_lowers_in_blue_or_as_lime_does(
+    colors, raises, lowers
+):
+    up, down = np.eye(2, dtype=bool), np.array([[False, True], [False, False]])
+    found = corners(draw_top(GREY, up, down, colors=colors))
+    np.testing.assert_allclose(found[0], 100 + 0.45 * (np.array(raises) - 100), atol=1)
+    np.testing.assert_allclose(found[1], 100 + 0.45 * (np.array(lowers) - 100), atol=1)
     assert found[2] == (100, 100, 100)
     assert found[3] == found[0]
+
+
+def test_the_outline_is_solid_where_the_score_rises_and_dashed_where_it_falls():
+    region = np.zeros((256, 256), dtype=bool)
+    region[64:192, 64:192] = True
+    none = np.zeros_like(region)
+    solid, dashed = (
+        np.asarray(draw_top(np.zeros((256, 256), np.uint8), *masks)).astype(int)
+        for masks in ((region, none), (none, region))
+    )
+    side = slice(70, 186)
+    on_line = [
+        np.abs(picture[side, 63] - color).sum(axis=-1) < 60
+        for picture, color in ((solid, RAISES), (dashed, LOWERS))
+    ]
+    assert on_line[0].all()
+    assert 0.3 < on_line[1].mean() < 0.7
+
+
+def test_marked_segments_are_numbered_by_rank():
+    labels = np.arange(2)[np.newaxis].repeat(2, axis=0)
+    none = np.zeros((2, 2), dtype=bool)
+    bare = np.asarray(draw_top(GREY, none, none))
+    for ranked, side in (([0], slice(0, 128)), ([1], slice(128, 256))):
+        picture = np.asarray(draw_top(GREY, none, none, segments=labels, ranked=ranked))
+        changed = (picture != bare).any(axis=-1)
+        assert changed[:, side].any()
+        assert changed.sum() == changed[:, side].sum()
+
+
+def test_the_slices_of_a_volume_are_numbered():
+    volume = np.full((4, 90, 90), 128, np.uint8)
+    picture = np.asarray(draw_image(volume, channel_axis=None))
+    for row, column in ((0, 0), (0, 91), (91, 0), (91, 91)):
+        assert (picture[row * 2 : row * 2 + 40, column * 2 : column * 2 + 40] < 60).any()
+    assert (np.asarray(draw_image(volume[0])) == 128).all()
 
 
 def test_nothing_at_the_top_is_the_image_itself():
     none = np.zeros((2, 2), dtype=bool)
     picture = draw_top(GREY, none, none)
     np.testing.assert_array_equal(np.asarray(picture), np.asarray(draw_image(GREY)))
-
-
-def test_a_map_alone_is_drawn_on_white():
-    found = corners(draw_heatmap(MAP))
-    assert (found[0], found[1], found[3]) == (RAISES, LOWERS, (255, 255, 255))
 
 
 def test_nothing_given_is_changed():

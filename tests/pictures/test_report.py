@@ -1,140 +1,147 @@
 import base64
+import io
 import json
 import re
-import shutil
-import subprocess
+import zlib
 
 import numpy as np
 import pytest
+from PIL import Image
+from skimage import data
 
-from limelens.pictures.report import ReportTarget, report_page
+from limelens.pictures.report import LEVELS, PageTarget, page, page_item
 
 LABELS = np.array([[0, 0, 1], [2, 2, 1]])
 IMAGE = np.arange(18, dtype=np.uint8).reshape(2, 3, 3)
+CAT = PageTarget(
+    name="cat",
+    title="Why cat?",
+    importances=np.array([0.5, -0.25, 0.0]),
+    standard_errors=np.array([0.125, np.nan, 0.0]),
+    limit=0.5,
+)
 
 
-def page(targets=None, **changes):
-    targets = targets or [
-        ReportTarget(
-            name="cat",
-            notes=["score 0.7"],
-            importances=np.array([0.5, -0.25, 0.0]),
-            standard_errors=np.array([0.125, np.nan, 0.0]),
-        ),
-        ReportTarget(name="</script><b>dog", notes=[], importances=np.zeros(3)),
-    ]
-    options = {
-        "channel_axis": 2,
-        "segments": LABELS,
-        "title": "Why cat?",
-        "facts": ["Lime()"],
-        "max_side": 640,
-    }
-    return report_page(IMAGE, targets, **(options | changes))
+def item(image=IMAGE, targets=(CAT,), **changes):
+    options = {"channel_axis": 2, "layers": [LABELS], "facts": ["Lime()"], "max_side": 640}
+    return page_item(image, targets, **(options | changes))
 
 
-def content(text):
-    """Return the data that the page embeds."""
-    return json.loads(re.search(r'type="application/json">(.*?)</script>', text)[1])
+def numbers(text):
+    return np.frombuffer(base64.b64decode(text), dtype="<f8")
+
+
+def inflated(text, dtype):
+    return np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype=dtype)
+
+
+def photo(source):
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(source.split(",")[1]))))
 
 
 def test_the_page_refers_to_nothing_outside_itself():
-    text = page()
-    assert not re.search(r"https?://|src=\"(?!data:)|<link|@import|fetch\(|XMLHttp", text)
+    text = page([item()], "report.js", title="", theme="auto")
+    assert not re.search(r"https?://|src=\"(?!data:)|<link(?! rel=\"icon\" href=\"data:)", text)
+    assert not re.search("@import|fetch[(]|XMLHttp|eval[(]|innerHTML", text)
     assert "default-src 'none'" in text
 
 
+def test_no_name_can_end_the_data_early_nor_stand_for_another_part():
+    evil = "</script>/*STYLE*//*SCRIPT*//*DATA*/"
+    text = page([item()], "report.js", title=evil, theme="auto")
+    assert evil not in text
+    content = json.loads(re.search(r'type="application/json">(.*?)</script>', text)[1])
+    assert content["title"] == evil
+
+
 def test_the_values_of_segments_stand_in_it_in_full():
-    cat, dog = content(page())["targets"]
-    assert cat["importances"] == [0.5, -0.25, 0.0]
-    assert cat["errors"] == [0.125, None, 0.0]
-    assert (cat["peak"], dog["peak"]) == (0.5, 0.0)
-    assert dog["errors"] is None
+    (cat,) = item()["targets"]
+    np.testing.assert_array_equal(numbers(cat["importances"]), [0.5, -0.25, 0.0])
+    np.testing.assert_array_equal(numbers(cat["errors"]), [0.125, np.nan, 0.0])
+    assert (cat["peak"], cat["limit"]) == (0.5, 0.5)
 
 
 def test_labels_travel_as_runs():
-    data = content(page())
-    runs = np.frombuffer(base64.b64decode(data["runs"]), dtype="<i4").reshape(-1, 2)
-    labels = np.repeat(runs[:, 0], runs[:, 1]).reshape(data["height"], data["width"])
-    times = data["width"] // 3
-    np.testing.assert_array_equal(labels, LABELS.repeat(times, 0).repeat(times, 1))
+    content = item()
+    runs = inflated(content["layers"][0]["runs"], "<i4").reshape(2, -1)
+    labels = np.repeat(runs[0], runs[1]).reshape(content["height"], content["width"])
+    np.testing.assert_array_equal(labels, LABELS)
+
+
+def heatmap_of(target, depth=1):
+    steps = inflated(target["map"]["steps"], "<i2")
+    shape = (depth, target["map"]["height"], target["map"]["width"])
+    return np.cumsum(steps.reshape(shape), axis=-1) / LEVELS * target["peak"]
 
 
 def test_a_map_per_pixel_travels_in_steps_of_its_peak():
     heatmap = np.array([[1.0, -2.0, 0.0], [0.5, 0.0, 2.0]])
-    target = ReportTarget(name="cat", notes=[], importances=heatmap)
-    data = content(page([target], segments=None))
-    levels = np.frombuffer(base64.b64decode(data["targets"][0]["map"]), dtype="<i2")
-    shown = levels.reshape(data["height"], data["width"]) / 32767 * data["targets"][0]["peak"]
-    np.testing.assert_allclose(
-        shown[:: data["height"] // 2, :: data["width"] // 3], heatmap, atol=1e-4
-    )
-    assert data["runs"] is None
-    assert data["shape"] == [2, 3]
+    target = PageTarget(name="cat", title="", importances=heatmap, limit=2.0)
+    content = item(targets=[target], layers=[None])
+    np.testing.assert_allclose(heatmap_of(content["targets"][0])[0], heatmap, atol=1e-3)
+    assert content["layers"] == [{"runs": None}]
 
 
-def test_no_name_can_end_the_data_early():
-    text = page()
-    assert "</script><b>dog" not in text
-    assert content(text)["targets"][1]["name"] == "</script><b>dog"
+def test_a_large_map_travels_in_fewer_pixels_than_the_picture():
+    heatmap = np.add.outer(np.arange(600.0), np.arange(900.0))
+    target = PageTarget(name="cat", title="", importances=heatmap, limit=1.0)
+    content = item(np.zeros((600, 900)), [target], layers=[None], channel_axis=None)
+    assert (content["width"], content["targets"][0]["map"]["width"]) == (640, 256)
 
 
-def test_a_volume_is_shown_as_its_montage():
-    volume = np.zeros((2, 4, 4), np.uint8)
-    segments = np.repeat([0, 1], 16).reshape(2, 4, 4)
-    target = ReportTarget(name="cat", notes=[], importances=np.array([1.0, -1.0]))
-    text = report_page(
-        volume, [target], channel_axis=None, segments=segments, title="", facts=[], max_side=640
-    )
-    data = content(text)
-    assert data["width"] > 2 * data["height"]
-    assert data["shape"] is None
+def test_a_volume_travels_slice_by_slice_with_their_numbers():
+    volume = np.zeros((100, 4, 6), np.uint8)
+    volume[-1] = 255
+    segments = np.repeat([0, 1], 1200).reshape(100, 4, 6)
+    target = PageTarget(name="cat", title="", importances=np.array([1.0, -1.0]), limit=1.0)
+    content = item(volume, [target], layers=[segments], channel_axis=None)
+    assert content["depth"] == 64
+    assert (content["slices"][0], content["slices"][-1]) == (0, 99)
+    runs = inflated(content["layers"][0]["runs"], "<i4").reshape(2, -1)
+    assert runs[1].sum() == 64 * 4 * 6
+    strip = photo(content["photos"][0]["source"])
+    assert strip.shape[:2] == (64 * 4, 6)
+    assert strip[-1].min() == 255
+    assert strip[0].max() == 0
 
 
-def in_browser(text, script, folder):
-    """Open the page headless, run a script in it, and return what the page says then."""
-    browser = next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-    )
-    if browser is None:
-        pytest.skip("no Chromium")
-    file = folder / "page.html"
-    head, tail = text.rsplit("</body>", 1)
-    file.write_text(f"{head}<script>{script}</script></body>{tail}", encoding="utf-8")
-    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", file.as_uri()]
-    command.insert(1, f"--user-data-dir={folder / 'profile'}")
-    try:
-        run = subprocess.run(command, capture_output=True, check=True, timeout=30, text=True)
-    except (subprocess.TimeoutExpired, subprocess.CalledProcessError):
-        pytest.skip("Chromium does not run here")
-    return run.stdout
+def test_a_map_of_a_volume_travels_too():
+    heatmap = np.arange(48.0).reshape(2, 4, 6)
+    target = PageTarget(name="cat", title="", importances=heatmap, limit=47.0)
+    content = item(np.zeros((2, 4, 6)), [target], layers=[None], channel_axis=None)
+    np.testing.assert_allclose(heatmap_of(content["targets"][0], 2), heatmap, atol=0.05)
 
 
-def test_in_a_browser_the_pointer_and_the_targets_are_answered(tmp_path):
-    found = in_browser(
-        page(),
-        """
-        const box = get("stage").getBoundingClientRect();
-        const paintAt = (x, y) => [...get("paint").getContext("2d").getImageData(
-            Math.floor(x * width), Math.floor(y * height), 1, 1).data].join(" ");
-        const move = (x, y) => get("stage").dispatchEvent(new PointerEvent("pointermove",
-            {clientX: box.left + x * box.width, clientY: box.top + y * box.height}));
-        const said = [];
-        move(0.1, 0.2); said.push(get("readout").textContent);
-        move(0.9, 0.5); said.push(get("readout").textContent);
-        said.push(paintAt(0.1, 0.2), paintAt(0.1, 0.9));
-        get("top").value = 1; get("top").dispatchEvent(new Event("input"));
-        said.push(paintAt(0.9, 0.5));
-        document.querySelectorAll("input[name=target]")[1].click();
-        said.push(get("readout").textContent);
-        document.body.dataset.said = JSON.stringify(said);
-        """,
-        tmp_path,
-    )
-    said = json.loads(re.search(r'data-said="(.*?)"', found)[1].replace("&quot;", '"'))
-    assert said[0] == "segment 0: +0.5 ± 0.125, rank 1 of 3"
-    assert said[1] == "segment 1: −0.25 ± unknown, rank 2 of 3"
-    assert said[2].endswith(" 166")  # .65 * 255
-    assert said[3] == "0 0 0 0"
-    assert said[4] == "0 0 0 0"
-    assert said[5] == "All importances of this target are zero."
+@pytest.mark.parametrize(
+    ("channels", "names"),
+    [
+        (1, ["all"]),
+        (3, ["all"]),
+        (4, ["all"]),
+        (2, ["average of 2", "channel 0", "channel 1"]),
+        (5, ["average of 5", *(f"channel {k}" for k in range(5))]),
+    ],
+)
+def test_many_channels_are_also_shown_one_by_one(channels, names):
+    content = item(np.zeros((2, 3, channels)))
+    assert [photo["name"] for photo in content["photos"]] == names
+
+
+def test_of_very_many_channels_some_are_shown():
+    found = [photo["name"] for photo in item(np.zeros((2, 3, 200)))["photos"]]
+    assert len(found) == 25
+    assert found[-1] == "channel 199"
+
+
+def test_small_pictures_travel_without_loss_and_grow_on_the_page():
+    content = item()
+    np.testing.assert_array_equal(photo(content["photos"][0]["source"]), IMAGE)
+    assert content["times"] > 50
+
+
+def test_large_photographs_travel_compressed():
+    photograph = data.astronaut()
+    labels = np.zeros((512, 512), int)
+    source = item(photograph, layers=[labels])["photos"][0]["source"]
+    assert source.startswith(("data:image/webp;", "data:image/jpeg;"))
+    assert len(source) < photograph.nbytes / 8

@@ -266,3 +266,28 @@ def test_halves_tell_the_correlation_of_the_whole_with_the_truth():
     assert predicted[0] == pytest.approx(np.corrcoef(truth, whole)[0, 1], abs=0.01)
     flat = np.ones((1, 5))
     assert np.isnan(split_half_reliability(flat, np.arange(5.0)[np.newaxis])).all()
+
+
+def test_in_a_notebook_certainty_is_a_table(make):
+    found = make(standard_errors=np.full((2, 4), 1e-6)).top_confidence(2, sign="absolute")
+    table = found._repr_html_()
+    assert "<td>1</td><td>0</td><td>100%</td><td>certain</td>" in table
+    assert "exactly these: 100%" in table
+    none = make(importances=np.zeros((2, 4))).top_confidence(2)
+    assert "no segment stands out" in none._repr_html_()
+
+
+def test_in_a_notebook_stability_is_a_table():
+    report = StabilityReport(
+        sizes=(10, 20),
+        correlations=(0.5, 0.75),
+        linear_correlations=(0.6, 0.8),
+        overlaps=(0.25, 1.0),
+        n_rows=40,
+        correlation=0.875,
+        k=3,
+    )
+    table = report._repr_html_()
+    assert "<td>20</td><td>0.75</td><td>0.80</td><td>1.00</td>" in table
+    assert "overlap of the top 3" in table
+    assert "<td>40</td><td>0.88 expected</td>" in table

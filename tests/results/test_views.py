@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from limelens.errors import InvalidInputError
-from limelens.pictures.colors import LOWERS, RAISES
+from limelens.pictures.colors import LOWERS, PAPER, RAISES
 
 WHITE = np.full((3, 3), 255, dtype=np.uint8)
 QUARTERS = np.array([[0, 0, 1], [0, 0, 1], [2, 2, 3]])
@@ -55,19 +55,19 @@ def test_the_repr_of_many_targets_stays_short(make):
 def test_full_importance_has_the_full_colour_and_zero_has_none(make):
     picture = make(image=WHITE, channel_axis=None).to_image(opacity=1.0, boundaries=False)
     assert tuple(at(picture, 0, 0)) == RAISES
-    assert tuple(at(picture, 2, 0)) == (255, 255, 255)
+    assert tuple(at(picture, 2, 0)) == (PAPER,) * 3
 
 
 def test_half_the_importance_has_half_the_colour(make):
     picture = make(image=WHITE, channel_axis=None).to_image(opacity=1.0, boundaries=False)
-    np.testing.assert_allclose(at(picture, 0, 2), (255 + np.array(LOWERS)) / 2, atol=1)
+    np.testing.assert_allclose(at(picture, 0, 2), (PAPER + np.array(LOWERS)) / 2, atol=1)
 
 
 def test_one_number_as_scale_gives_one_importance_one_colour_everywhere(make):
     explanation = make(image=WHITE, channel_axis=None)
     options = {"scale": 2.0, "opacity": 1.0, "boundaries": False}
     cat = at(explanation.to_image("cat", **options), 0, 0)
-    np.testing.assert_allclose(cat, 255 + (np.array(RAISES) - 255) / 4, atol=1)
+    np.testing.assert_allclose(cat, PAPER + (np.array(RAISES) - PAPER) / 4, atol=1)
     assert tuple(at(explanation.to_image("dog", **options), 2, 0)) == LOWERS
 
 
@@ -79,12 +79,12 @@ def test_a_zero_map_is_drawn_as_the_bare_backdrop(make):
 
 def test_boundaries_are_drawn_between_segments_unless_the_map_is_smooth(make):
     explanation = make(importances=np.zeros((2, 4)), image=WHITE, channel_axis=None)
-    lines = pixels(explanation.to_image()) < 255
+    lines = pixels(explanation.to_image()) < PAPER
     third = lines.shape[0] // 3
     assert lines[:, 2 * third - 1].any()
     assert not lines[: 2 * third - 3, : 2 * third - 3].any()
-    assert not (pixels(explanation.to_image(interpolation="bicubic")) < 255).any()
-    assert (pixels(explanation.to_image(interpolation="bicubic", boundaries=True)) < 255).any()
+    assert not (pixels(explanation.to_image(interpolation="bicubic")) < PAPER).any()
+    assert (pixels(explanation.to_image(interpolation="bicubic", boundaries=True)) < PAPER).any()
 
 
 def test_a_smooth_map_is_smooth_at_the_size_it_is_seen(make):
@@ -107,7 +107,7 @@ def test_boundaries_of_a_map_per_pixel_are_refused(make):
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ({"scale": "linear"}, "`scale` must be one of 'symmetric', 'percentile', 'raw'"),
+        ({"scale": "linear"}, "`scale` must be one of 'auto', 'symmetric', 'percentile', 'raw'"),
         ({"scale": 0.0}, r"`scale` must be a finite number in \(0, inf\]"),
         ({"opacity": 1.5}, r"`opacity` must be a finite number in \[0, 1\]"),
         ({"backdrop": "blue"}, "`backdrop` must be one of 'grey', 'color'"),
@@ -121,13 +121,19 @@ def test_options_that_are_none_are_refused(make, option, message):
         make().to_image(**option)
 
 
-def test_the_top_image_is_green_where_the_score_rises_and_red_where_it_falls(make):
+def test_the_top_image_is_orange_where_the_score_rises_and_blue_where_it_falls(make):
     picture = make(image=np.full((3, 3), 128, np.uint8), channel_axis=None).top_image(2)
-    red, green, _ = at(picture, 0, 0)
-    assert green > 128 > red
-    red, green, _ = at(picture, 0, 2)
-    assert red > 128 > green
+    red, _, blue = pixels(picture)[30, 30]
+    assert red > 128 > blue
+    red, _, blue = pixels(picture)[30, -30]
+    assert blue > 128 > red
     assert tuple(at(picture, 2, 0)) == (128, 128, 128)
+
+
+def test_the_top_image_is_green_and_red_on_request(make):
+    explanation = make(image=np.full((3, 3), 128, np.uint8), channel_axis=None)
+    red, green, _ = pixels(explanation.top_image(2, colors="lime"))[30, 30]
+    assert green > 128 > red
 
 
 def test_the_top_image_of_one_sign_has_one_colour(make):
@@ -159,9 +165,12 @@ def test_the_figure_has_a_bar_for_each_of_the_strongest_segments(make):
     pytest.importorskip("matplotlib")
     figure = make(standard_errors=np.full((2, 4), 0.1)).plot(n=2)
     overlay, bars = figure.axes[:2]
-    assert [label.get_text() for label in bars.get_yticklabels()] == ["0", "1"]
+    assert [label.get_text() for label in bars.get_yticklabels()] == [
+        "1 · segment 0",
+        "2 · segment 1",
+    ]
     assert [bar.get_width() for bar in bars.patches] == [0.5, -0.25]
-    assert [text.get_text() for text in overlay.texts] == ["0", "1"]
+    assert [text.get_text() for text in overlay.texts] == ["1", "2"]
     assert overlay.get_title("left") == "cat"
 
 
@@ -176,7 +185,7 @@ def test_the_figure_of_a_map_per_pixel_has_a_scale_and_no_bars(make, tmp_path):
     )
     figure = explanation.plot()
     overlay, scale = figure.axes
-    assert overlay.get_title("left") == "cat  0.7"
+    assert overlay.get_title("left") == "cat, score 0.7"
     assert [label.get_text() for label in scale.get_yticklabels()] == ["0"]
     figure.savefig(tmp_path / "zero.png")
 
@@ -185,7 +194,61 @@ def test_the_scale_of_a_figure_is_that_of_its_colours(make):
     pytest.importorskip("matplotlib")
     scale = make().plot(n=0, scale=0.8).axes[-1]
     ticks = [label.get_text() for label in scale.get_yticklabels()]
-    assert ticks == ["-0.8", "-0.4", "0", "+0.4", "+0.8"]
+    assert ticks == ["-0.8", "0", "+0.8"]
+
+
+def test_a_figure_at_the_end_of_a_cell_shows_itself(make):
+    pytest.importorskip("matplotlib")
+    assert make().plot()._repr_png_().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("shape", [(60, 1200), (1200, 60), (20, 20)])
+@pytest.mark.parametrize("scale", [1e-5, 0.123456, 98765.0])
+def test_no_label_of_a_figure_touches_another_and_bars_are_as_high_as_letters(make, shape, scale):
+    pytest.importorskip("matplotlib")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    labels = (np.arange(shape[0] * shape[1]) * 12 // (shape[0] * shape[1])).reshape(shape)
+    figure = make(
+        image=np.zeros(shape, np.uint8),
+        channel_axis=None,
+        segments=labels,
+        importances=np.stack([np.linspace(-1, 0.9, 12) * scale] * 2),
+    ).plot()
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    for axes in figure.axes[1:]:
+        for axis in (axes.xaxis, axes.yaxis):
+            boxes = [
+                label.get_window_extent(canvas.get_renderer())
+                for label in axis.get_ticklabels()
+                if label.get_text() and label.get_visible()
+            ]
+            assert not any(
+                one.overlaps(other) for k, one in enumerate(boxes) for other in boxes[:k]
+            )
+    bars = figure.axes[1].patches
+    assert min(bar.get_window_extent().height for bar in bars) > 7
+
+
+def test_a_very_long_name_leaves_room_for_the_figure(make):
+    pytest.importorskip("matplotlib")
+    figure = make(target_names=("x" * 300, "dog")).plot()
+    figure._repr_png_()
+    lines = figure.axes[0].get_title("left").split("\n")
+    assert len(lines) == 2
+    assert lines[1].endswith("…")
+
+
+def test_half_a_character_in_a_name_does_not_spoil_the_card(make):
+    make(target_names=("cat\ud800", "dog"))._repr_html_().encode("utf-8")
+
+
+def test_a_name_with_dollars_is_written_as_it_is(make):
+    pytest.importorskip("matplotlib")
+    figure = make(target_names=("costs $5 or $6", "dog")).plot()
+    figure._repr_png_()
+    assert figure.axes[0].get_title("left") == "costs $5 or $6"
 
 
 def test_without_matplotlib_the_extra_is_named(make, monkeypatch):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import limelens as ll
 from limelens.errors import InvalidInputError, PredictionError
 from limelens.targets.columns import Top, find_target
 from limelens.targets.of_scores import log_odds, margin
@@ -88,6 +89,28 @@ def test_margin_is_against_the_best_other():
 def test_columns_that_the_model_does_not_have_are_named(target):
     with pytest.raises(InvalidInputError, match="needs score column 4; the model returns 4"):
         find_target(target, INTACT)
+
+
+@pytest.mark.parametrize(
+    ("target", "plain", "named"),
+    [
+        (margin(0, 2), "margin(0, 2)", "cat rather than bird"),
+        (margin(1), "margin(1)", "dog rather than another"),
+        (log_odds(0), "log_odds(0)", "log-odds of cat"),
+    ],
+)
+def test_a_target_of_scores_is_called_after_the_classes_where_they_have_names(target, plain, named):
+    def predict_fn(batch):
+        shares = batch[:, :2].mean(axis=(1, 2)) / 3
+        return np.stack([shares, 0.5 - shares, 0.5 + 0 * shares], axis=1)
+
+    explainer = ll.Ablation(segmenter=ll.Grid(4), fill=ll.Constant(0))
+    for names, expected in ((None, plain), (["cat", "dog", "bird"], named)):
+        explanation = explainer.explain(np.eye(4), predict_fn, target=target, class_names=names)
+        assert explanation.target_names == (expected,)
+        assert explanation.for_target(expected).target_names == (expected,)
+    partly = explainer.explain(np.eye(4), predict_fn, target=margin(0, 2), class_names={0: "cat"})
+    assert partly.target_names == ("cat rather than 2",)
 
 
 def test_a_margin_to_itself_is_refused():

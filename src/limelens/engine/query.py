@@ -373,9 +373,13 @@ class Query:
         return TargetColumns(tuple(range(n_values)), value_names(self._target, n_values))
 
     def _names(self, class_names: ClassNames) -> tuple[str, ...]:
-        if self.columns.names is not None:
+        # A margin is called after the classes it compares.
+        words = None if self._reduces else getattr(self._target, "named", None)
+        if self.columns.names is not None and (words is None or class_names is None):
             return self.columns.names
         if class_names is None:
             class_names = self.model.class_names
         names = check_class_names(class_names, len(self.intact_scores))
+        if words is not None:
+            return (words(names),)
         return tuple(names[column] for column in self.targets)

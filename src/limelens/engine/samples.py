@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 from dataclasses import dataclass, field
+from html import escape
 from types import NoneType
 from typing import Any, Protocol
 
@@ -12,6 +13,9 @@ from numpy.typing import NDArray
 from limelens._checks.values import check_array, check_flag, check_int, check_text
 from limelens._typing import Background, Coalitions, Image, Scores, Segments
 from limelens.errors import InvalidInputError
+from limelens.pictures.tables import html_table
+
+_ROWS_SHOWN, _COLUMNS_SHOWN = 5, 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +80,19 @@ class Samples:
     def __repr__(self) -> str:
         what = f"{self.n_segments} segments" if self.n_segments else "no segments"
         return f"<Samples: {len(self)} rows, {what}, {self.scores.shape[1]} score columns>"
+
+    def _repr_html_(self) -> str:
+        columns = range(min(int(self.scores.shape[1]), _COLUMNS_SHOWN))
+        rows = []
+        for row in range(min(len(self), _ROWS_SHOWN)):
+            kept = ""
+            if self.n_segments:
+                n_kept = np.unpackbits(self.keys[row], count=self.n_segments).sum()
+                kept = f"{n_kept} of {self.n_segments}"
+            scores = (f"{float(self.scores[row, column]):.3g}" for column in columns)
+            rows.append([str(row), kept, *scores])
+        head = ["row", "segments kept", *(f"score {column}" for column in columns)]
+        return f"{html_table(head, rows)}<p>{escape(repr(self))}</p>"
 
     @property
     def coalitions(self) -> Coalitions:

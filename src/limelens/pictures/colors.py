@@ -1,4 +1,4 @@
-"""One diverging scale: orange-red raises the score, blue lowers it, zero is clear."""
+"""One diverging scale: orange raises the score, blue lowers it, zero is light grey."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,17 +10,25 @@ from limelens._checks.values import check_choice, check_number, check_numeric
 from limelens._typing import Floats
 from limelens.errors import InvalidInputError
 
-SCALES = ("symmetric", "percentile", "raw")
+SCALES = ("auto", "symmetric", "percentile", "raw")
+_MANY, _OUTSHINES = 1000, 2.0
 
 # Far apart in hue, equal in luminance, and told apart with any of the usual colour deficiencies.
 RAISES = (200, 60, 12)
 LOWERS = (20, 106, 214)
-TOP_RAISES = (0, 158, 70)
-TOP_LOWERS = (215, 38, 56)
+# What lime marks segments with; nearly one colour with a red-green deficiency.
+LIME_RAISES = (0, 158, 70)
+LIME_LOWERS = (215, 38, 56)
+
+OPACITY = 0.8
+PAPER = 215
+"""Grey of an importance of zero, in the legend and behind a flattened photograph."""
+
+DETAIL_KEPT = 0.5  # of a photograph's detail under the full colour; more would move the colour
 
 
 def color_limit(
-    heatmaps: NDArray[Any] | Sequence[NDArray[Any]], scale: str | float = "symmetric"
+    heatmaps: NDArray[Any] | Sequence[NDArray[Any]], scale: str | float = "auto"
 ) -> float:
     """Return the importance that gets the full colour; minus it gets the full opposite colour.
 
@@ -31,10 +39,12 @@ def color_limit(
     ----------
     heatmaps : ndarray, or sequence of ndarray
         One map or several; the shapes may differ.
-    scale : {"symmetric", "percentile", "raw"} or float
+    scale : {"auto", "symmetric", "percentile", "raw"} or float
         "symmetric": the largest absolute importance. "percentile": the 99th percentile of the
         absolute importances that are not zero, so that few extreme pixels do not pale the rest.
-        "raw": 1, the whole range of a probability. A number: that importance.
+        "auto": "symmetric", but "percentile" where there are more than 1000 different importances
+        and the largest is more than twice that percentile, as in maps of gradients. "raw": 1, the
+        whole range of a probability. A number: that importance.
 
     Returns
     -------
@@ -56,10 +66,16 @@ def color_limit(
         msg = "`heatmaps` must hold at least one map; got none."
         raise InvalidInputError(msg)
     sizes = [np.abs(check_numeric("heatmaps", each).astype(np.float64)) for each in maps]
-    if scale == "symmetric":
-        return max(float(size.max(initial=0.0)) for size in sizes)
+    largest = max(float(size.max(initial=0.0)) for size in sizes)
     nonzero = np.concatenate([size[size > 0] for size in sizes])
-    return float(np.percentile(nonzero, 99)) if nonzero.size else 0.0
+    if scale == "symmetric" or not nonzero.size:
+        return largest
+    percentile = float(np.percentile(nonzero, 99))
+    if scale == "auto" and not (
+        largest > _OUTSHINES * percentile and len(np.unique(nonzero)) > _MANY
+    ):
+        return largest
+    return percentile
 
 
 def strength(heatmap: NDArray[Any], limit: float) -> Floats:
@@ -96,14 +112,18 @@ def blend(
     return np.rint(mixed).astype(np.uint8)
 
 
-def diverging(heatmap: NDArray[Any], limit: float) -> NDArray[np.uint8]:
-    """Return the colours of a map alone, on white.
+def legend_colors(
+    heatmap: NDArray[Any], limit: float, *, opacity: float = OPACITY
+) -> NDArray[np.uint8]:
+    """Return the colours of the legend: what every importance looks like without a photograph.
 
     Parameters
     ----------
     heatmap : ndarray, shape (...)
     limit : float
         The importance of the full colour, see `color_limit`.
+    opacity : float
+        As given to `draw_overlay`.
 
     Returns
     -------
@@ -111,13 +131,13 @@ def diverging(heatmap: NDArray[Any], limit: float) -> NDArray[np.uint8]:
 
     Examples
     --------
-    >>> diverging(np.array([0.5, 0.0, -0.5]), 0.5)
+    >>> legend_colors(np.array([0.5, 0.0, -0.5]), 0.5, opacity=1.0)
     array([[200,  60,  12],
-           [255, 255, 255],
+           [215, 215, 215],
            [ 20, 106, 214]], dtype=uint8)
     """
-    white = np.full((*heatmap.shape, 3), 255, dtype=np.uint8)
-    return paint(white, heatmap, limit, opacity=1.0)
+    paper = np.full((*heatmap.shape, 3), PAPER, dtype=np.uint8)
+    return paint(paper, heatmap, limit, opacity=opacity)
 
 
 def paint(
@@ -127,3 +147,25 @@ def paint(
     share = strength(heatmap, limit)
     color = np.where((share > 0)[..., np.newaxis], np.array(RAISES), np.array(LOWERS))
     return blend(backdrop, color, opacity * np.abs(share))
+
+
+def paint_flattened(
+    backdrop: NDArray[np.uint8], heatmap: NDArray[Any], limit: float, *, opacity: float
+) -> NDArray[np.uint8]:
+    """Paint a map over a flattened backdrop, so that every colour is the legend's.
+
+    Of the backdrop only its distance from `PAPER` is added to the colour of the legend, less of it
+    where the colour is strong: ``legend + (1 - opacity * share / 2) * (backdrop - PAPER)``.
+
+    Examples
+    --------
+    >>> backdrop = np.full((1, 2, 3), PAPER + 10, np.uint8)
+    >>> paint_flattened(backdrop, np.array([[0.0, 1.0]]), 1.0, opacity=1.0)
+    array([[[225, 225, 225],
+            [205,  65,  17]]], dtype=uint8)
+    """
+    share = np.abs(strength(heatmap, limit)).astype(np.float32)
+    detail = backdrop.astype(np.float32) - PAPER
+    kept = (1 - DETAIL_KEPT * opacity * share)[..., np.newaxis]
+    flat = legend_colors(heatmap, limit, opacity=opacity)
+    return np.clip(np.rint(flat + kept * detail), 0, 255).astype(np.uint8)

@@ -6,10 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._axes import channels_last
+from limelens.pictures.colors import PAPER
 
 MIN_SIDE = 256
 MAX_SIDE = 1024
 N_SLICES = 9
+DETAIL = 40
+"""Grey levels that a flattened picture strays from `PAPER`: 10 of CIEDE2000, seen but no more."""
+SPREAD, MOST_GAIN = 16.0, 2.0
 
 
 def to_rgb(image: NDArray[Any], channel_axis: int | None = -1) -> NDArray[np.uint8]:
@@ -63,6 +67,44 @@ def to_grey(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.repeat(np.rint(luma).astype(np.uint8)[..., np.newaxis], 3, axis=-1)
 
 
+def flatten(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the picture as detail on one light grey, so that colours over it compare.
+
+    Parameters
+    ----------
+    rgb : ndarray of uint8, shape (H, W, 3)
+
+    Returns
+    -------
+    flat : ndarray of uint8, shape (H, W, 3)
+        Within `DETAIL` grey levels of `PAPER`; a picture without detail is `PAPER` everywhere.
+
+    Notes
+    -----
+    With g the luma and m its mean over a neighbourhood (three moving averages, each a tenth of
+    the longer side wide): ``PAPER + A tanh(c (g - m) / A)``, where A is `DETAIL` and c makes the
+    standard deviation 16 grey levels, at most doubling it.
+
+    Examples
+    --------
+    >>> flatten(np.zeros((2, 2, 3), np.uint8))[..., 0]
+    array([[215, 215],
+           [215, 215]], dtype=uint8)
+    """
+    from scipy.ndimage import uniform_filter  # noqa: PLC0415
+
+    grey = to_grey(rgb)[..., 0].astype(np.float32)
+    width = max(3, round(max(grey.shape) / 10) | 1)
+    mean = grey
+    for _ in range(3):
+        mean = uniform_filter(mean, width, mode="reflect")
+    local = grey - mean
+    spread = float(local.std())
+    gain = min(MOST_GAIN, SPREAD / spread) if spread else 0.0
+    level = PAPER + DETAIL * np.tanh(local * np.float32(gain / DETAIL))
+    return np.repeat(np.rint(level).astype(np.uint8)[..., np.newaxis], 3, axis=-1)
+
+
 def as_plane(array: NDArray[Any], n_spatial: int, *, empty: float | None) -> NDArray[Any]:
     """Return a 2-D array as it is, a volume as a montage of evenly spaced slices.
 
@@ -77,18 +119,32 @@ def as_plane(array: NDArray[Any], n_spatial: int, *, empty: float | None) -> NDA
     """
     if n_spatial == 2:
         return array
-    depth, height, width = array.shape[:3]
-    n = min(depth, N_SLICES)
-    slices = np.rint(np.linspace(0, depth - 1, n)).astype(int)
-    columns = int(np.ceil(np.sqrt(n)))
-    rows = -(-n // columns)
-    gap = max(1, max(height, width) // 64)
-    shape = (rows * (height + gap) - gap, columns * (width + gap) - gap, *array.shape[3:])
-    plane = np.full(shape, array.max() if empty is None else empty, dtype=array.dtype)
-    for place, index in enumerate(slices):
-        top, left = (place // columns) * (height + gap), (place % columns) * (width + gap)
+    places, shape = slice_places(array.shape[:3])
+    height, width = array.shape[1:3]
+    fill = array.max() if empty is None else empty
+    plane = np.full((*shape, *array.shape[3:]), fill, dtype=array.dtype)
+    for index, top, left in places:
         plane[top : top + height, left : left + width] = array[index]
     return plane
+
+
+def slice_places(shape: tuple[int, ...]) -> tuple[list[tuple[int, int, int]], tuple[int, int]]:
+    """Return which slices of a volume are shown, with their corners, and the montage's size.
+
+    Examples
+    --------
+    >>> slice_places((3, 1, 1))
+    ([(0, 0, 0), (1, 0, 2), (2, 2, 0)], (3, 3))
+    """
+    depth, height, width = shape
+    n = min(depth, N_SLICES)
+    columns = int(np.ceil(np.sqrt(n)))
+    gap = max(1, max(height, width) // 64)
+    places = [
+        (round(index), (k // columns) * (height + gap), (k % columns) * (width + gap))
+        for k, index in enumerate(np.linspace(0, depth - 1, n).tolist())
+    ]
+    return places, (-(-n // columns) * (height + gap) - gap, columns * (width + gap) - gap)
 
 
 def display_size(shape: tuple[int, ...], max_side: int = MAX_SIDE) -> tuple[int, int]:

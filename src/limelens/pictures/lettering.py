@@ -1,83 +1,175 @@
-"""Words and numbers in a picture, in the one font that Pillow brings along."""
+"""Words and numbers in a picture, every letter in a font that has it."""
 
+import re
 import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from limelens._checks.values import describe
-from limelens.errors import InvalidInputError
+from limelens.errors import warn
+from limelens.pictures.fonts import FontFile, font_with, has_letter, open_font, stand_in
 
 if TYPE_CHECKING:
-    from PIL.ImageFont import FreeTypeFont
+    from PIL.ImageDraw import ImageDraw
 
-FontFile = str | Path | None
+Color: TypeAlias = tuple[int, int, int]
+Run: TypeAlias = tuple[FontFile, str]
 
-_BEYOND_ASCII = "±·…°’"  # what Pillow's font can draw besides ASCII
-_STAND_INS = str.maketrans({"−": "-", "–": "-", "—": "-", "“": '"', "”": '"', "‘": "'", "ß": "ss"})
+_WIDE = r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uff60\U00020000-\U0003ffff]"
+_PIECES = re.compile(rf"\s+|{_WIDE}|(?:(?!{_WIDE})\S)+")
 
 
-@lru_cache(maxsize=32)
-def load_font(font: FontFile, size: int) -> "FreeTypeFont":
-    """Return a font at a size in pixels: Pillow's own for None, else a TrueType file.
+@dataclass(frozen=True)
+class Letters:
+    """A font at a size, and behind it the fonts of the system.
 
-    Raises
-    ------
-    InvalidInputError
-        If the file is not there, or not a font.
+    Parameters
+    ----------
+    font : path or None
+        The font asked first; None is Pillow's own.
+    size : int
+        In pixels.
     """
-    from PIL import ImageFont  # noqa: PLC0415
 
-    if font is None:
-        return ImageFont.load_default(size)  # type: ignore[return-value]
-    try:
-        return ImageFont.truetype(str(font), size)
-    except OSError as error:
-        msg = f"`font` must be a TrueType font file; got {describe(font)} ({error})."
-        raise InvalidInputError(msg) from error
+    font: FontFile
+    size: int
+
+    def getlength(self, text: str) -> float:
+        """Return the width of a text in pixels."""
+        return sum(open_font(font, self.size).getlength(part) for font, part in self.runs(text))
+
+    def runs(self, text: str) -> tuple[Run, ...]:
+        """Return the text in pieces of one font each.
+
+        One font for all of it where one has all its letters, else letter by letter.
+        """
+        return _runs(self.font, text)
 
 
-def drawable(text: str, font: FontFile = None) -> str:
-    """Return the text as the font can draw it: with Pillow's own, without accents.
+def load_font(font: FontFile, size: int) -> Letters:
+    """Return letters at a size in pixels; a file that is no font is an InvalidInputError."""
+    open_font(font, size)
+    return Letters(font, size)
 
-    Examples
-    --------
-    >>> drawable("café − 3 °C, 猫")
-    'cafe - 3 °C, ?'
+
+@lru_cache(maxsize=1024)
+def _runs(font: FontFile, text: str) -> tuple[Run, ...]:
+    text = "".join(" " if each.isspace() else each for each in text if is_visible(each))
+    if all(has_letter(font, each) for each in text):
+        return ((font, text),)
+    rarest = next(each for each in text if not has_letter(font, each))
+    other = font_with(rarest)
+    if other is not None and all(has_letter(other, each) for each in text):
+        return ((other, text),)
+    return _letter_by_letter(font, text)
+
+
+def _letter_by_letter(font: FontFile, text: str) -> tuple[Run, ...]:
+    runs: list[Run] = []
+    for letter in text:
+        if runs and unicodedata.combining(letter) and has_letter(runs[-1][0], letter):
+            home, drawn = runs[-1][0], letter  # a mark is drawn by the font of its letter
+        elif has_letter(font, letter):
+            home, drawn = font, letter
+        elif (found := font_with(letter)) is not None:
+            home, drawn = found, letter
+        else:
+            home, drawn = font, "".join(each for each in stand_in(letter) if has_letter(font, each))
+        if runs and runs[-1][0] == home:
+            runs[-1] = (home, runs[-1][1] + drawn)
+        else:
+            runs.append((home, drawn))
+    return tuple(runs)
+
+
+def warn_of_missing(texts: Iterable[str], font: FontFile) -> None:
+    """Warn once of all letters that neither the font nor any of the system's has."""
+    letters = dict.fromkeys(letter for text in texts for letter in text if is_visible(letter))
+    missing = [each for each in letters if not has_letter(font, each) and font_with(each) is None]
+    if missing:
+        warn(
+            f"no font of this system has the letters {' '.join(missing)}: plain letters, or codes "
+            "such as U+732B, stand in for them. Pass a font file that has them, for example "
+            'font="NotoSansCJK-Regular.ttc".'
+        )
+
+
+def is_visible(letter: str) -> bool:
+    """Say whether a letter may stand in a picture: no controls, no switches of direction."""
+    return letter.isspace() or unicodedata.category(letter) not in ("Cc", "Cf", "Cs", "Cn")
+
+
+def draw_text(
+    pen: "ImageDraw",
+    place: tuple[float, float],
+    text: str,
+    letters: Letters,
+    color: Color,
+    *,
+    anchor: str = "la",
+    halo: Color | None = None,
+) -> None:
+    """Write a line of text, all fonts on one base line.
+
+    Parameters
+    ----------
+    pen : PIL.ImageDraw.ImageDraw
+    place : (float, float)
+        x and y of the anchor.
+    text : str
+    letters : Letters
+    color : (int, int, int)
+    anchor : str
+        "l", "m" or "r", then "a" (top) or "m" (middle), as in Pillow.
+    halo : (int, int, int), optional
+        Colour of a rim around the letters.
     """
-    if font is not None:
-        return text
-    letters = []
-    for letter in text.translate(_STAND_INS):
-        base = letter if letter in _BEYOND_ASCII else unicodedata.normalize("NFKD", letter)
-        kept = "".join(each for each in base if each in _BEYOND_ASCII or " " <= each <= "~")
-        letters.append(kept or ("" if unicodedata.combining(letter) else "?"))
-    return "".join(letters)
+    x, y = place
+    x = round(x - {"l": 0.0, "m": 0.5, "r": 1.0}[anchor[0]] * letters.getlength(text))
+    ascent, descent = open_font(letters.font, letters.size).getmetrics()
+    y = round(y + (ascent if anchor[1] == "a" else (ascent - descent) / 2))
+    for font, part in letters.runs(text):
+        face = open_font(font, letters.size)
+        rim = 0 if halo is None else max(2, letters.size // 8)
+        pen.text((x, y), part, color, face, anchor="ls", stroke_width=rim, stroke_fill=halo)
+        x += round(face.getlength(part))
 
 
-def wrap(text: str, font: "FreeTypeFont", width: int, *, max_lines: int = 2) -> list[str]:
+def wrap(text: str, letters: Letters, width: int, *, max_lines: int = 2) -> list[str]:
     """Return the text in lines no wider than `width` pixels; what does not fit ends in "…"."""
     lines: list[str] = []
     for paragraph in text.split("\n"):
         line = ""
-        for word in paragraph.split():
-            longer = f"{line} {word}".strip()
-            if line and font.getlength(longer) > width:
-                lines.append(line)
-                longer = word
+        # Ideographs may be parted anywhere, words only at spaces.
+        pieces = _PIECES.findall(" ".join(paragraph.split()))
+        for piece in (part for each in pieces for part in _broken(each, letters, width)):
+            longer = (line + piece).lstrip()
+            if line.strip() and letters.getlength(longer.rstrip()) > width:
+                lines.append(line.rstrip())
+                longer = piece.lstrip()
             line = longer
-        lines.append(line)
+        lines.append(line.rstrip())
     shown = lines[:max_lines]
     if len(lines) > max_lines:
         shown[-1] += "…"
-    return [_shorten(line, font, width) for line in shown]
+    return [_shorten(line, letters, width) for line in shown]
 
 
-def _shorten(line: str, font: "FreeTypeFont", width: int) -> str:
-    if font.getlength(line) <= width:
+def _broken(word: str, letters: Letters, width: int) -> Iterator[str]:
+    """Yield a word, or where it is wider than a line what fits on each."""
+    while letters.getlength(word) > width and len(word) > 1:
+        fitting = max(1, sum(letters.getlength(word[:n]) <= width for n in range(1, len(word))))
+        yield word[:fitting]
+        word = word[fitting:]
+    yield word
+
+
+def _shorten(line: str, letters: Letters, width: int) -> str:
+    if letters.getlength(line) <= width:
         return line
     kept = line.rstrip("…")
-    while kept and font.getlength(kept + "…") > width:
+    while kept and letters.getlength(kept + "…") > width:
         kept = kept[:-1]
     return kept.rstrip() + "…"
 

@@ -1,5 +1,6 @@
 """An image with what matters painted over it."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,16 +10,38 @@ from limelens._axes import spatial_shape
 from limelens._checks.images import check_image
 from limelens._checks.values import check_array, check_choice, check_int, check_number
 from limelens._typing import Floats
-from limelens.pictures.colors import TOP_LOWERS, TOP_RAISES, blend, color_limit, diverging, paint
-from limelens.pictures.display import MAX_SIDE, as_plane, display_size, resize, to_grey, to_rgb
+from limelens.pictures.colors import (
+    LIME_LOWERS,
+    LIME_RAISES,
+    LOWERS,
+    OPACITY,
+    PAPER,
+    RAISES,
+    blend,
+    color_limit,
+    legend_colors,
+    paint,
+    paint_flattened,
+)
+from limelens.pictures.display import (
+    DETAIL,
+    MAX_SIDE,
+    as_plane,
+    display_size,
+    flatten,
+    resize,
+    to_rgb,
+)
+from limelens.pictures.marks import draw_outlines, number_regions, number_slices
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-OPACITY = 0.65
 BACKDROPS = ("grey", "color")
-_WHITE, _INK = (255, 255, 255), (40, 40, 40)
-_LIFT = 0.45  # how far the grey backdrop is lifted to white, so that colours compare
+TOP_COLORS = {"limelens": (RAISES, LOWERS), "lime": (LIME_RAISES, LIME_LOWERS)}
+"""What `draw_top` marks with: what raises the score, what lowers it."""
+_INK, _VEIL = (40, 40, 40), 0.45
+_LINE = (PAPER - DETAIL,) * 3  # boundaries are no darker than detail: they keep the colours too
 
 
 def draw_image(
@@ -30,7 +53,9 @@ def draw_image(
     `max_side`.
     """
     image, channel_axis = check_image(image, channel_axis)
-    return to_picture(draw_backdrop(image, channel_axis, "color", max_side))
+    picture = to_picture(draw_backdrop(image, channel_axis, "color", max_side))
+    number_slices(picture, spatial_shape(image.shape, channel_axis))
+    return picture
 
 
 def draw_overlay(
@@ -39,15 +64,16 @@ def draw_overlay(
     *,
     channel_axis: int | None = -1,
     segments: NDArray[Any] | None = None,
-    scale: str | float = "symmetric",
+    scale: str | float = "auto",
     opacity: float = OPACITY,
     backdrop: str = "grey",
     max_side: int = MAX_SIDE,
 ) -> "Picture":
     """Return the image with its importances painted over it.
 
-    Orange-red raises the score, blue lowers it; the larger the importance, the less of the image
-    shines through. Zero has no colour.
+    Orange raises the score, blue lowers it; zero is light grey. Over the grey backdrop every
+    colour is that of the legend (`color_bar`), whatever the image shows there, up to a difference
+    of 12 of CIEDE2000 that lets the image's detail through. So one colour is one importance.
 
     Parameters
     ----------
@@ -58,12 +84,13 @@ def draw_overlay(
         Where the image has its channels.
     segments : ndarray of int, shape (*spatial,), optional
         Draws the boundaries between them.
-    scale : {"symmetric", "percentile", "raw"} or float
+    scale : {"auto", "symmetric", "percentile", "raw"} or float
         The importance of the full colour, see `color_limit`.
     opacity : float
         Of the full colour, in [0, 1].
     backdrop : {"grey", "color"}
-        The image in light greys, on which the colours compare, or as it is.
+        The detail of the image on one light grey, on which the colours compare, or the image as
+        it is, on which they do not.
     max_side : int
         Longest side of the picture.
 
@@ -91,7 +118,12 @@ def draw_overlay(
     opacity = check_number("opacity", opacity, minimum=0.0, maximum=1.0)
     limit = color_limit(heatmap, scale)
     base = draw_backdrop(image, channel_axis, backdrop, max_side)
-    return to_picture(paint_overlay(base, heatmap, limit, segments=segments, opacity=opacity))
+    painted = paint_overlay(
+        base, heatmap, limit, segments=segments, opacity=opacity, backdrop=backdrop
+    )
+    picture = to_picture(painted)
+    number_slices(picture, spatial)
+    return picture
 
 
 def paint_overlay(
@@ -101,15 +133,20 @@ def paint_overlay(
     *,
     segments: NDArray[Any] | None = None,
     opacity: float = OPACITY,
+    backdrop: str = "grey",
 ) -> NDArray[np.uint8]:
-    """Paint a map, and the boundaries of segments, over a picture of any other size."""
+    """Paint a map, and the boundaries of segments, over what `draw_backdrop` made of an image."""
     size = base.shape[:2]
     heat = resize(as_plane(heatmap, heatmap.ndim, empty=0), size)
+    edge = None
+    if segments is not None:
+        labels = resize(as_plane(segments.astype(np.intp), segments.ndim, empty=-1), size)
+        edge = outline(labels)
+    if backdrop == "grey":
+        lined = base if edge is None else blend(base, _LINE, edge)
+        return paint_flattened(lined, heat, limit, opacity=opacity)
     painted = paint(base, heat, limit, opacity=opacity)
-    if segments is None:
-        return painted
-    labels = resize(as_plane(segments.astype(np.intp), segments.ndim, empty=-1), size)
-    return blend(painted, _INK, 0.5 * outline(labels))
+    return painted if edge is None else blend(painted, _INK, 0.5 * edge)
 
 
 def draw_top(
@@ -118,16 +155,27 @@ def draw_top(
     lowers: NDArray[np.bool_],
     *,
     channel_axis: int | None = -1,
+    segments: NDArray[Any] | None = None,
+    ranked: Sequence[int] = (),
+    colors: str = "limelens",
     max_side: int = MAX_SIDE,
 ) -> "Picture":
-    """Return the image with a green veil over what raises the score, red over what lowers it.
+    """Return the image with what raises the score in orange, what lowers it in blue.
 
     Parameters
     ----------
     image : ndarray
         Any layout and dtype; shown in its own colours.
     raises, lowers : ndarray of bool, shape (*spatial,)
+        Get a veil and an outline: solid where the score is raised, dashed where it is lowered.
     channel_axis : int or None
+    segments : ndarray of int, shape (*spatial,), optional
+        With `ranked`: outlines and numbers each of these segments by itself.
+    ranked : sequence of int
+        Labels of the segments that get the numbers 1, 2, ...
+    colors : {"limelens", "lime"}
+        "limelens": orange and blue, told apart with any colour deficiency, as everywhere here.
+        "lime": green and red, as lime draws them.
     max_side : int
         Longest side of the picture.
 
@@ -137,24 +185,41 @@ def draw_top(
     """
     image, channel_axis = check_image(image, channel_axis)
     spatial = spatial_shape(image.shape, channel_axis)
+    check_choice("colors", colors, tuple(TOP_COLORS))
     painted = draw_backdrop(image, channel_axis, "color", max_side)
-    for name, mask, color in (("raises", raises, TOP_RAISES), ("lowers", lowers, TOP_LOWERS)):
+    size = painted.shape[:2]
+    labels = None
+    if segments is not None:
+        labels = check_array("segments", segments, spatial).astype(np.intp)
+        labels = resize(as_plane(labels, labels.ndim, empty=-1), size)
+    outlined = []
+    for name, mask, color in zip(
+        ("raises", "lowers"), (raises, lowers), TOP_COLORS[colors], strict=True
+    ):
         where = check_array(name, mask, spatial, dtype=np.bool_)
-        where = resize(as_plane(where, where.ndim, empty=0), painted.shape[:2])
-        painted = blend(painted, color, np.where(where, 0.45, 0.0))
-        painted = blend(painted, _WHITE, 0.9 * outline(where, width=3))
-        painted = blend(painted, color, outline(where, width=1))
-    return to_picture(painted)
+        where = resize(as_plane(where, where.ndim, empty=0), size)
+        painted = blend(painted, color, np.where(where, _VEIL, 0.0))
+        regions = [where] if labels is None else [where & (labels == label) for label in ranked]
+        outlined.append((color, name == "lowers", [each for each in regions if each.any()]))
+    picture = to_picture(painted)
+    for color, dashed, regions in outlined:
+        draw_outlines(picture, regions, color, dashed=dashed)
+    if labels is not None:
+        number_regions(picture, labels, ranked)
+    number_slices(picture, spatial)
+    return picture
 
 
 def draw_heatmap(
-    heatmap: Floats, *, scale: str | float = "symmetric", max_side: int = MAX_SIDE
+    heatmap: Floats, *, scale: str | float = "auto", max_side: int = MAX_SIDE
 ) -> "Picture":
-    """Return the picture of a map alone, on white."""
+    """Return the picture of a map alone, in the colours of the legend (`color_bar`)."""
     heatmap = check_array("heatmap", heatmap, ("height", "width", "depth")[: np.ndim(heatmap)])
     plane = as_plane(heatmap, heatmap.ndim, empty=0)
     plane = resize(plane, display_size(plane.shape, check_int("max_side", max_side, minimum=16)))
-    return to_picture(diverging(plane, color_limit(heatmap, scale)))
+    picture = to_picture(legend_colors(plane, color_limit(heatmap, scale)))
+    number_slices(picture, heatmap.shape)
+    return picture
 
 
 def outline(labels: NDArray[Any], *, width: int = 1) -> NDArray[np.float32]:
@@ -193,7 +258,7 @@ def draw_backdrop(
     max_side = check_int("max_side", max_side, minimum=16)
     rgb = to_rgb(image, channel_axis)
     rgb = resize(rgb, display_size(rgb.shape, max_side))
-    return rgb if backdrop == "color" else blend(to_grey(rgb), _WHITE, _LIFT)
+    return rgb if backdrop == "color" else flatten(rgb)
 
 
 def to_picture(rgb: NDArray[np.uint8]) -> "Picture":

@@ -11,7 +11,8 @@ from limelens._checks.values import check_callable
 from limelens._typing import Segmenter, Segments
 from limelens.pictures.colors import blend
 from limelens.pictures.display import as_plane, display_size, resize, to_rgb
-from limelens.pictures.lettering import load_font, wrap
+from limelens.pictures.lettering import draw_text, load_font, wrap
+from limelens.pictures.marks import number_slices
 from limelens.pictures.overlay import outline, to_picture
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def segment_preview(
     last = channels_last(read_only(image), channel_axis)
     spatial = last.shape if last.ndim == 2 else last.shape[:-1]
     segments, _ = check_segments(segmenter(last), spatial)
-    drawn = _draw_boundaries(to_rgb(image, channel_axis), segments)
+    drawn = to_picture(_draw_boundaries(to_rgb(image, channel_axis), segments))
+    number_slices(drawn, spatial)
     return _with_caption(drawn, _summary(segments))
 
 
@@ -80,20 +82,20 @@ def _summary(segments: Segments) -> str:
     )
 
 
-def _with_caption(rgb: NDArray[np.uint8], text: str) -> "Picture":
+def _with_caption(drawn: "Picture", text: str) -> "Picture":
     """Return the picture centred over its caption, wide enough for the words."""
     from PIL import Image as Pillow  # noqa: PLC0415
     from PIL import ImageDraw  # noqa: PLC0415
 
-    height, width = rgb.shape[:2]
+    width, height = drawn.size
     page_width = max(width, _LEAST_WIDTH)
     font = load_font(None, _FONT_SIZE)
     lines = wrap(text, font, page_width - 2 * _MARGIN, max_lines=4)
     line_height = _FONT_SIZE + 4
     strip = 2 * _MARGIN + line_height * len(lines)
     page = Pillow.new("RGB", (page_width, height + strip), _PAPER)
-    page.paste(to_picture(rgb), ((page_width - width) // 2, 0))
+    page.paste(drawn, ((page_width - width) // 2, 0))
     pen = ImageDraw.Draw(page)
     for row, line in enumerate(lines):
-        pen.text((_MARGIN, height + _MARGIN + row * line_height), line, _TEXT, font)
+        draw_text(pen, (_MARGIN, height + _MARGIN + row * line_height), line, font, _TEXT)
     return page

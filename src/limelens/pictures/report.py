@@ -1,123 +1,316 @@
-"""An interactive page in one file: every segment says its importance, every target has its map."""
+"""An interactive page in one file: every region says its importance, every target has its map."""
 
 import base64
 import io
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._axes import spatial_shape
+from limelens._axes import channels_last, spatial_shape
 from limelens._typing import Floats
-from limelens.pictures.colors import LOWERS, RAISES, strength
-from limelens.pictures.display import as_plane, resize
-from limelens.pictures.overlay import OPACITY, draw_backdrop, to_picture
+from limelens.pictures.colors import DETAIL_KEPT, LOWERS, OPACITY, PAPER, RAISES, strength
+from limelens.pictures.display import DETAIL, MOST_GAIN, SPREAD, display_size, resize, to_rgb
+from limelens.pictures.overlay import to_picture
 
-_LEVELS = 32767
+THEMES = ("auto", "light", "dark")
+LEVELS = 1000
+"""Steps from zero to the largest importance in which a map per pixel travels."""
+_MAP_SIDE, _VOLUME_PIXELS, _MOST_SLICES, _MOST_BANDS = 256, 3_000_000, 64, 24
+_LOSSLESS_PIXELS = 128 * 128
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ReportTarget:
+class PageTarget:
     """One target of a page.
 
     Parameters
     ----------
     name : str
-    notes : sequence of str
-        Small print beside the name.
+    title : str
+        Heading of the page while the target is shown.
+    note : str
+        Small print below the name.
+    words : str
+        What is said below the list of targets while this one is shown.
+    score, hidden : float
+        Scores of the image and with everything hidden; NaN where not known.
+    score_range : (float, float)
+        Ends of the bar that shows the score.
     importances : ndarray, shape (d,) or (*spatial,)
     standard_errors : ndarray of the same shape, optional
         Shown for segments.
+    limit : float
+        Importance of the full colour.
+    sure : mapping from int to str
+        Segment: "certain", "likely" or "open".
+    among : int
+        How many strongest segments these words are about.
+    only, without : ndarray, shape (d + 1,), optional
+        Score with only, and without, the k strongest segments; NaN where not asked.
+    layer : int
+        Which of the page's segments the importances belong to.
     """
 
     name: str
-    notes: Sequence[str]
+    title: str
     importances: Floats
+    limit: float
+    note: str = ""
+    words: str = ""
+    score: float = np.nan
+    hidden: float = np.nan
+    score_range: tuple[float, float] = (0.0, 1.0)
     standard_errors: Floats | None = None
+    sure: Mapping[int, str] = field(default_factory=dict)
+    among: int = 0
+    only: Floats | None = None
+    without: Floats | None = None
+    layer: int = 0
 
 
-def report_page(
+@dataclass(frozen=True, eq=False)
+class _Canvas:
+    """How an image is cut to what a page shows: slices, height, width."""
+
+    slices: NDArray[np.intp]
+    height: int
+    width: int
+
+    @classmethod
+    def of(cls, spatial: tuple[int, ...], max_side: int) -> "_Canvas":
+        height, width = spatial[-2:]
+        depth = 1 if len(spatial) == 2 else spatial[0]
+        slices = np.unique(np.linspace(0, depth - 1, min(depth, _MOST_SLICES)).round().astype(int))
+        times = min(1.0, max_side / max(height, width))
+        times = min(times, np.sqrt(_VOLUME_PIXELS / (len(slices) * height * width)))
+        return cls(slices, max(1, round(height * times)), max(1, round(width * times)))
+
+    def cut(self, array: NDArray[Any], n_spatial: int) -> list[NDArray[Any]]:
+        """Return the slices shown of an array, each at its size on the page."""
+        planes = [array] if n_spatial == 2 else [array[index] for index in self.slices]
+        return [resize(plane, (self.height, self.width)) for plane in planes]
+
+
+def page_item(
     image: NDArray[Any],
-    targets: Sequence[ReportTarget],
+    targets: Sequence[PageTarget],
     *,
     channel_axis: int | None,
-    segments: NDArray[Any] | None,
-    title: str,
+    layers: Sequence[NDArray[Any] | None],
     facts: Sequence[str],
     max_side: int,
-) -> str:
-    """Return the page as HTML that refers to nothing outside itself.
+    quality: int = 82,
+    all_bands: bool = True,
+) -> dict[str, Any]:
+    """Return what a page holds of one image, ready for JSON.
 
-    The values of segments stand in it in full; those of pixels as shares of the largest in steps
-    of 1 / 32767, at the size of the picture.
+    The importances of segments stand in it in full; those of pixels in steps of 1 / 1000 of the
+    largest, at most 256 pixels wide. Of a volume up to 64 slices are shown, of many channels up to
+    24 one by one besides their average.
 
     Parameters
     ----------
     image : ndarray
         Any layout and dtype.
-    targets : sequence of ReportTarget
+    targets : sequence of PageTarget
     channel_axis : int or None
-    segments : ndarray of int, shape (*spatial,), or None
-        Needed where the importances are per segment.
-    title : str
+    layers : sequence of (ndarray of int, shape (*spatial,), or None)
+        The segments that the targets' importances belong to.
     facts : sequence of str
         Shown below the title.
     max_side : int
         Longest side of the picture.
+    quality : int
+        Of the photograph's compression, up to 100.
+    all_bands : bool
+        Whether channels are also shown one by one.
     """
-    color = draw_backdrop(image, channel_axis, "color", max_side)
-    size = (color.shape[0], color.shape[1])
     spatial = spatial_shape(image.shape, channel_axis)
-    content = {
-        "title": title,
+    canvas = _Canvas.of(spatial, max_side)
+    enlarged = display_size((canvas.height, canvas.width), max_side)
+    return {
         "facts": list(facts),
-        "height": size[0],
-        "width": size[1],
-        "shape": spatial if len(spatial) == 2 else None,
-        "small": size[0] >= 2 * spatial[-2],
-        "color": _data_uri(color),
-        "grey": _data_uri(draw_backdrop(image, channel_axis, "grey", max_side)),
-        "opacity": OPACITY,
+        "height": canvas.height,
+        "width": canvas.width,
+        "depth": len(canvas.slices),
+        "slices": canvas.slices.tolist(),
+        "shape": list(spatial),
+        "times": max(1, enlarged[1] // canvas.width),
+        "photos": _photos(image, channel_axis, canvas, quality, all_bands=all_bands),
+        "layers": [{"runs": _runs(layer, canvas)} for layer in layers],
+        "targets": [_content_of(target, canvas) for target in targets],
+    }
+
+
+def page(
+    items: Sequence[dict[str, Any]],
+    script: str,
+    *,
+    title: str,
+    theme: str,
+    extra: Mapping[str, Any] | None = None,
+) -> str:
+    """Return HTML that refers to nothing outside itself.
+
+    Parameters
+    ----------
+    items : sequence of dict
+        See `page_item`.
+    script : str
+        "report.js" or "gallery.js", which runs after "viewer.js".
+    title : str
+        Above it all; "" leaves it to the target.
+    theme : {"auto", "light", "dark"}
+    extra : mapping, optional
+        Further entries of the page's data.
+    """
+    colors = {
         "raises": RAISES,
         "lowers": LOWERS,
-        "runs": None if segments is None else _runs(segments, size),
-        "targets": [_content_of(target, size) for target in targets],
+        "paper": PAPER,
+        "detail": DETAIL,
+        "kept": DETAIL_KEPT,
+        "spread": SPREAD,
+        "gain": MOST_GAIN,
+        "opacity": OPACITY,
     }
+    content = {"title": title, "colors": colors, "items": list(items), **(extra or {})}
     # Within a script element only "<" could end the data early.
     data = json.dumps(content, allow_nan=False).replace("<", "\\u003c")
-    page = resources.files("limelens.pictures").joinpath("report.html")
-    return page.read_text(encoding="utf-8").replace("/*DATA*/", data)
+    parts = {
+        "/*THEME*/": theme,
+        "/*STYLE*/": _file("page.css"),
+        "/*SCRIPT*/": _file("viewer.js") + _file(script),
+        "/*DATA*/": data,
+    }
+    text = _file("page.html")
+    for mark, part in parts.items():  # data last: nothing in it can be taken for a mark
+        text = text.replace(mark, part, 1)
+    return text
 
 
-def _content_of(target: ReportTarget, size: tuple[int, int]) -> dict[str, Any]:
+def _file(name: str) -> str:
+    return resources.files("limelens.pictures").joinpath("page", name).read_text(encoding="utf-8")
+
+
+def _content_of(target: PageTarget, canvas: _Canvas) -> dict[str, Any]:
     importances, errors = target.importances, target.standard_errors
     peak = float(np.abs(importances).max())
-    content: dict[str, Any] = {"name": target.name, "notes": list(target.notes), "peak": peak}
+    content: dict[str, Any] = {
+        "name": target.name,
+        "title": target.title,
+        "note": target.note,
+        "words": target.words,
+        "score": _or_none(target.score),
+        "hidden": _or_none(target.hidden),
+        "range": list(target.score_range),
+        "peak": peak,
+        "limit": target.limit,
+        "sure": {str(segment): word for segment, word in target.sure.items()},
+        "among": target.among,
+        "layer": target.layer,
+        "only": _numbers(target.only),
+        "without": _numbers(target.without),
+    }
     if importances.ndim == 1:
-        content["importances"] = importances.tolist()
-        content["errors"] = None if errors is None else [_or_none(error) for error in errors]
-        return content | {"map": None}
-    heat = resize(as_plane(importances, importances.ndim, empty=0), size)
-    levels = np.rint(strength(heat, peak) * _LEVELS).astype("<i2")
-    return content | {"map": _text(levels.tobytes()), "importances": None, "errors": None}
+        numbers = {"importances": _numbers(importances), "errors": _numbers(errors)}
+        return content | numbers | {"map": None}
+    side = max(canvas.height, canvas.width)
+    times = min(1.0, _MAP_SIDE / side)
+    size = (max(1, round(canvas.height * times)), max(1, round(canvas.width * times)))
+    planes = [importances] if importances.ndim == 2 else [importances[i] for i in canvas.slices]
+    maps = [resize(plane, size) for plane in planes]
+    return content | {"map": packed_map(maps, peak), "importances": None, "errors": None}
 
 
-def _runs(segments: NDArray[Any], size: tuple[int, int]) -> str:
-    """Return label, length, label, length, ... of the picture's pixels, row after row."""
-    labels = resize(as_plane(segments.astype(np.intp), segments.ndim, empty=-1), size).ravel()
+def packed_map(maps: Sequence[Floats], peak: float) -> dict[str, Any]:
+    """Return maps of one size as whole steps, of which the differences along rows travel."""
+    levels = np.rint(np.stack([strength(each, peak) * LEVELS for each in maps])).astype("<i2")
+    steps = np.diff(levels, axis=-1, prepend=np.int16(0)).astype("<i2")
+    height, width = levels.shape[1:]
+    packed = _packed(steps.tobytes())
+    return {"steps": packed, "height": height, "width": width, "levels": LEVELS}
+
+
+def _runs(segments: NDArray[Any] | None, canvas: _Canvas) -> str | None:
+    """Return the labels, then the lengths, of the runs of all pixels, slice after slice."""
+    if segments is None:
+        return None
+    planes = canvas.cut(segments.astype(np.intp), segments.ndim)
+    labels = np.concatenate([plane.ravel() for plane in planes])
     starts = np.flatnonzero(np.diff(labels, prepend=labels[0] - 1))
     lengths = np.diff(starts, append=labels.size)
-    return _text(np.stack([labels[starts], lengths], axis=1).astype("<i4").tobytes())
+    return _packed(np.concatenate([labels[starts], lengths]).astype("<i4").tobytes())
 
 
-def _data_uri(rgb: NDArray[np.uint8]) -> str:
+def _photos(
+    image: NDArray[Any],
+    channel_axis: int | None,
+    canvas: _Canvas,
+    quality: int,
+    *,
+    all_bands: bool,
+) -> list[dict[str, str]]:
+    """Return the image as strips of slices: as it is seen, then channel by channel."""
+    last = channels_last(image, channel_axis)
+    n_spatial = len(spatial_shape(image.shape, channel_axis))
+    flat = last[..., np.newaxis] if last.ndim == n_spatial else last
+    n_channels = flat.shape[-1]
+    mixed = n_channels not in (1, 3, 4)
+    name = f"average of {n_channels}" if mixed else "all"
+    photos = [{"name": name, "source": _strip(flat, n_spatial, canvas, quality)}]
+    if all_bands and n_channels > 1:
+        bands = np.linspace(0, n_channels - 1, min(n_channels, _MOST_BANDS)).round().astype(int)
+        if mixed:
+            photos += [
+                {
+                    "name": f"channel {band}",
+                    "source": _strip(flat[..., [band]], n_spatial, canvas, quality),
+                }
+                for band in bands
+            ]
+    return photos
+
+
+def _strip(flat: NDArray[Any], n_spatial: int, canvas: _Canvas, quality: int) -> str:
+    """Return the slices below each other as the source of an image."""
+    if n_spatial == 3:
+        shown = flat[canvas.slices]
+        flat = shown.reshape(-1, *shown.shape[2:])  # one picture, so that all slices compare
+    rgb = to_rgb(flat, -1)
+    n = len(canvas.slices)
+    planes = rgb.reshape(n, -1, *rgb.shape[1:])
+    small = [resize(plane, (canvas.height, canvas.width)) for plane in planes]
+    return _data_uri(np.concatenate(small), quality)
+
+
+def _data_uri(rgb: NDArray[np.uint8], quality: int) -> str:
+    """Return a picture as WebP or, where Pillow lacks it, JPEG; small ones without any loss."""
+    from PIL import features  # noqa: PLC0415
+
+    height, width = rgb.shape[:2]
+    kind, options = "webp", {"quality": quality, "method": 2}
+    if height * width <= _LOSSLESS_PIXELS:
+        kind, options = "png", {}
+    elif max(height, width) > 16383 or not features.check("webp"):
+        kind, options = "jpeg", {"quality": quality}
     stream = io.BytesIO()
-    to_picture(rgb).save(stream, format="PNG")
-    return "data:image/png;base64," + _text(stream.getvalue())
+    to_picture(rgb).save(stream, format=kind.upper(), **options)
+    return f"data:image/{kind};base64,{_text(stream.getvalue())}"
+
+
+def _numbers(values: Floats | None) -> str | None:
+    return None if values is None else _text(np.ascontiguousarray(values, dtype="<f8").tobytes())
+
+
+def _packed(content: bytes) -> str:
+    return _text(zlib.compress(content, 6))
 
 
 def _text(content: bytes) -> str:
@@ -125,4 +318,4 @@ def _text(content: bytes) -> str:
 
 
 def _or_none(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+    return float(value) if np.isfinite(value) else None

@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from limelens._checks.values import check_int, check_number, check_text
+from limelens._checks.values import check_int, check_text
 from limelens.errors import InvalidInputError
-from limelens.pictures.colors import paint
-from limelens.pictures.lettering import FontFile, drawable, load_font, signed, wrap
-from limelens.pictures.overlay import OPACITY, draw_image, to_picture
+from limelens.pictures.drawing import fit
+from limelens.pictures.fonts import FontFile
+from limelens.pictures.legend import LEAST_WIDTH, color_bar
+from limelens.pictures.lettering import Letters, draw_text, load_font, warn_of_missing, wrap
+from limelens.pictures.overlay import draw_image
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
     from PIL.ImageDraw import ImageDraw
-    from PIL.ImageFont import FreeTypeFont
 
-_BAR_WIDTH = 200  # narrower, its numbers would touch
 _PAPER, _TEXT, _SOFT = (255, 255, 255), (28, 28, 30), (110, 110, 116)
 
 
-_Words: TypeAlias = "list[tuple[str, FreeTypeFont, tuple[int, int, int]]]"
+_Words: TypeAlias = list[tuple[str, Letters, tuple[int, int, int]]]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class _Style:
         if not text.strip():
             return []
         font = load_font(self.font, size)
-        return [(line, font, color) for line in wrap(drawable(text, self.font), font, width)]
+        return [(line, font, color) for line in wrap(text, font, width)]
 
     def tile_words(self, title: str, width: int) -> _Words:
         head, _, rest = title.partition("\n")
@@ -86,7 +86,8 @@ def sheet(
     tile_side : int
         Longest side of a tile in pixels, from 64 on.
     font : path, optional
-        A TrueType font, for titles beyond the Latin letters of Pillow's own.
+        A TrueType font to ask first. Letters that it, or Pillow's own, does not have come from
+        the fonts of the system; one warning names those that none has.
 
     Returns
     -------
@@ -108,16 +109,17 @@ def sheet(
     n = len(pictures)
     columns = _default_columns(n) if columns is None else check_int("columns", columns, minimum=1)
     style = _Style(tile_side, font)
+    warn_of_missing([check_text("heading", heading), *(titles or ())], font)
     cell_width = max(picture.width for picture in pictures)
     inner = min(columns, n) * (cell_width + style.gap) - style.gap
     bar = None
     if limit is not None:
-        bar = color_bar(limit, max(_BAR_WIDTH, min(inner, 2 * tile_side)), font=font)
+        bar = color_bar(limit, max(LEAST_WIDTH, min(inner, 2 * tile_side)), font=font)
         inner = max(inner, bar.width)
     words = [style.tile_words(title, cell_width) for title in titles or [""] * n]
     cells = list(zip(pictures, words, strict=True))
     bands = [_band(cells[i : i + columns], cell_width, style) for i in range(0, n, columns)]
-    if top := style.words(check_text("heading", heading), inner, style.heading_size):
+    if top := style.words(heading, inner, style.heading_size):
         bands.insert(0, _text_band(top, inner))
     return _stack(bands, bar, inner, style.gap)
 
@@ -151,50 +153,6 @@ def _stack(bands: list["Picture"], bar: "Picture | None", width: int, gap: int) 
     return page
 
 
-def color_bar(
-    limit: float, width: int = 480, *, opacity: float = OPACITY, font: FontFile = None
-) -> "Picture":
-    """Return the scale from -limit to limit with its numbers, as colours over light grey.
-
-    Parameters
-    ----------
-    limit : float
-        0 or more; for 0 the bar has no colour, and says so.
-    width : int
-        In pixels, from 200 on.
-    opacity : float
-        As given to `draw_overlay`.
-    font : path, optional
-        As in `sheet`.
-
-    Examples
-    --------
-    >>> color_bar(0.5, 200).width
-    200
-    """
-    limit = check_number("limit", limit, minimum=0.0)
-    width = check_int("width", width, minimum=_BAR_WIDTH)
-    size = max(11, min(14, width // 24))
-    text = load_font(font, size)
-    thick, tick = size, max(3, size // 3)
-    page, pen = _page(width, thick + tick + 3 * size + 4)
-    half = round(text.getlength(signed(-limit)) / 2) + 2
-    left, right = half, width - 1 - half
-    ramp = np.linspace(-limit, limit, right - left + 1)[np.newaxis].repeat(thick, axis=0)
-    light = np.full((*ramp.shape, 3), 225, dtype=np.uint8)
-    page.paste(to_picture(paint(light, ramp, limit, opacity=opacity)), (left, 0))
-    shares = (-1.0, -0.5, 0.0, 0.5, 1.0) if limit and width >= 280 else (-1.0, 0.0, 1.0)
-    for share in shares if limit else (0.0,):
-        x = round((left + right) / 2 + share * (right - left) / 2)
-        pen.line([(x, thick), (x, thick + tick - 1)], fill=_SOFT)
-        pen.text((x, thick + tick + 1), signed(share * limit), _SOFT, text, anchor="ma")
-    words = ("lowers the score", "raises the score") if limit else ("all importances are zero", "")
-    y = thick + tick + size + 6
-    pen.text((left, y), words[0], _SOFT, text, anchor="la")
-    pen.text((right, y), words[1], _SOFT, text, anchor="ra")
-    return page
-
-
 def _check_tiles(tiles: Sequence[Any], titles: Sequence[str] | None) -> list["Picture"]:
     from PIL.Image import Image as Pillow  # noqa: PLC0415
 
@@ -210,13 +168,9 @@ def _check_tiles(tiles: Sequence[Any], titles: Sequence[str] | None) -> list["Pi
 
 
 def _fit(tile: "Picture", side: int) -> "Picture":
-    """Return the tile with its longer side `side`: whole pixels repeated, else resampled."""
-    from PIL.Image import Resampling  # noqa: PLC0415
-
+    """Return the tile with its longer side `side`."""
     times = side / max(tile.size)
-    size = (max(1, round(tile.width * times)), max(1, round(tile.height * times)))
-    how = Resampling.NEAREST if times >= 2 else Resampling.LANCZOS
-    return tile.convert("RGB").resize(size, how)
+    return fit(tile, (max(1, round(tile.width * times)), max(1, round(tile.height * times))))
 
 
 def _default_columns(n: int) -> int:
@@ -227,7 +181,7 @@ def _height(words: _Words) -> int:
     return sum(_line_height(font) for _, font, _ in words)
 
 
-def _line_height(font: "FreeTypeFont") -> int:
+def _line_height(font: Letters) -> int:
     return round(1.3 * font.size)
 
 
@@ -235,7 +189,7 @@ def _write(pen: "ImageDraw", words: _Words, x: int) -> None:
     """Write lines from (x, 0) on downwards."""
     y = 0
     for line, font, color in words:
-        pen.text((x, y), line, color, font, anchor="la")
+        draw_text(pen, (x, y), line, font, color)
         y += _line_height(font)
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from limelens._checks.values import check_choice, check_int
 from limelens._typing import Floats
 from limelens.errors import InvalidInputError
+from limelens.pictures.tables import html_table
 from limelens.results.ranking import SIGNS, rounding, strongest
 from limelens.results.record import Record, check_per_segment, find_target
 
@@ -48,6 +49,17 @@ class TopConfidence:
             if chosen:
                 parts.append(f"{word}: {', '.join(chosen)}")
         return "; ".join(parts) or "no segment stands out"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            [str(rank), str(segment), f"{probability:.0%}", word]
+            for rank, (segment, probability, word) in enumerate(
+                zip(self.segments, self.membership, self.words, strict=True), start=1
+            )
+        ]
+        together = f"exactly these: {self.set_probability:.0%}"
+        table = html_table(["rank", "segment", "among the strongest", ""], rows)
+        return f"{table}<p>{together if rows else self}</p>"
 
 
 def top_confidence(

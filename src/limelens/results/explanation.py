@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,11 +13,15 @@ from limelens._checks.values import check_choice, check_int
 from limelens._typing import Fill, Floats, Image, Seed
 from limelens.engine.samples import Samples
 from limelens.fills.background import show_only
+from limelens.pictures.colors import OPACITY
 from limelens.pictures.display import MAX_SIDE
-from limelens.pictures.overlay import OPACITY
+from limelens.pictures.fonts import FontFile
+from limelens.results.cards import card, png_of
 from limelens.results.confidence import TopConfidence, top_confidence
+from limelens.results.exports import as_csv, as_dict, as_fiftyone, as_geojson, as_napari
 from limelens.results.heatmaps import chosen_interpolation, pixel_map
 from limelens.results.inside import Inside, inside
+from limelens.results.pages import interactive_page
 from limelens.results.ranking import SIGNS, strongest
 from limelens.results.record import (
     Record,
@@ -26,13 +30,12 @@ from limelens.results.record import (
     rows_of,
     summed_fields,
 )
+from limelens.results.sheets import draw_figure
 from limelens.results.stability import StabilityReport, stability_report
 from limelens.results.storage import read_record, write_record
 from limelens.results.views import (
-    card,
     draw_explanation,
-    draw_masks,
-    interactive_page,
+    draw_top_segments,
     one_line,
     plot_explanation,
 )
@@ -214,18 +217,17 @@ class Explanation(Record):
         target: int | str | None = None,
         *,
         interpolation: str | None = None,
-        scale: str | float = "symmetric",
+        scale: str | float = "auto",
         opacity: float = OPACITY,
         backdrop: str = "grey",
         boundaries: bool | None = None,
         max_side: int = MAX_SIDE,
     ) -> "Picture":
-        """Return a Pillow image: orange-red raises the score, blue lowers it, zero is clear.
+        """Return a Pillow image: orange raises the score, blue lowers it, zero is light grey.
 
         `interpolation`: see `heatmap`; None is "smooth" for maps of more than eight segments, whose
         borders are an accident. `scale`: see `color_limit`; `opacity`, `backdrop`, `max_side`: see
-        `draw_overlay`.
-        `boundaries` of the segments are drawn unless the map is smoothed; True or False decides.
+        `draw_overlay`. `boundaries` are drawn unless the map is smoothed; True or False decides.
         """
         return draw_explanation(
             self,
@@ -244,11 +246,73 @@ class Explanation(Record):
         target: int | str | None = None,
         *,
         sign: str = "absolute",
+        colors: str = "limelens",
         max_side: int = MAX_SIDE,
     ) -> "Picture":
-        """Return a Pillow image: `n` top segments, green if they raise the score, else red."""
-        mask = self.top_mask(n, target, sign=sign)
-        return draw_masks(self, mask, self.heatmap(target), max_side)
+        """Return a Pillow image: the `n` top segments, numbered by rank, strongest first.
+
+        A solid orange outline raises the score, a dashed blue one lowers it; ``colors="lime"``:
+        lime's green and red, which many people cannot tell apart.
+        """
+        ranked = self.top_segments(n, target, sign=sign)
+        return draw_top_segments(self, ranked, find_target(self, target), colors, max_side)
+
+    @overload
+    def figure(
+        self,
+        targets: int | str | Sequence[int | str] | None = None,
+        *,
+        n: int = 5,
+        interpolation: str | None = None,
+        scale: str | float = "auto",
+        title: str = "",
+        panel_side: int = 320,
+        font: FontFile = None,
+        format: Literal["image"] = "image",
+    ) -> "Picture": ...
+
+    @overload
+    def figure(
+        self,
+        targets: int | str | Sequence[int | str] | None = None,
+        *,
+        n: int = 5,
+        interpolation: str | None = None,
+        scale: str | float = "auto",
+        title: str = "",
+        panel_side: int = 320,
+        font: FontFile = None,
+        format: Literal["svg"],
+    ) -> str: ...
+
+    def figure(
+        self,
+        targets: int | str | Sequence[int | str] | None = None,
+        *,
+        n: int = 5,
+        interpolation: str | None = None,
+        scale: str | float = "auto",
+        title: str = "",
+        panel_side: int = 320,
+        font: FontFile = None,
+        format: Literal["image", "svg"] = "image",  # noqa: A002
+    ) -> "Picture | str":
+        """Return one picture: the image, and for each target its map with name, score and scale.
+
+        `targets` names some of them; the `n` strongest segments are numbered and listed; `font`:
+        see `sheet`. ``format="svg"`` returns SVG text, for print.
+        """
+        return draw_figure(
+            self,
+            targets,
+            n=n,
+            interpolation=interpolation,
+            scale=scale,
+            title=title,
+            panel_side=panel_side,
+            font=font,
+            format=format,
+        )
 
     def plot(
         self,
@@ -256,7 +320,7 @@ class Explanation(Record):
         *,
         n: int = 12,
         interpolation: str | None = None,
-        scale: str | float = "symmetric",
+        scale: str | float = "auto",
     ) -> "Figure":
         """Return a matplotlib figure: the overlay, and the `n` strongest segments as bars.
 
@@ -264,16 +328,49 @@ class Explanation(Record):
         """
         return plot_explanation(self, target, n=n, interpolation=interpolation, scale=scale)
 
-    def to_html(self, path: str | PathLike[str] | None = None) -> str:
+    def to_html(
+        self,
+        path: str | PathLike[str] | None = None,
+        *,
+        title: str = "",
+        max_side: int = 1000,
+        theme: str = "auto",
+        compare: "Explanation | None" = None,
+    ) -> str:
         """Return an interactive page as HTML, and write it to `path` if there is one.
 
-        It refers to nothing outside itself: a segment under the pointer says its importance, and
-        targets, colour scale and the number of segments shown can be switched.
+        It refers to nothing outside itself. Regions under the pointer, or walked by arrow keys,
+        say their importance. `title` replaces "Why cat?"; `max_side` is the longest side of the
+        photograph; `theme` is "auto", "light" or "dark"; `compare` is another explanation of the
+        same image, laid over this one with a swipe.
         """
-        page = interactive_page(self)
+        html = interactive_page(self, title=title, max_side=max_side, theme=theme, compare=compare)
         if path is not None:
-            Path(path).write_text(page, encoding="utf-8")
-        return page
+            Path(path).write_text(html, encoding="utf-8")
+        return html
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the numbers and names, and where the segments are, as JSON holds them."""
+        return as_dict(self)
+
+    def to_csv(self, path: str | PathLike[str] | None = None) -> str:
+        """Return a table of all importances, and write it to `path` if there is one."""
+        table = as_csv(self)
+        if path is not None:
+            Path(path).write_text(table, encoding="utf-8", newline="")
+        return table
+
+    def to_geojson(self) -> dict[str, Any]:
+        """Return the segments with their importances as GeoJSON: x is the column, y the row."""
+        return as_geojson(self)
+
+    def to_fiftyone(self, target: int | str | None = None) -> dict[str, Any]:
+        """Return what `fiftyone.Heatmap(**fields)` takes: map, float32, and range."""
+        return as_fiftyone(self, target)
+
+    def to_napari(self) -> list[tuple[NDArray[Any], dict[str, Any], str]]:
+        """Return the layers of napari's `Layer.create(*layer)`: image, a map a target, segments."""
+        return as_napari(self)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the explanation to one file: an `.npz` without pickle, the name as given.
@@ -297,3 +394,6 @@ class Explanation(Record):
 
     def _repr_html_(self) -> str:
         return card(self)
+
+    def _repr_png_(self) -> bytes:
+        return png_of(self)

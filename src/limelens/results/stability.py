@@ -10,6 +10,7 @@ from limelens._checks.values import check_int, check_number, check_rng
 from limelens._typing import Coalitions, Floats, Seed
 from limelens.errors import InvalidInputError
 from limelens.games.lime_kernel import cosine_distance, kernel_weights
+from limelens.pictures.tables import html_table
 from limelens.results.ranking import strongest
 from limelens.results.record import Record, find_target
 from limelens.surrogates.linear import penalised_inverse
@@ -76,6 +77,16 @@ class StabilityReport:
         lines.append(f"{self.n_rows} rows: rank correlation {self.correlation:.2f} expected")
         lines.append(f"rank correlation 0.9 takes about {self.calls_for(0.9):.0f} rows")
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        head = ["rows", "rank correlation", "linear", f"overlap of the top {self.k}"]
+        halves = zip(
+            self.sizes, self.correlations, self.linear_correlations, self.overlaps, strict=True
+        )
+        rows = [[str(size), *(f"{value:.2f}" for value in values)] for size, *values in halves]
+        rows.append([str(self.n_rows), f"{self.correlation:.2f} expected", "", ""])
+        wanted = f"rank correlation 0.9 takes about {self.calls_for(0.9):.0f} rows"
+        return f"{html_table(head, rows)}<p>{wanted}</p>"
 
 
 def stability_report(

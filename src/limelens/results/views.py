@@ -1,31 +1,26 @@
 """What an explanation looks like: its picture, its line of text, its card in a notebook."""
 
-import base64
-import io
-from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from limelens._axes import spatial_shape
 from limelens._checks.values import check_flag, check_int, check_number
 from limelens._typing import Floats
-from limelens.pictures.colors import color_limit
+from limelens.pictures.colors import OPACITY, color_limit
 from limelens.pictures.display import MAX_SIDE, as_plane, resize
 from limelens.pictures.figures import plot_overlay
-from limelens.pictures.lettering import signed
-from limelens.pictures.overlay import OPACITY, draw_backdrop, draw_top, paint_overlay, to_picture
-from limelens.pictures.report import ReportTarget, report_page
+from limelens.pictures.marks import number_slices
+from limelens.pictures.overlay import draw_backdrop, draw_top, paint_overlay, to_picture
 from limelens.results.heatmaps import chosen_interpolation, pixel_map, spread
 from limelens.results.ranking import strongest
 from limelens.results.record import Record, check_per_segment, find_target
+from limelens.results.words import number, shown_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL.Image import Image as Picture
-
-
-_CARD_TARGETS, _CARD_SIDE, _PAGE_SIDE = 5, 480, 640
 
 
 def draw_explanation(
@@ -33,7 +28,7 @@ def draw_explanation(
     target: int | str | None = None,
     *,
     interpolation: str | None = None,
-    scale: str | float = "symmetric",
+    scale: str | float = "auto",
     opacity: float = OPACITY,
     backdrop: str = "grey",
     max_side: int = MAX_SIDE,
@@ -51,16 +46,30 @@ def draw_explanation(
     base = draw_backdrop(record.image, record.channel_axis, backdrop, max_side)
     heat = _display_map(record, row, interpolation, base.shape[:2])
     segments = record.segments if boundaries else None
-    return to_picture(paint_overlay(base, heat, limit, segments=segments, opacity=opacity))
+    painted = paint_overlay(
+        base, heat, limit, segments=segments, opacity=opacity, backdrop=backdrop
+    )
+    picture = to_picture(painted)
+    number_slices(picture, spatial_shape(record.image.shape, record.channel_axis))
+    return picture
 
 
-def draw_masks(
-    record: Record, mask: NDArray[np.bool_], heatmap: Floats, max_side: int
+def draw_top_segments(
+    record: Record, ranked: NDArray[np.intp], row: int, colors: str, max_side: int
 ) -> "Picture":
-    """Return the image with the mask in green where it raises the score, else in red."""
-    raises, lowers = mask & (heatmap > 0), mask & (heatmap < 0)
-    axis = record.channel_axis
-    return draw_top(record.image, raises, lowers, channel_axis=axis, max_side=max_side)
+    """Return the image with segments marked, strongest first; see `Explanation.top_image`."""
+    values, segments = record.importances[row], check_per_segment(record)
+    raises, lowers = (np.isin(segments, ranked[sign * values[ranked] > 0]) for sign in (1.0, -1.0))
+    return draw_top(
+        record.image,
+        raises,
+        lowers,
+        channel_axis=record.channel_axis,
+        segments=segments,
+        ranked=ranked.tolist(),
+        colors=colors,
+        max_side=max_side,
+    )
 
 
 def drawn_limit(record: Record, row: int, interpolation: str, scale: str | float) -> float:
@@ -104,58 +113,9 @@ def one_line(record: Record) -> str:
     if record.segments is not None:
         parts.append(f"{int(record.segments.max()) + 1} segments")
     if fidelity is not None:
-        parts.append(f"fidelity {_number(fidelity[0])}")
+        parts.append(f"fidelity {number(fidelity[0])}")
     parts.append(f"{record.n_predictions} predictions")
     return f"<Explanation{f' by {method}' if method else ''}: {'; '.join(parts)}>"
-
-
-def card(record: Record) -> str:
-    """Return HTML for a notebook: the overlay of the first target, a table of the first five."""
-    stream = io.BytesIO()
-    draw_explanation(record, max_side=_CARD_SIDE).save(stream, format="PNG")
-    source = base64.b64encode(stream.getvalue()).decode()
-    head = "".join(f"<th>{name}</th>" for name in _COLUMNS)
-    rows = "".join(
-        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in _card_row(record, row))}</tr>"
-        for row in range(min(len(record.targets), _CARD_TARGETS))
-    )
-    return (
-        f'<div><img alt="importances over the image" src="data:image/png;base64,{source}"/>'
-        f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-        f"<p>{escape(one_line(record))}</p></div>"
-    )
-
-
-_COLUMNS = ("target", "score", "hidden", "fidelity", "reliability", "strongest")
-
-
-def _card_row(record: Record, row: int) -> list[str]:
-    values, fidelity = record.target_values, record.fidelity
-    reliability = record.reliability
-    return [
-        record.target_names[row],
-        "" if values is None else _number(values[row, 0]),
-        "" if values is None else _number(values[row, 1]),
-        "" if fidelity is None else _number(fidelity[row]),
-        "" if reliability is None else _number(reliability[row]),
-        _strongest_words(record, row),
-    ]
-
-
-def _strongest_words(record: Record, row: int) -> str:
-    importances = record.importances[row]
-    if importances.ndim > 1:
-        return f"{signed(importances.min())} to {signed(importances.max())}"
-    errors = record.standard_errors
-    words = []
-    for segment in strongest(importances, 3, "absolute"):
-        error = "" if errors is None else f" ± {_number(errors[row, segment])}"
-        words.append(f"segment {segment}: {signed(importances[segment])}{error}")
-    return ", ".join(words) or "all zero"
-
-
-def _number(value: float) -> str:
-    return "unknown" if np.isnan(value) else f"{value:.3g}"
 
 
 def plot_explanation(
@@ -173,9 +133,9 @@ def plot_explanation(
     interpolation = chosen_interpolation(record, interpolation, drawn=True)
     picture = draw_explanation(record, target, interpolation=interpolation, scale=scale)
     overlay = np.asarray(picture)
-    title = record.target_names[row]
+    title = shown_name(record, row)
     if record.target_values is not None:
-        title += f"  {_number(record.target_values[row, 0])}"
+        title += f", score {number(record.target_values[row, 0])}"
     limit = drawn_limit(record, row, interpolation, scale)
     if importances.ndim > 1:
         return plot_overlay(overlay, limit, title=title)
@@ -190,41 +150,3 @@ def plot_explanation(
         standard_errors=None if errors is None else errors[row],
         shown=strongest(importances, n, "absolute"),
     )
-
-
-def interactive_page(record: Record) -> str:
-    """Return the HTML page of all targets; see `Explanation.to_html`."""
-    errors = record.standard_errors
-    targets = [
-        ReportTarget(
-            name=name,
-            notes=_notes(record, row),
-            importances=record.importances[row],
-            standard_errors=None if errors is None else errors[row],
-        )
-        for row, name in enumerate(record.target_names)
-    ]
-    per_segment = record.importances.ndim == 2
-    n_predictions = f"{record.n_predictions} predictions"
-    return report_page(
-        record.image,
-        targets,
-        channel_axis=record.channel_axis,
-        segments=record.segments if per_segment else None,
-        title=f"Why {record.target_names[0]}?",
-        facts=[fact for fact in (record.explainer, n_predictions) if fact],
-        max_side=_PAGE_SIDE,
-    )
-
-
-def _notes(record: Record, row: int) -> list[str]:
-    """Return what is known of a target beside its importances."""
-    notes = []
-    if record.target_values is not None:
-        intact, hidden = record.target_values[row]
-        known = "" if np.isnan(hidden) else f", hidden {_number(hidden)}"
-        notes.append(f"score {_number(intact)}{known}")
-    for name in ("fidelity", "reliability"):
-        if (values := getattr(record, name)) is not None:
-            notes.append(f"{name} {_number(values[row])}")
-    return notes

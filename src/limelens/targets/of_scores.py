@@ -1,6 +1,6 @@
 """Targets that are functions of the scores: margins and log-odds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,8 @@ def margin(column: int, other: int | None = None) -> Callable[[NDArray[Any]], Fl
     Returns
     -------
     callable
-        Scores (n, k) -> margins (n,); pass it as `target`.
+        Scores (n, k) -> margins (n,); pass it as `target`. With `class_names` the target is
+        called "cat rather than dog".
 
     Raises
     ------
@@ -53,8 +54,10 @@ def margin(column: int, other: int | None = None) -> Callable[[NDArray[Any]], Fl
         rival = np.delete(scores, column, axis=1).max(axis=1) if other is None else scores[:, other]
         return np.asarray(scores[:, column], dtype=np.float64) - rival
 
-    value.__name__ = name
-    return value
+    def named(names: Mapping[int, str]) -> str:
+        return f"{names[column]} rather than {'another' if other is None else names[other]}"
+
+    return _with_names(value, name, named)
 
 
 def log_odds(column: int, *, eps: float = 1e-7) -> Callable[[NDArray[Any]], Floats]:
@@ -70,7 +73,8 @@ def log_odds(column: int, *, eps: float = 1e-7) -> Callable[[NDArray[Any]], Floa
     Returns
     -------
     callable
-        Scores (n, k) -> log-odds (n,); pass it as `target`.
+        Scores (n, k) -> log-odds (n,); pass it as `target`. With `class_names` the target is
+        called "log-odds of cat".
 
     Raises
     ------
@@ -101,7 +105,15 @@ def log_odds(column: int, *, eps: float = 1e-7) -> Callable[[NDArray[Any]], Floa
         p = np.clip(p, eps, 1 - eps)
         return np.log(p) - np.log1p(-p)
 
+    return _with_names(value, name, lambda names: f"log-odds of {names[column]}")
+
+
+def _with_names(
+    value: Callable[[NDArray[Any]], Floats], name: str, named: Callable[[Mapping[int, str]], str]
+) -> Callable[[NDArray[Any]], Floats]:
+    """Give a target its name, and what it is called where the columns have names."""
     value.__name__ = name
+    value.named = named  # type: ignore[attr-defined]
     return value
 
 

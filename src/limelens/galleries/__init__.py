@@ -1,0 +1,1 @@
+"""Many explanations at once: on one scale, and on one page."""

@@ -1,0 +1,184 @@
+"""Several maps on one scale: of many images and targets, or of the two signs of one."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from limelens._checks.values import check_int, check_text, describe
+from limelens._typing import Floats
+from limelens.errors import InvalidInputError
+from limelens.pictures.fonts import FontFile
+from limelens.pictures.panels import Panel, arrange
+from limelens.results.record import Record, find_target
+from limelens.results.sheets import limit_of, map_of, original_panel, target_panel
+from limelens.results.words import number, shown_name
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+
+def show(
+    explanations: Iterable[Record],
+    *,
+    n: int = 5,
+    interpolation: str | None = None,
+    scale: str | float = "auto",
+    title: str = "",
+    panel_side: int = 320,
+    font: FontFile = None,
+) -> "Picture":
+    """Show several explanations on one scale: a row for each image, a column for each target.
+
+    Parameters
+    ----------
+    explanations : iterable of Explanation
+        Of one image or of many.
+    n : int, optional
+        How many of the strongest segments are numbered and listed.
+    interpolation : str, optional
+        See `Explanation.heatmap`.
+    scale : {"auto", "symmetric", "percentile", "raw"} or float, optional
+        The importance of the full colour in all maps, see `color_limit`.
+    title : str, optional
+        Above it all.
+    panel_side : int, optional
+        Longer side of each picture in pixels.
+    font : path, optional
+        As in `sheet`.
+
+    Returns
+    -------
+    picture : PIL.Image.Image
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no explanation, or an option cannot be used.
+
+    Examples
+    --------
+    >>> import limelens as ll
+    >>> image = np.eye(8)
+    >>> explainer = ll.Ablation(segmenter=ll.Grid(4), fill=ll.Constant(0))
+    >>> bright = explainer.explain(image, lambda batch: batch.mean(axis=(1, 2)))
+    >>> show([bright, bright], panel_side=100).size[0]
+    230
+    """
+    listed = check_explanations(explanations)
+    n, panel_side = check_int("n", n, minimum=0), check_int("panel_side", panel_side, minimum=64)
+    check_text("title", title)
+    maps = [(each, row) for each in listed for row in range(len(each.targets))]
+    limit, beyond = limit_of(maps, interpolation, scale)
+    rows = [
+        [
+            original_panel(each, panel_side),
+            *(
+                target_panel(
+                    each,
+                    row,
+                    n=n,
+                    interpolation=interpolation,
+                    limit=limit,
+                    max_side=panel_side,
+                )
+                for row in range(len(each.targets))
+            ),
+        ]
+        for each in listed
+    ]
+    drawing = arrange(
+        rows, limit=limit, beyond=beyond, heading=title, panel_side=panel_side, font=font
+    )
+    return drawing.to_picture(font)
+
+
+def check_explanations(explanations: Iterable[Record]) -> list[Record]:
+    """Return explanations as a list, at least one.
+
+    Raises
+    ------
+    InvalidInputError
+        If something else is among them, or they are one explanation by itself.
+    """
+    if isinstance(explanations, Record) or not isinstance(explanations, Iterable):
+        msg = (
+            "`explanations` must be a sequence of Explanation: [explanation]; "
+            f"got {describe(explanations)}."
+        )
+        raise InvalidInputError(msg)
+    listed = list(explanations)
+    wrong = [each for each in listed if not isinstance(each, Record)]
+    if wrong or not listed:
+        got = describe(wrong[0]) if wrong else "none"
+        msg = f"`explanations` must hold explanations, at least one; got {got}."
+        raise InvalidInputError(msg)
+    return listed
+
+
+def signed_panels(
+    explanation: Record,
+    target: int | str | None = None,
+    *,
+    interpolation: str | None = None,
+    scale: str | float = "auto",
+    panel_side: int = 320,
+    font: FontFile = None,
+) -> "Picture":
+    """Show one map three times: all of it, what raises the score, what lowers it.
+
+    Parameters
+    ----------
+    explanation : Explanation
+    target : int or str, optional
+        A score column or its name; None is the first target.
+    interpolation : str, optional
+        See `Explanation.heatmap`.
+    scale : {"auto", "symmetric", "percentile", "raw"} or float, optional
+        The importance of the full colour in all three, see `color_limit`.
+    panel_side : int, optional
+        Longer side of each picture in pixels.
+    font : path, optional
+        As in `sheet`.
+
+    Returns
+    -------
+    picture : PIL.Image.Image
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such target, or an option cannot be used.
+
+    Examples
+    --------
+    >>> import limelens as ll
+    >>> explainer = ll.Ablation(segmenter=ll.Grid(4), fill=ll.Constant(0))
+    >>> bright = explainer.explain(np.eye(8), lambda batch: batch.mean(axis=(1, 2)))
+    >>> signed_panels(bright, panel_side=100).size[0]
+    450
+    """
+    (listed,) = check_explanations([explanation])
+    panel_side = check_int("panel_side", panel_side, minimum=64)
+    row = find_target(listed, target)
+    limit, beyond = limit_of([(listed, row)], interpolation, scale)
+    values = listed.importances[row]
+    parts: list[tuple[str, Floats]] = [
+        ("all", values),
+        ("raises the score", np.maximum(values, 0.0)),
+        ("lowers the score", np.minimum(values, 0.0)),
+    ]
+    panels = [original_panel(listed, panel_side)]
+    for name, part in parts:
+        whole = listed.importances.copy()
+        whole[row] = part
+        shown = replace(listed, importances=whole)
+        picture = map_of(shown, row, interpolation, limit, panel_side)
+        total = f"sum of importances {number(float(part.sum()))}"
+        panels.append(Panel(picture=picture, title=name, note=total))
+    heading = shown_name(listed, row)
+    drawing = arrange(
+        [panels], limit=limit, beyond=beyond, heading=heading, panel_side=panel_side, font=font
+    )
+    return drawing.to_picture(font)

@@ -1,0 +1,75 @@
+"""What a notebook shows: the card of an explanation, small tables of what belongs to it."""
+
+import base64
+import io
+from html import escape
+
+from limelens.pictures.lettering import signed
+from limelens.pictures.tables import html_table
+from limelens.results.ranking import strongest
+from limelens.results.record import Record
+from limelens.results.sheets import draw_figure
+from limelens.results.views import one_line
+from limelens.results.words import number
+
+_CARD_TARGETS, _CARD_ROWS, _PANEL_SIDE = 3, 5, 260
+
+
+def png_of(explanation: Record) -> bytes:
+    """Return the figure of the first targets as PNG."""
+    picture = draw_figure(
+        explanation,
+        explanation.targets[:_CARD_TARGETS],
+        n=5,
+        interpolation=None,
+        scale="auto",
+        title="",
+        panel_side=_PANEL_SIDE,
+        font=None,
+        format="image",
+    )
+    if isinstance(picture, str):
+        raise TypeError("a card shows an image")
+    stream = io.BytesIO()
+    picture.save(stream, format="PNG")
+    return stream.getvalue()
+
+
+def card(explanation: Record) -> str:
+    """Return HTML for a notebook: the figure of the first targets and a table of the first five."""
+    source = base64.b64encode(png_of(explanation)).decode()
+    rows = [_card_row(explanation, row) for row in range(min(len(explanation.targets), _CARD_ROWS))]
+    html = (
+        '<div><img alt="the image and what raises and lowers each score" '
+        f'src="data:image/png;base64,{source}"/>{html_table(_COLUMNS, rows)}'
+        f"<p>{escape(one_line(explanation))}</p></div>"
+    )
+    return html.encode("utf-8", "replace").decode("utf-8")  # a notebook holds no half characters
+
+
+_COLUMNS = ("target", "score", "hidden", "fidelity", "reliability", "strongest")
+
+
+def _card_row(explanation: Record, row: int) -> list[str]:
+    values, fidelity = explanation.target_values, explanation.fidelity
+    reliability = explanation.reliability
+    return [
+        explanation.target_names[row],
+        "" if values is None else number(values[row, 0]),
+        "" if values is None else number(values[row, 1]),
+        "" if fidelity is None else number(fidelity[row]),
+        "" if reliability is None else number(reliability[row]),
+        _strongest_words(explanation, row),
+    ]
+
+
+def _strongest_words(explanation: Record, row: int) -> str:
+    importances = explanation.importances[row]
+    if importances.ndim > 1:
+        return f"{signed(importances.min())} to {signed(importances.max())}"
+    errors = explanation.standard_errors
+    words = []
+    for segment in strongest(importances, 3, "absolute"):
+        error = "" if errors is None else f" ± {number(errors[row, segment])}"
+        words.append(f"segment {segment}: {signed(importances[segment])}{error}")
+    return ", ".join(words) or "all zero"

@@ -1,0 +1,175 @@
+"""Explanations as plain data, for other tools; none of them is imported."""
+
+import csv
+import io
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelens._axes import spatial_shape
+from limelens._typing import Floats
+from limelens.errors import InvalidInputError
+from limelens.pictures.colors import LOWERS, RAISES, color_limit
+from limelens.pictures.outlines import segment_polygons
+from limelens.results.heatmaps import chosen_interpolation, pixel_map
+from limelens.results.record import Record, check_per_segment, find_target
+from limelens.results.words import finite
+
+
+def as_dict(explanation: Record) -> dict[str, Any]:
+    """Return what JSON can hold of an explanation; see `Explanation.to_dict`."""
+    return {
+        "explainer": explanation.explainer,
+        "n_predictions": explanation.n_predictions,
+        "image": {
+            "shape": list(explanation.image.shape),
+            "dtype": str(explanation.image.dtype),
+            "channel_axis": explanation.channel_axis,
+        },
+        "scores": [finite(score) for score in explanation.scores],
+        "hidden_scores": [finite(score) for score in explanation.hidden_scores],
+        "targets": [_target_of(explanation, row) for row in range(len(explanation.targets))],
+        "segments": None if explanation.importances.ndim > 2 else _segments_of(explanation),
+    }
+
+
+def _target_of(explanation: Record, row: int) -> dict[str, Any]:
+    errors, known = explanation.standard_errors, explanation.target_values
+    fidelity, reliability = explanation.fidelity, explanation.reliability
+    return {
+        "column": int(explanation.targets[row]),
+        "name": explanation.target_names[row],
+        "value": None if known is None else finite(known[row, 0]),
+        "hidden_value": None if known is None else finite(known[row, 1]),
+        "fidelity": None if fidelity is None else finite(fidelity[row]),
+        "reliability": None if reliability is None else finite(reliability[row]),
+        "importances": explanation.importances[row].tolist(),
+        "standard_errors": None if errors is None else _without_nan(errors[row]),
+    }
+
+
+def _segments_of(explanation: Record) -> list[dict[str, Any]]:
+    """Return number of pixels, centre and bounding box of every segment, in pixels."""
+    from scipy.ndimage import find_objects  # noqa: PLC0415
+
+    segments = check_per_segment(explanation)
+    sizes = np.bincount(segments.ravel())
+    centres = [
+        np.bincount(segments.ravel(), index.ravel()) / sizes for index in np.indices(segments.shape)
+    ]
+    return [
+        {
+            "segment": segment,
+            "n_pixels": int(sizes[segment]),
+            "centre": [float(each[segment]) for each in centres],
+            "start": [side.start for side in box],
+            "stop": [side.stop for side in box],
+        }
+        for segment, box in enumerate(find_objects(segments + 1))
+    ]
+
+
+def as_csv(explanation: Record) -> str:
+    """Return a table of all importances; see `Explanation.to_csv`."""
+    text = io.StringIO()
+    table = csv.writer(text)
+    per_segment = explanation.importances.ndim == 2
+    spatial = spatial_shape(explanation.image.shape, explanation.channel_axis)
+    where = ["segment", "rank"] if per_segment else ["slice", "row", "column"][-len(spatial) :]
+    table.writerow(["column_of_scores", "target", *where, "importance", "standard_error"])
+    for row, (column, name) in enumerate(
+        zip(explanation.targets, explanation.target_names, strict=True)
+    ):
+        values, errors = explanation.importances[row], explanation.standard_errors
+        places = _ranked(values) if per_segment else np.argwhere(np.ones(spatial, dtype=np.bool_))
+        known = np.full(values.size, np.nan) if errors is None else errors[row].ravel()
+        for place, value, error in zip(places.tolist(), values.ravel(), known, strict=True):
+            table.writerow([column, name, *place, float(value), "" if np.isnan(error) else error])
+    return text.getvalue()
+
+
+def _ranked(values: Floats) -> NDArray[np.intp]:
+    """Return label and rank of every segment, the strongest first in rank 1."""
+    ranks = np.empty(len(values), dtype=np.intp)
+    ranks[np.argsort(-np.abs(values), kind="stable")] = np.arange(1, len(values) + 1)
+    return np.stack([np.arange(len(values)), ranks], axis=1)
+
+
+def as_geojson(explanation: Record) -> dict[str, Any]:
+    """Return the segments as GeoJSON; see `Explanation.to_geojson`."""
+    segments = check_per_segment(explanation)
+    if segments.ndim != 2:
+        msg = (
+            f"GeoJSON holds planes; this explanation has segments of shape {segments.shape}. "
+            "explanation.to_dict() and explanation.to_csv() hold volumes."
+        )
+        raise InvalidInputError(msg)
+    errors = explanation.standard_errors
+    features = []
+    for segment, polygons in enumerate(segment_polygons(segments)):
+        values = explanation.importances[:, segment].tolist()
+        properties = {
+            "segment": segment,
+            "targets": list(explanation.target_names),
+            "importances": values,
+            "standard_errors": None if errors is None else _without_nan(errors[:, segment]),
+        }
+        geometry = {"type": "MultiPolygon", "coordinates": polygons}
+        features.append({"type": "Feature", "geometry": geometry, "properties": properties})
+    return {"type": "FeatureCollection", "features": features}
+
+
+def as_fiftyone(explanation: Record, target: int | str | None) -> dict[str, Any]:
+    """Return the fields of a FiftyOne heat map; see `Explanation.to_fiftyone`."""
+    heatmap = _heatmap_of(explanation, find_target(explanation, target))
+    if heatmap.ndim != 2:
+        msg = (
+            f"A FiftyOne heat map is a plane; this map has the shape {heatmap.shape}. Explain a "
+            "slice, or pass one: fiftyone.Heatmap(map=explanation.heatmap()[k])."
+        )
+        raise InvalidInputError(msg)
+    limit = color_limit(heatmap, "symmetric") or 1.0
+    return {"map": heatmap.astype(np.float32), "range": [-limit, limit]}
+
+
+def as_napari(explanation: Record) -> list[tuple[NDArray[Any], dict[str, Any], str]]:
+    """Return napari's layers; see `Explanation.to_napari`."""
+    axis = explanation.channel_axis
+    n_channels = 0 if axis is None else explanation.image.shape[axis]
+    colored = axis is not None and n_channels in (3, 4)
+    image = explanation.image if axis is None else np.moveaxis(explanation.image, axis, -1)
+    if axis is not None and not colored:
+        image = image.mean(axis=-1)
+    layers: list[tuple[NDArray[Any], dict[str, Any], str]] = [
+        (image, {"name": "image", "rgb": colored}, "image")
+    ]
+    ends = [[*(level / 255 for level in color), 1.0] for color in (LOWERS, RAISES)]
+    colors = np.array([ends[0], [*ends[0][:3], 0.0], [*ends[1][:3], 0.0], ends[1]])
+    for row, name in enumerate(explanation.target_names):
+        limit = color_limit(explanation.importances[row]) or 1.0
+        controls = np.array([0.0, 0.5, 0.5, 1.0])
+        colormap = {"name": "limelens", "colors": colors, "controls": controls}
+        look: dict[str, Any] = {
+            "name": name,
+            "colormap": colormap,
+            "contrast_limits": (-limit, limit),
+        }
+        heatmap = _heatmap_of(explanation, row)
+        layers.append((heatmap, {**look, "blending": "translucent", "visible": row == 0}, "image"))
+    if explanation.segments is not None:
+        # napari shows no label 0
+        hidden = {"name": "segments", "visible": False}
+        layers.append((explanation.segments + 1, hidden, "labels"))
+    return layers
+
+
+def _heatmap_of(explanation: Record, row: int) -> Floats:
+    return pixel_map(explanation, row, chosen_interpolation(explanation, None, drawn=False))
+
+
+def _without_nan(values: Floats) -> list[Any]:
+    """Return numbers as nested lists, None where they are not known."""
+    boxed = values.astype(object)
+    boxed[np.isnan(values)] = None
+    return boxed.tolist()

@@ -1,0 +1,194 @@
+"""Pictures of whole explanations: every target with its score, several on one scale."""
+
+from collections.abc import Sequence
+from numbers import Integral
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from limelens._axes import spatial_shape
+from limelens._checks.values import check_choice, check_int, check_text, describe
+from limelens.errors import InvalidInputError
+from limelens.pictures.display import as_plane, resize
+from limelens.pictures.drawing import Drawing
+from limelens.pictures.fonts import FontFile
+from limelens.pictures.marks import innermost
+from limelens.pictures.overlay import draw_image
+from limelens.pictures.panels import Bar, Meter, Panel, arrange
+from limelens.results.heatmaps import chosen_interpolation
+from limelens.results.ranking import strongest
+from limelens.results.record import Record, find_target
+from limelens.results.views import draw_explanation, drawn_limit
+from limelens.results.words import fidelity_words, score_range, score_words, shown_name
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+FORMATS = ("image", "svg")
+_COLUMNS = 4
+
+
+def draw_figure(
+    explanation: Record,
+    targets: int | str | Sequence[int | str] | None,
+    *,
+    n: int,
+    interpolation: str | None,
+    scale: str | float,
+    title: str,
+    panel_side: int,
+    font: FontFile,
+    format: str,  # noqa: A002
+) -> "Picture | str":
+    """Return the image and a panel for each target; see `Explanation.figure`."""
+    n = check_int("n", n, minimum=0)
+    panel_side = check_int("panel_side", panel_side, minimum=64)
+    check_choice("format", format, FORMATS)
+    check_text("title", title)
+    rows = find_targets(explanation, targets)
+    limit, beyond = limit_of([(explanation, row) for row in rows], interpolation, scale)
+    max_side = panel_side * (2 if format == "svg" else 1)  # print shows more pixels than a screen
+    panels = [original_panel(explanation, max_side)]
+    for row in rows:
+        panels.append(
+            target_panel(
+                explanation, row, n=n, interpolation=interpolation, limit=limit, max_side=max_side
+            )
+        )
+    chunks = [panels[start : start + _COLUMNS] for start in range(0, len(panels), _COLUMNS)]
+    drawing = arrange(
+        chunks, limit=limit, beyond=beyond, heading=title, panel_side=panel_side, font=font
+    )
+    return rendered(drawing, format, font)
+
+
+def rendered(drawing: Drawing, format: str, font: FontFile) -> "Picture | str":  # noqa: A002
+    """Return a drawing as a Pillow image or as SVG."""
+    return drawing.to_svg() if format == "svg" else drawing.to_picture(font)
+
+
+def find_targets(explanation: Record, targets: int | str | Sequence[int | str] | None) -> list[int]:
+    """Return the rows of several targets; None is all of them."""
+    if targets is None:
+        return list(range(len(explanation.targets)))
+    if isinstance(targets, (str, Integral)):
+        return [find_target(explanation, targets)]
+    if not isinstance(targets, Sequence) or not targets:
+        msg = (
+            "`targets` must be None (all), a score column or its name, or a sequence of them; "
+            f"got {describe(targets)}."
+        )
+        raise InvalidInputError(msg)
+    return [find_target(explanation, target) for target in targets]
+
+
+def limit_of(
+    maps: Sequence[tuple[Record, int]], interpolation: str | None, scale: str | float
+) -> tuple[float, bool]:
+    """Return the importance of the full colour in all maps, and whether some exceed it."""
+    drawn = [
+        (explanation, row, chosen_interpolation(explanation, interpolation, drawn=True))
+        for explanation, row in maps
+    ]
+    limit = max(drawn_limit(*each, scale) for each in drawn)
+    return limit, any(drawn_limit(*each, "symmetric") > limit for each in drawn)
+
+
+def original_panel(explanation: Record, max_side: int) -> Panel:
+    """Return the panel of the image itself, and below it what was done."""
+    spatial = spatial_shape(explanation.image.shape, explanation.channel_axis)
+    size = " x ".join(map(str, spatial))
+    method = explanation.explainer.partition("(")[0]
+    done = f"{explanation.n_predictions} images scored"
+    return Panel(
+        picture=draw_image(
+            explanation.image, channel_axis=explanation.channel_axis, max_side=max_side
+        ),
+        title="the image",
+        note=f"{size}, {explanation.image.dtype}",
+        words=", ".join(part for part in (method, done) if part),
+    )
+
+
+def target_panel(
+    explanation: Record,
+    row: int,
+    *,
+    n: int,
+    interpolation: str | None,
+    limit: float,
+    max_side: int,
+) -> Panel:
+    """Return the panel of one target: its map, score, strongest segments and their numbers."""
+    ranked = _ranked(explanation, row, n)
+    errors = explanation.standard_errors
+    values = explanation.importances[row]
+    return Panel(
+        picture=map_of(explanation, row, interpolation, limit, max_side),
+        title=shown_name(explanation, row),
+        meter=_meter(explanation, row),
+        note=score_words(explanation, row),
+        numbers=_places(explanation, ranked, max_side),
+        bars=[
+            Bar(
+                rank=rank,
+                value=float(values[segment]),
+                error=np.nan if errors is None else float(errors[row, segment]),
+            )
+            for rank, segment in enumerate(ranked, start=1)
+        ],
+        words=_panel_words(explanation, row),
+    )
+
+
+def map_of(
+    explanation: Record, row: int, interpolation: str | None, limit: float, max_side: int
+) -> "Picture":
+    """Return the map of one target over the image, in the colours of the legend."""
+    return draw_explanation(
+        explanation,
+        int(explanation.targets[row]),
+        interpolation=interpolation,
+        scale=limit or "auto",  # a zero map has no number to be its limit
+        max_side=max_side,
+    )
+
+
+def _ranked(explanation: Record, row: int, n: int) -> list[int]:
+    values = explanation.importances[row]
+    return [] if values.ndim > 1 or n == 0 else strongest(values, n, "absolute").tolist()
+
+
+def _meter(explanation: Record, row: int) -> Meter | None:
+    known = explanation.target_values
+    if known is None or not np.isfinite(known[row, 0]):
+        return None
+    score, hidden = (float(value) for value in known[row])
+    low, high = score_range(explanation)
+    return Meter(score=score, hidden=hidden, low=low, high=high)
+
+
+def _panel_words(explanation: Record, row: int) -> str:
+    values = explanation.importances[row]
+    if not values.any():
+        return "All importances are zero."
+    return fidelity_words(explanation, row)
+
+
+def _places(explanation: Record, ranked: Sequence[int], max_side: int) -> list[tuple[float, float]]:
+    """Return the innermost point of each segment as shares of the picture's height and width."""
+    segments = explanation.segments
+    if segments is None or not ranked:
+        return []
+    plane = as_plane(segments.astype(np.intp), segments.ndim, empty=-1)
+    height, width = plane.shape
+    if max(height, width) > max_side:  # places are found as well in the small
+        times = max_side / max(height, width)
+        plane = resize(plane, (max(1, round(height * times)), max(1, round(width * times))))
+        height, width = plane.shape
+    found = (innermost(plane == segment) for segment in ranked)
+    middle = (height / 2, width / 2)  # of a segment that the slices shown do not meet
+    return [
+        ((row + 0.5) / height, (column + 0.5) / width)
+        for row, column in (place or middle for place in found)
+    ]
