@@ -1,4 +1,4 @@
-"""The one way a fill, a baseline or a segmenter is asked; an image with segments hidden."""
+"""The one way to ask a fill, a baseline or a segmenter; images with segments hidden."""
 
 from typing import Any
 
@@ -16,12 +16,12 @@ from limelens.fills.simple import ImageMean
 def ask_segmenter(
     segmenter: Segmenter, image: Image, channel_axis: int | None
 ) -> tuple[Segments, NDArray[Any]]:
-    """Return a segmenter's segments, numbered from 0, and the ids it gave them.
+    """Return a segmenter's segments, numbered from 0, and the ids that the segmenter gave them.
 
     Raises
     ------
     InvalidInputError
-        If its answer is no label image of the image's spatial shape.
+        If the answer is not a label image with the image's spatial shape.
     """
     labels = segmenter(channels_last(read_only(image), channel_axis))
     return check_segments(labels, spatial_shape(image.shape, channel_axis))
@@ -42,7 +42,8 @@ def ask_fill(
     Raises
     ------
     InvalidInputError
-        If the background has another shape or does not fit the dtype; it calls the argument `name`.
+        If the background has another shape or does not fit the dtype. The message calls the
+        argument `name`.
     """
     last = channels_last(read_only(image), channel_axis)
     filled = check_numeric(name, fill(last, None if segments is None else read_only(segments)))

@@ -16,9 +16,9 @@ def segment_energy(
     image : ndarray
         In the caller's layout.
     backgrounds : ndarray, shape (m, *image.shape)
-        The change is that to their mean.
+        Backgrounds; the change is from the image to their mean.
     segments : ndarray of int, spatial shape of the image
-        Labels `0..d-1`; None: every pixel is its own.
+        Labels `0..d-1`. With None every pixel is a segment of its own.
     channel_axis : int or None
 
     Returns

@@ -17,8 +17,9 @@ _REACH = 2  # pixels around a hole that the biharmonic equation looks at
 class Inpaint:
     """Every segment painted over smoothly from its surroundings, as if it had never been there.
 
-    Each segment is filled alone, from the pixels around it, with a biharmonic surface. Removes
-    small things from plain grounds; a segment as large as its surroundings turns into a smear.
+    Each segment is filled alone, from the pixels around it, with a biharmonic surface. This
+    removes small things from plain surroundings; a segment as large as its surroundings turns into
+    a smear.
 
     Parameters
     ----------
@@ -34,8 +35,8 @@ class Inpaint:
 
     Notes
     -----
-    Solves ``Δ²u = 0`` inside the segment with the values around it given, and cuts ``u`` at the
-    smallest and largest of them, per channel.
+    Solves ``Δ²u = 0`` inside the segment for the given values around it, and cuts ``u`` at the
+    smallest and the largest of these values, per channel.
 
     References
     ----------
@@ -75,8 +76,8 @@ class Inpaint:
         return filled.reshape(image.shape)
 
     def _step(self, box: tuple[slice, ...]) -> int:
-        """Return how many pixels go into one, along each axis."""
-        longest = max(side.stop - side.start for side in box)
+        """Return how many pixels, along each axis, are averaged into one."""
+        longest = max(side.stop - side.start for side in box)  # the quotient is rounded up
         return 1 if self.max_side is None else -(-longest // self.max_side)
 
 
@@ -94,7 +95,7 @@ def _fill_hole(pixels: Floats, hidden: NDArray[np.bool_], step: int) -> Floats:
 def _block_means(
     pixels: Floats, known: NDArray[np.bool_], step: int
 ) -> tuple[Floats, NDArray[np.intp]]:
-    """Average the known pixels of every block, and count them; a block without any is 0."""
+    """Average the known pixels of every block and count them; a block without any gets 0."""
     starts = [np.arange(0, side, step) for side in known.shape]
     sums = block_sums(pixels * known[..., np.newaxis], starts)
     counts = block_sums(known.astype(np.intp), starts)
@@ -106,6 +107,7 @@ def _enlarge(blocks: Floats, shape: tuple[int, ...], step: int) -> Floats:
     if step == 1:
         return blocks
     for axis, side in enumerate(shape):
+        # Pixel p has its middle at p + 1/2, block b at (b + 1/2) * step.
         shares = linear_weights((np.arange(side) + 0.5) / step - 0.5, blocks.shape[axis])
         blocks = np.moveaxis(np.tensordot(shares, blocks, axes=(1, axis)), 0, axis)
     return blocks

@@ -19,8 +19,8 @@ from limelens.errors import InvalidInputError
 class ImageMean:
     """The image's mean colour everywhere: plain, and the same for every segment.
 
-    Default of most explainers, and MATLAB's. On a picture whose mean is also the colour of
-    something in it, hiding that thing changes little; `Blur` and `Noise` are other views.
+    It is the default of most explainers, and of MATLAB. If the mean is also the colour of
+    something in the picture, hiding that thing changes little: try `Blur` or `Noise` as well.
 
     Examples
     --------
@@ -38,8 +38,8 @@ class ImageMean:
 class SegmentMean:
     """Every segment in its own mean colour: detail vanishes, large shapes and colours stay.
 
-    The gentlest fill and the original LIME's. What a segment's plain colour already tells the
-    model is not hidden, and is not credited.
+    It is the gentlest fill, and that of the original LIME. What the model learns from a segment's
+    mean colour alone is not hidden, so the segment gets no credit for it.
 
     Raises
     ------
@@ -49,7 +49,7 @@ class SegmentMean:
     Notes
     -----
     The mean of segment ``s`` in channel ``c`` is ``sum(image[segments == s, c]) / size(s)``, summed
-    in float64. The model sees it rounded, for integer images, not cut.
+    in float64. For integer images the model sees it rounded to the nearest integer.
 
     Examples
     --------
@@ -156,10 +156,10 @@ class Blur:
 
 @dataclass(frozen=True)
 class Noise:
-    """Random pixels: nothing of the image is left, no colour is preferred.
+    """Random pixels: nothing of the image is left, and no colour is preferred.
 
-    One background of noise may look like something by chance; with ``n=4`` or more the scores are
-    averaged over several, at as many times the model calls.
+    A single background of noise may look like something by chance. With ``n=4`` or more the scores
+    are averaged over several backgrounds, which takes n times as many model calls.
 
     Parameters
     ----------
@@ -169,9 +169,9 @@ class Noise:
         Draws from a normal distribution instead: around each channel's mean, cut at the image's
         smallest and largest value.
     n : int, optional
-        Number of backgrounds. A larger number starts with the same ones.
+        Number of backgrounds. The first ones are the same for a larger number.
     rng : int, optional
-        Seed: the same one gives the same noise for images of the same shape.
+        Seed: the same seed gives the same noise for images of the same shape.
 
     Raises
     ------
@@ -230,7 +230,7 @@ class Noise:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Backgrounds:
-    """Other images instead of the hidden parts: scores are averaged over all of them.
+    """Hidden parts show other images, and scores are averaged over all of these.
 
     Real images, of other classes or of empty scenes, keep what the model sees plausible. The
     number of model calls is multiplied by the number of backgrounds.
@@ -241,7 +241,7 @@ class Backgrounds:
         In the layout and the units of the images that will be explained.
     channel_axis : int or None, optional
         Where each single background has its channels, as given to `explain`; None for volumes
-        without. Backgrounds (H, W) have none whatever it says.
+        without channels. Backgrounds of shape (H, W) have none, whatever `channel_axis` says.
 
     Raises
     ------
@@ -295,12 +295,12 @@ class Backgrounds:
 
 
 def _everywhere(value: Floats, shape: tuple[int, ...]) -> Floats:
-    """Return one value, or one per channel, as a read-only array that takes one row of memory."""
+    """Return one value, or one per channel, as a read-only array with one row in memory."""
     return np.broadcast_to(np.full(shape[1:], value), shape)
 
 
 def _channel_means(image: Image) -> Floats:
-    """Return the mean of each channel, or of a plane without channels, in float64."""
+    """Return the mean of each channel, or of an image without channels, in float64."""
     n_spatial = min(image.ndim, max(2, image.ndim - 1))
     sums: Floats = image.sum(axis=0, dtype=np.float64)
     for _ in range(n_spatial - 1):  # axis by axis is many times faster than all at once

@@ -23,15 +23,15 @@ class Fit:
     intercepts : array_like, shape (t,)
         The simple model's value where everything is hidden.
     standard_errors : array_like, shape (t, d), optional
-        Of the importances; NaN where a segment's effect could not be measured.
+        Standard errors of the importances; NaN where a segment's effect could not be measured.
     fidelity : array_like, shape (t,)
         Weighted R² on rows the fit has not seen; NaN where it cannot be measured, for example
         because the target is constant.
     training_fidelity : array_like, shape (t,)
         Weighted R² on the rows of the fit itself; NaN where the target is constant.
     shrunken : bool, optional
-        Whether importances are a posterior mean and `standard_errors` its standard deviations, so
-        that the exact importances vary more than these, not less.
+        Whether importances are a posterior mean and `standard_errors` the posterior standard
+        deviations. A posterior mean is shrunken: the exact importances vary more than it does.
     details : dict, optional
         Anything else worth keeping: numbers, strings, lists, dicts and arrays.
 
@@ -81,7 +81,7 @@ _PER_TARGET = ("intercepts", "fidelity", "training_fidelity")
 
 
 Surrogate: TypeAlias = Callable[[Coalitions, Floats, Floats], Fit]
-"""Coalitions (n, d), values (n, t), weights (n,) -> fit."""
+"""From coalitions (n, d), values (n, t) and weights (n,) to a fit."""
 
 
 def ask_surrogate(

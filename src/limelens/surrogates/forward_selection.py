@@ -12,9 +12,9 @@ from limelens.surrogates.lasso_path import sweep
 from limelens.surrogates.linear import least_squares, linear_fit
 from limelens.surrogates.moments import r2_of_residuals, weighted_moments
 
-# Relative to the column's own square: what is left of it depends on the chosen columns.
+# If less than this share of a column's square is left, it depends on the chosen columns.
 _DEPENDENT = 1e-10
-# Numbers in the tables of the targets that are treated together.
+# Targets are treated together while their tables hold at most this many numbers (8 MB).
 _BLOCK = 2**20
 
 
@@ -30,14 +30,14 @@ def forward_selection(
     cross : ndarray, shape (d, t)
         Weighted products of the centred columns with the centred targets.
     n_features : int
-        Columns to choose; fewer are when no independent one is left.
+        Columns to choose; fewer are chosen when no independent one is left.
 
     Returns
     -------
     order : ndarray of int, shape (t, k)
-        Columns in the order of their choice; of equals the first.
+        Columns in the order of their choice. Of equally good columns the first is chosen.
     gains : ndarray, shape (t, k)
-        By how much each lowered the weighted sum of squares.
+        How much each choice lowered the weighted sum of squares.
 
     Notes
     -----
@@ -56,7 +56,7 @@ def forward_selection(
     block = max(1, _BLOCK // len(gram) ** 2)
     starts = range(0, cross.shape[1], block)
     parts = [_select(gram, cross[:, first : first + block], n_features) for first in starts]
-    # The rank is the same for every target, so that rounding alone can make lengths differ.
+    # All targets share the rank of the Gram matrix, so that only rounding makes lengths differ.
     length = min(order.shape[1] for order, _ in parts)
     order = np.concatenate([order[:, :length] for order, _ in parts])
     return order, np.concatenate([gains[:, :length] for _, gains in parts])
@@ -71,6 +71,8 @@ def _select(gram: Floats, cross: Floats, n_features: int) -> tuple[NDArray[np.in
     order = np.empty((len(cross), min(n_features, len(gram))), dtype=np.intp)
     gains = np.empty(order.shape)
     for step in range(order.shape[1]):
+        # Rows j not in A of a swept table hold G_jA inv(G_AA): `known` is G_jA inv(G_AA) c_A, and
+        # the diagonal is G_jj - G_jA inv(G_AA) G_Aj.
         known = (tables @ np.where(chosen, cross, 0.0)[:, :, np.newaxis])[:, :, 0]
         remaining = np.diagonal(tables, axis1=1, axis2=2)
         usable = ~chosen & (remaining > _DEPENDENT * scale)
@@ -94,8 +96,8 @@ class ForwardSelection:
     Parameters
     ----------
     n_features : int
-        How many segments; all of them where there are fewer, and as many as are linearly
-        independent where the rows cannot tell more apart.
+        How many segments to choose. All are chosen if there are fewer, and only as many as are
+        linearly independent if the rows cannot tell more apart.
 
     Raises
     ------
@@ -104,14 +106,15 @@ class ForwardSelection:
 
     Notes
     -----
-    The same choices as refitting ordinary least squares for every candidate, at a thousandth of
-    the work (see `forward_selection`). Importances and HC3 standard errors are those of
-    the least-squares fit on the chosen segments; a segment that was not chosen has
-    importance 0 and standard error NaN, for its effect was not estimated. ``fidelity`` is the
-    exact leave-one-out R² of that fit, the choice taken as given.
+    The choices are the same as those of refitting ordinary least squares for every candidate, at
+    a thousandth of the work (see `forward_selection`). Importances and HC3 standard errors are
+    those of the least-squares fit on the chosen segments. A segment that was not chosen has
+    importance 0 and standard error NaN, because its effect was not estimated. ``fidelity`` is the
+    exact leave-one-out R² of that fit; the choice is taken as given.
 
     ``details`` holds ``order``, the segments of each target in the order of their choice (-1 for
-    a constant target), ``gains``, the R² that each added in the sample, and ``effective_rows``.
+    a constant target), ``gains``, the in-sample R² that each of them added, and
+    ``effective_rows``.
 
     References
     ----------

@@ -26,18 +26,20 @@ DEFINITIONS = ("lime", "banzhaf", "shapley")
 class GaussianProcess:
     r"""A Gaussian process on coalitions: additive effects, interactions of all orders, noise.
 
-    The best held-out R² of all surrogates on real networks, from fewer rows than segments on.
-    Unlike the linear surrogates it models the score everywhere, so the rows' weights do not say
-    where it shall be close; `values` says which average of its differences is reported.
+    On real networks it has the best held-out R² of all surrogates, even with fewer rows than
+    segments. Unlike the linear surrogates it models the score of every coalition. So the rows'
+    weights do not say where the fit has to be close; instead `values` says which average of the
+    fitted differences is reported.
 
     Parameters
     ----------
     values : {"lime", "banzhaf", "shapley"}
-        What is reported: LIME's coefficients (all coalitions, cosine kernel of width .25), Banzhaf
-        values (all coalitions alike) or Shapley values (all sizes alike).
+        What is reported: LIME's coefficients (all coalitions, weighted by a cosine kernel of
+        width 0.25), Banzhaf values (all coalitions count the same) or Shapley values (all sizes
+        of coalitions count the same).
     energy : array_like, shape (d,), optional
         How much hiding changes each segment: the squared change of its pixels. Segments that
-        change more are expected to matter more. Without it all are alike.
+        change more are expected to matter more. Without `energy` all are expected to matter alike.
 
     Raises
     ------
@@ -47,18 +49,19 @@ class GaussianProcess:
     Notes
     -----
     The kernel, with :math:`s = 2z - 1`, relevance :math:`D \propto \sqrt{energy} + 5\,\%` of the
-    mean, :math:`\sum D = 1`, :math:`\rho_i = .95^{d D_i}`:
+    mean, :math:`\sum D = 1`, :math:`\rho_i = 0.95^{d D_i}`:
 
     .. math:: k(z, z') = 1 + \lambda \sum_i D_i s_i s_i'
               + (1 - \lambda) \prod_i \rho_i^{[z_i \ne z_i']}, \qquad
               C = \sigma^2 [(1 - \nu) K + \nu I].
 
-    :math:`\lambda` and :math:`\nu` are chosen by marginal likelihood, for each target on its own,
-    :math:`\sigma^2` follows. `standard_errors` are the posterior standard deviations; `fidelity` is
-    the weighted R² of the closed-form leave-one-out predictions. Rows of weight zero are left out,
-    equal rows averaged; other weights only enter fidelities and intercepts. With ``values="lime"``
-    and up to 16 segments only coalitions without a row are uncertain. `details`: "additive"
-    (:math:`\lambda`) and "noise" (:math:`\nu`) of each target. Time O(n³), memory O(n²).
+    The marginal likelihood chooses :math:`\lambda` and :math:`\nu` for each target on its own, and
+    :math:`\sigma^2` follows from them. `standard_errors` are the posterior standard deviations;
+    `fidelity` is the weighted R² of the closed-form leave-one-out predictions. Rows of weight zero
+    are left out and equal rows are averaged; otherwise weights enter only fidelities and
+    intercepts. With ``values="lime"`` and up to 16 segments, only coalitions without a row are
+    uncertain. `details` holds "additive" (:math:`\lambda`) and "noise" (:math:`\nu`) of each
+    target. The fit takes O(n³) time and O(n²) memory.
 
     References
     ----------
@@ -92,12 +95,14 @@ class GaussianProcess:
         importances, errors = np.zeros((n_targets, d)), np.full((n_targets, d), np.nan)
         intercepts, hyper = weights @ values / weights.sum(), np.full((2, n_targets), np.nan)
         held_out, fitted = values.copy(), values.copy()
+        # Two distinct rows leave nothing to choose lambda and nu by.
         constant = is_still(values) | (len(distinct) < 3)
         columns = [values[:, [target]] for target in np.flatnonzero(~constant)]
         processes = fit_processes(distinct, columns, relevance(energy, d))
         for target, process in zip(np.flatnonzero(~constant), processes, strict=True):
             importances[target], covariance = _effects(process, values[:, [target]], self.values)
             errors[target] = np.sqrt(np.diagonal(covariance))
+            # The intercept of weighted least squares with these coefficients: ybar - zbar' phi.
             intercepts[target] -= weights @ distinct @ importances[target] / weights.sum()
             held_out[:, target] -= process.residuals[:, 0]
             fitted[:, target] = process.predict(distinct)[:, 0]

@@ -16,7 +16,7 @@ from limelens.surrogates.linear import least_squares, left_out_errors, linear_fi
 from limelens.surrogates.moments import Moments, r2_of_residuals, weighted_moments
 
 _FALLBACK_ALPHA = 1.0
-# The smallest error sum, relative to the target's own, that is more than rounding.
+# An error sum below this share of the target's own sum of squares is rounding.
 _EXACT = 1e-28
 
 
@@ -28,7 +28,7 @@ def information_criterion(
     Parameters
     ----------
     criterion : {"aic", "bic"}
-        Which one.
+        Which criterion.
     errors : ndarray, shape (s,)
         Weighted sums of squared residuals (RSS).
     n_selected : ndarray of int, shape (s,)
@@ -50,11 +50,11 @@ def information_criterion(
        m \log \mathrm{RSS} + c\, p\, \frac{m}{m - p - 1}, \qquad
        c = 2 \text{ (AIC)}, \quad c = \log m \text{ (BIC)} .
 
-    The last factor is near 1 for many rows. With few it keeps either criterion from choosing as
-    many segments as there are rows (AICc, Hurvich and Tsai 1989; SICc, McQuarrie 1999). The
-    kernel weights say which rows matter, not how noisy they are, so rows count as *m*, neither
-    as their number nor as the sum of weights: Shimodaira's (2000) criterion for weights that have
-    little to do with any one column.
+    The last factor is near 1 for many rows. With few rows it keeps either criterion from choosing
+    as many segments as there are rows (AICc, Hurvich and Tsai 1989; SICc, McQuarrie 1999). The
+    kernel weights say which rows matter, not how noisy they are. So the number of rows is taken
+    as *m*, and neither as their count nor as the sum of their weights. This is Shimodaira's (2000)
+    criterion for weights that have little to do with any one column.
 
     References
     ----------
@@ -73,7 +73,7 @@ def information_criterion(
 
     Examples
     --------
-    A segment that explains one part in a thousand of the errors of 100 rows is not worth it.
+    A segment that explains a thousandth of the errors of 100 rows is not worth its parameter.
 
     >>> aic = information_criterion("aic", np.array([1.0, 0.999]), np.array([3, 4]), 100)
     >>> bool(aic[0] < aic[1])
@@ -97,23 +97,23 @@ class _Choice:
 
 @dataclass(frozen=True)
 class Lasso:
-    r"""Weighted lasso: the segments that matter, the others exactly zero.
+    r"""Weighted lasso: effects of the segments that matter; all others are exactly zero.
 
     The penalty is chosen per target by an information criterion along the whole path, and the
-    chosen segments are then refitted without it (debiased), so that the importances are
-    effects and not shrunken ones.
+    chosen segments are then refitted without it (debiased), so that the importances are effects
+    that the penalty has not shrunken.
 
     Parameters
     ----------
     alpha : float, optional
-        A fixed penalty in scikit-learn's units instead of the data's choice. **A trap**: it is
-        measured on the scale of the scores. ``alpha=.01`` keeps a handful of segments of a sure
-        class and none at all of a rare one, whose probabilities hardly reach .01.
+        A fixed penalty in scikit-learn's units, instead of one that the data choose. **A trap**:
+        it is measured on the scale of the scores. ``alpha=0.01`` keeps a handful of segments for a
+        likely class, and none at all for a rare class whose probabilities hardly reach 0.01.
     criterion : {"aic", "bic"}, optional
-        "aic" predicts best and keeps most segments; "bic" gives a shorter list, somewhat less
-        faithful.
+        "aic" predicts best and keeps more segments; "bic" gives a shorter list that is somewhat
+        less faithful.
     debias : bool, optional
-        Refit the chosen segments by weighted least squares. Without, the importances are the
+        Refit the chosen segments by weighted least squares. With False the importances are the
         lasso's own and have no standard errors.
 
     Raises
@@ -124,9 +124,9 @@ class Lasso:
     Warns
     -----
     LimelensWarning
-        If no segment is chosen for a target that varies. An empty BIC choice falls back to
-        AIC, an empty AIC choice to ridge with ``alpha=1``, and ``details["chosen_by"]`` says
-        so; a fixed `alpha` is obeyed and leaves the zeros.
+        If no segment is chosen for a target that varies. If BIC chooses none, AIC chooses; if AIC
+        chooses none, ridge with ``alpha=1`` is fitted; ``details["chosen_by"]`` says so. A fixed
+        `alpha` is obeyed, and the importances stay zero.
 
     Notes
     -----
@@ -137,10 +137,11 @@ class Lasso:
        \frac{1}{2 \sum_n w_n} \sum_n w_n (y_n - b_0 - z_n^\top b)^2 + \alpha \lVert b \rVert_1 ,
 
     as scikit-learn's ``Lasso(alpha).fit(z, y, sample_weight=w)``; the criteria are those of
-    `information_criterion`. Standard errors are HC3 of the refit; for a segment left out, of
-    the effect it would have if it alone were added. They take the choice of segments as given.
-    ``fidelity`` is the exact leave-one-out R² of the refit on the chosen segments (with
-    ``debias=False``, of the lasso with its chosen segments and their signs held fixed).
+    `information_criterion`. Standard errors are the HC3 errors of the refit. That of a segment
+    left out belongs to the effect it would have if it alone were added. All of them take the
+    choice of segments as given. ``fidelity`` is the exact leave-one-out R² of the refit on the
+    chosen segments, or with ``debias=False`` that of the lasso with the chosen segments and their
+    signs held fixed.
 
     ``details`` holds, per target, ``chosen_by`` ("aic", "bic", "alpha", "ridge" or "constant"),
     ``alphas`` and ``n_selected``; and ``effective_rows``.
@@ -207,7 +208,7 @@ class Lasso:
         return choices
 
     def _best(self, moments: Moments, target: int, coefs: Floats) -> tuple[int, str]:
-        """Return the corner that the criterion likes best, and the name of what chose it."""
+        """Return the best corner of the path, and the name of the criterion that chose it."""
         residuals = moments.values[:, target, np.newaxis] - moments.design @ coefs.T
         errors = moments.weights @ np.square(residuals)
         errors = np.maximum(errors, _EXACT * moments.totals[target])
@@ -222,7 +223,7 @@ class Lasso:
     def _refit(
         self, moments: Moments, target: int, chosen: _Choice
     ) -> tuple[Floats, Floats, Floats, Floats]:
-        """Return importances (d,), standard errors (d,), held-out and own residuals (n,)."""
+        """Return importances (d,), standard errors (d,), held-out and in-sample residuals (n,)."""
         ridge = chosen.how == "ridge"
         support = np.arange(moments.n_segments) if ridge else np.flatnonzero(chosen.coefs)
         alpha = _FALLBACK_ALPHA if ridge else 0.0
@@ -237,7 +238,7 @@ class Lasso:
         return importances, errors, solved.held_out[:, 0], solved.residuals[:, 0]
 
     def _warn_of_empty(self, choices: Sequence[_Choice]) -> None:
-        """Say for which targets the criterion asked for kept no segment."""
+        """Warn of the targets for which the requested criterion kept no segment."""
         if self.alpha is not None:
             empty = [
                 str(t) for t, c in enumerate(choices) if c.how == "alpha" and not c.coefs.any()

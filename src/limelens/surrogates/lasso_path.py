@@ -5,14 +5,16 @@ from numpy.typing import NDArray
 
 from limelens._typing import Floats
 
-# Relative to the column's own square: what is left of it depends on the active columns.
+# If less than this share of a column's square is left, it depends on the active columns.
 _DEPENDENT = 1e-10
 
+# Differences below this share of what they are compared with are rounding.
 _ROUNDING = 1e-12
 
+# Row of `_steps` for a column that leaves; rows 1 and 2 are columns that enter at + and at -.
 _LEAVES = 0
 
-# Numbers in the tables of the targets that walk together.
+# Targets walk together while their tables hold at most this many numbers (8 MB).
 _BLOCK = 2**20
 
 
@@ -26,7 +28,7 @@ def sweep(tables: Floats, pivots: NDArray[np.intp]) -> None:
     Parameters
     ----------
     tables : ndarray, shape (t, d, d)
-        One matrix a target.
+        One matrix per target.
     pivots : ndarray of int, shape (t,)
         Row and column to sweep.
 
@@ -71,7 +73,7 @@ def lasso_paths(gram: Floats, cross: Floats, penalty: float = 0.0) -> list[tuple
 
     Returns
     -------
-    list of (penalties, coefs), one a target
+    list of (penalties, coefs), one per target
         ``penalties``, shape (s,), fall to `penalty`; ``coefs``, shape (s, d), minimise
         :math:`\tfrac12 b^\top G b - c^\top b + \mathrm{penalty}\,\lVert b\rVert_1` there, and
         are linear in between.
@@ -119,7 +121,7 @@ def _walk(gram: Floats, cross: Floats, penalty: float) -> list[tuple[Floats, Flo
     corners: list[list[tuple[float, Floats]]] = [[] for _ in range(n_targets)]
     walk = _Walkers(gram, cross)
     end = np.maximum(penalty, _ROUNDING * walk.level)
-    # Far more than the d steps of an ordinary path: a guard against ties that would circle.
+    # An ordinary path has about d steps. The bound only guards against ties that go in circles.
     for _ in range(100 + 20 * n_segments):
         finished = walk.look(end, penalty)
         for target, level, coefs in zip(walk.targets, walk.level, walk.coefs, strict=True):
@@ -137,7 +139,7 @@ def _walk(gram: Floats, cross: Floats, penalty: float) -> list[tuple[Floats, Flo
 
 
 class _Walkers:
-    """Where the targets that still walk stand, t of them."""
+    """State of the t targets whose paths have not ended yet."""
 
     def __init__(self, gram: Floats, cross: Floats) -> None:
         self.targets = np.arange(cross.shape[1])
@@ -150,10 +152,10 @@ class _Walkers:
         self.kind, self.column = self.targets, self.targets
 
     def look(self, end: Floats, penalty: float) -> NDArray[np.bool_]:
-        """Lower the penalty to the next event; say which targets have arrived at the end."""
+        """Lower the penalty to the next event; return which targets have reached the end."""
         active = self.signs != 0
-        # Both are linear in the penalty: the active coefficients, `start - level * slope`, and
-        # the other columns' products with the residual, `start + level * slope`.
+        # Two things are linear in the penalty: the active coefficients, `start - level * slope`,
+        # and the other columns' products with the residual, `start + level * slope`.
         right = np.stack([np.where(active, self.cross, 0.0), self.signs], axis=2)
         products = self.tables @ right
         start = np.where(active, products[:, :, 0], self.cross - products[:, :, 0])
@@ -168,20 +170,20 @@ class _Walkers:
         finished = level <= end
         self.level = np.where(finished, penalty, level)
         coefs = start - self.level[:, np.newaxis] * slope
-        # A column that has just entered may sit a hair on the wrong side of zero.
+        # Rounding may put a column that has just entered slightly on the wrong side of zero.
         self.coefs = np.where(coefs * self.signs > 0, coefs, 0.0)
         leaving = np.flatnonzero((self.kind == _LEAVES) & ~finished)
         self.coefs[leaving, self.column[leaving]] = 0.0
         return finished
 
     def turn(self) -> None:
-        """Let the column of the event enter or leave."""
+        """Let the event's column enter or leave the active ones."""
         targets = np.arange(len(self.targets))
         self.signs[targets, self.column] = np.array([0.0, 1.0, -1.0])[self.kind]
         sweep(self.tables, self.column)
 
     def keep(self, walking: NDArray[np.bool_]) -> None:
-        """Go on with some of the targets."""
+        """Go on with these targets only."""
         for name in ("targets", "tables", "cross", "signs", "level", "kind", "column"):
             setattr(self, name, getattr(self, name)[walking])
 
@@ -191,7 +193,8 @@ def _steps(
 ) -> Floats:
     """Return how far the penalty falls until a column leaves, enters at + or at -: (t, 3, d)."""
     steps = np.full((len(start), 3, start.shape[1]), np.inf)
-    # Rounding may put a tied column a hair beyond its bound: then it moves at once.
+    # A coefficient reaches 0 after size / pace; a product reaches the penalty after gap / approach.
+    # Rounding may put a tied column slightly beyond its bound: then it moves at once.
     pace = -slope * signs
     size = np.maximum((start - level * slope) * signs, 0.0)
     np.divide(size, pace, out=steps[:, 0], where=pace > 0)

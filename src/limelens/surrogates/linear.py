@@ -11,7 +11,7 @@ from limelens._typing import Coalitions, Floats
 from limelens.surrogates.fit import Fit
 from limelens.surrogates.moments import Moments, r2_of_residuals, weighted_moments
 
-# Relative to what they are compared with, these are rounding noise.
+# Numbers below these shares of what they are compared with are rounding noise.
 _DEPENDENT = 1e-10
 _FULL_LEVERAGE = 1e-9
 
@@ -19,10 +19,11 @@ _FULL_LEVERAGE = 1e-9
 def penalised_inverse(gram: Floats, alpha: float) -> NDArray[Any]:
     """Return the inverse of ``gram + alpha I``, or the pseudo-inverse where there is none.
 
-    The pseudo-inverse gives the smallest coefficients among the best: equal columns share
+    The pseudo-inverse gives the smallest of all coefficients that fit best: equal columns share
     their effect equally, and a column that never varies gets none.
     """
     penalised = gram + alpha * np.eye(len(gram))
+    # A squared Cholesky pivot is what is left of a column's square after the columns before it.
     try:
         pivots = np.square(np.diagonal(np.linalg.cholesky(penalised)))
     except np.linalg.LinAlgError:
@@ -39,9 +40,9 @@ class LeastSquares:
     Attributes
     ----------
     coefs : ndarray, shape (k, t)
-        One a column and target.
+        One per column and target.
     residuals : ndarray, shape (n, t)
-        In the sample.
+        Residuals in the sample.
     slack : ndarray, shape (n,)
         One minus each row's leverage; NaN where the fit without the row is not determined.
     mapper : ndarray, shape (k, n)
@@ -61,7 +62,7 @@ class LeastSquares:
     @property
     def standard_errors(self) -> Floats:
         """HC3 standard errors of the coefficients, shape (k, t)."""
-        # HC3 is the sandwich with each residual replaced by its leave-one-out one.
+        # HC3 is the sandwich estimate with each residual replaced by its leave-one-out residual.
         return np.sqrt(np.square(self.mapper) @ np.square(self.held_out))
 
 
@@ -100,13 +101,14 @@ def least_squares(
     with improved finite sample properties. Journal of Econometrics 29, 305-325.
     :doi:`10.1016/0304-4076(85)90158-7`
     """
-    takes_all = np.array_equal(columns, np.arange(moments.n_segments))  # then nothing is copied
+    takes_all = np.array_equal(columns, np.arange(moments.n_segments))  # saves copying the design
     design = moments.design if takes_all else moments.design[:, columns]
     values = moments.values[:, targets]
     inverse = penalised_inverse(moments.gram[np.ix_(columns, columns)], alpha)
     projected = design @ inverse
     coefs = inverse @ moments.cross[np.ix_(columns, np.arange(moments.n_targets)[targets])]
     residuals = values - design @ coefs
+    # h_i / w_i = 1 / sum w + (X A X')_ii, and slack is 1 - h_i.
     leverage = 1 / moments.weights.sum() + np.einsum("nk,nk->n", design, projected)
     slack = 1.0 - moments.weights * leverage
     slack[slack < _FULL_LEVERAGE] = np.nan
@@ -121,7 +123,8 @@ def left_out_errors(moments: Moments, columns: NDArray[np.intp], solved: LeastSq
     NaN for `columns` themselves and where the segment's effect cannot be told from theirs.
     """
     out = np.setdiff1d(np.arange(moments.n_segments), columns)
-    # Frisch, Waugh and Lovell: the part of the new column that the others do not explain.
+    # Frisch, Waugh and Lovell: the new column's coefficient is that of a regression on the part
+    # u of it that the other columns do not explain, sum w u y / sum w u^2.
     rest = moments.design[:, out]
     rest = rest - moments.design[:, columns] @ (solved.mapper @ rest)
     squares = np.square(rest)
@@ -142,7 +145,7 @@ def linear_fit(
     training_fidelity: Floats,
     details: dict[str, Any],
 ) -> Fit:
-    """Put the intercepts to the importances; what could not be measured has no error bar."""
+    """Return the fit with its intercepts; effects that could not be measured get no error bar."""
     intercepts = moments.value_means - importances @ moments.design_means
     if standard_errors is not None:
         unknown = ~(moments.varies[:, np.newaxis] & moments.toggled)
@@ -159,10 +162,10 @@ def linear_fit(
 
 @dataclass(frozen=True)
 class Ridge:
-    r"""Weighted ridge regression: every segment keeps a coefficient, all a little shrunken.
+    r"""Weighted ridge regression: every segment keeps a coefficient, and all shrink a little.
 
-    The final fit of the original LIME. Quick, never empty, and defined for fewer rows than
-    segments.
+    This is the final fit of the original LIME. It is quick, never empty, and defined for fewer
+    rows than segments.
 
     Parameters
     ----------
@@ -176,9 +179,9 @@ class Ridge:
 
     Notes
     -----
-    Minimises :math:`\sum_n w_n (y_n - b_0 - z_n^\top b)^2 + \alpha \lVert b \rVert^2`, the
-    intercept :math:`b_0` unpenalised, as scikit-learn's
-    ``Ridge(alpha).fit(z, y, sample_weight=w)``.
+    Minimises :math:`\sum_n w_n (y_n - b_0 - z_n^\top b)^2 + \alpha \lVert b \rVert^2` with an
+    unpenalised intercept :math:`b_0`, as scikit-learn's
+    ``Ridge(alpha).fit(z, y, sample_weight=w)`` does.
     ``fidelity`` is the weighted R² of the exact leave-one-out predictions, with the in-sample
     weighted mean as the yardstick. Standard errors are the HC3 sandwich with the penalised
     inverse, :math:`A X^\top W\,\mathrm{diag}(r_i / (1 - h_i))^2\,W X A`,

@@ -1,4 +1,4 @@
-"""What a fit needs of its rows: those that count, centred, and their products."""
+"""What a fit needs: the rows that count, centred by their means, and their products."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -87,7 +87,7 @@ def rows_that_count(
     Returns
     -------
     coalitions, values, weights
-        As given, the values as float64 of shape (n, t).
+        The arguments, the values as float64 of shape (n, t).
 
     Raises
     ------
@@ -133,7 +133,7 @@ def _checked(
 
 
 def weighted_moments(coalitions: Coalitions, scores: Floats, weights: Floats) -> Moments:
-    """Centre the rows of a fit and multiply them out; rows of zero weight are left out.
+    """Centre the rows of a fit and form their products; rows of zero weight are left out.
 
     Parameters
     ----------
@@ -181,5 +181,5 @@ def weighted_moments(coalitions: Coalitions, scores: Floats, weights: Floats) ->
 
 
 def r2_of_residuals(moments: Moments, residuals: Floats, targets: Any = slice(None)) -> Floats:
-    """Return the weighted R² that residuals leave, one a target; NaN for a constant target."""
+    """Return the weighted R² of a fit with these residuals, per target; NaN for a constant one."""
     return share_explained(moments.weights @ np.square(residuals), moments.totals[targets])

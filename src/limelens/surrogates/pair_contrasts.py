@@ -19,20 +19,20 @@ _FULL_LEVERAGE = 1e-9
 class PairContrasts:
     r"""Ordinary least squares on complementary pairs of coalitions, without any prior.
 
-    For designs like `Foldover`, in which with each coalition its complement is asked: half the
+    It suits designs like `Foldover`, which ask about the complement of every coalition: half the
     difference of the two scores is free of the mean and of all interactions of an even number of
-    segments. Transparent and with textbook intervals; `GaussianProcess` errs less, most of all
-    where pairs are few.
+    segments. The method is transparent and has textbook intervals. `GaussianProcess` has smaller
+    errors, above all with few pairs.
 
-    Importances are Banzhaf values: mean differences that keeping a segment makes, all coalitions
-    alike. Kernel weights are not used but for the fidelities; rows of weight zero and rows without
-    their complement are left out.
+    Importances are Banzhaf values: the mean difference that keeping a segment makes, where all
+    coalitions count the same. Kernel weights enter only the fidelities. Rows of zero weight, or
+    without their complement, are left out.
 
     Raises
     ------
     InvalidInputError
-        On use, if there are not more pairs than segments, or the pairs leave a segment's effect
-        open.
+        On use, if there are not more pairs than segments, or if the pairs do not determine the
+        effect of every segment.
 
     Notes
     -----
@@ -41,9 +41,9 @@ class PairContrasts:
     .. math:: \phi = 2 (S'S)^{-1} S' o, \qquad \sigma^2 = \sum_p r_p^2 / (P - d), \qquad
               \operatorname{SE}(\phi_i) = 2 \sigma \sqrt{[(S'S)^{-1}]_{ii}} ,
 
-    multiplied by :math:`t_{.975, P - d} / 1.96`, so that 1.96 standard errors make a 95 % interval.
-    On complete Hadamard blocks :math:`S'S = P I`. `details`: "n_pairs", "degrees_of_freedom",
-    "n_unpaired" rows that were left out.
+    multiplied by :math:`t_{0.975, P - d} / 1.96`, so that 1.96 standard errors make a 95 %
+    interval. On complete Hadamard blocks :math:`S'S = P I`. `details` holds "n_pairs",
+    "degrees_of_freedom" and "n_unpaired", the number of rows that were left out.
 
     Examples
     --------
@@ -74,6 +74,7 @@ class PairContrasts:
         both = np.concatenate([values[first], values[second]])
         pair_weights = np.concatenate([weights[first], weights[second]])
         level, constant = even - even.mean(axis=0), is_still(both)
+        # Left out of a mean of n, a value lies n / (n - 1) times as far from the mean of the rest.
         unseen = level * n / (n - 1), residuals / slack[:, np.newaxis]
 
         def explained(even_part: Floats, odd_part: Floats) -> Floats:
@@ -96,7 +97,7 @@ class PairContrasts:
 
 
 def _pairs(rows: Coalitions) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return where the first and the second of each complementary pair are, shape (p,) each."""
+    """Return the row numbers of the first and the second of each complementary pair, (p,) each."""
     d = rows.shape[1]
     numbers = {row.tobytes(): number for number, row in enumerate(np.packbits(rows, axis=1))}
     mirrored = np.packbits(~rows, axis=1)

@@ -32,7 +32,7 @@ def held_out_r2(model: Callable[[], Any], design: Floats, values: Floats, weight
     Returns
     -------
     float
-        NaN for fewer than ten rows. Row i belongs to fold ``i % 5``, so nothing is left to chance.
+        R², or NaN for fewer than ten rows. Row i belongs to fold ``i % 5``: no chance is involved.
     """
     if len(design) < 2 * _FOLDS:
         return float("nan")
@@ -72,8 +72,8 @@ class Regressor:
     ``feature_importances_`` are not negative and, in scikit-learn, sum to one: they say how much
     a segment matters, not in which direction. Every ``random_state`` left at None is set to 0 in
     the clone, so that the same rows give the same answer. ``fidelity`` is the weighted R² of
-    five-fold predictions, row i in fold ``i % 5``; NaN for fewer than ten rows. There are no
-    standard errors. ``details`` holds ``regressor``, its repr.
+    five-fold predictions, with row i in fold ``i % 5``, and NaN for fewer than ten rows. There are
+    no standard errors. ``details`` holds ``regressor``, the regressor's repr.
 
     Examples
     --------

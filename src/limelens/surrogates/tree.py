@@ -1,4 +1,4 @@
-"""The decision-tree surrogate: rules and interactions, at the price of a coarser ranking."""
+"""The decision-tree surrogate: it finds rules and interactions, and ranks more coarsely."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,9 +18,10 @@ from limelens.surrogates.regressor import held_out_r2, r2_of_one
 class Tree:
     r"""Weighted regression tree: how much of the score's variation each segment explains.
 
-    An option for rules and interactions ("only with both eyes"), and MATLAB's ``imageLIME``
-    default. As a map it is worse than a linear surrogate: on image classifiers its ranking of
-    segments loses .15 Spearman correlation with the true one, and .40 with ``signed=False``.
+    It is an option for rules and interactions ("only with both eyes"), and the default of MATLAB's
+    ``imageLIME``. As a map it is worse than a linear surrogate: on image classifiers, its ranking
+    of segments has a Spearman correlation with the true one that is lower by 0.15, and by 0.40
+    with ``signed=False``.
 
     Parameters
     ----------
@@ -48,13 +49,13 @@ class Tree:
     rows that keep it minus that of the rows that hide it, times its impurity
     importance (Breiman et al. 1984): the share of the explained squared error that the branches
     on j account for. So **the sizes of a target's importances sum to one**. They are shares, not
-    units of the score, and grow with the square of an effect: compare them within a target, not
-    between targets nor with a linear surrogate. An effect that cancels in the mean (exclusive
-    or) keeps its size but has an arbitrary sign.
+    differences of the score, and grow with the square of an effect. Compare them within a target,
+    not between targets, and not with a linear surrogate. An effect that cancels in the mean
+    (exclusive or) keeps its size but has an arbitrary sign.
 
-    ``fidelity`` is the weighted R² of five-fold predictions, row i in fold ``i % 5``; NaN for
-    fewer than ten rows. There are no standard errors. ``details["rules"]`` holds, per target, a
-    line for each leaf: the segments kept and hidden on the way and the score predicted there.
+    ``fidelity`` is the weighted R² of five-fold predictions, with row i in fold ``i % 5``, and NaN
+    for fewer than ten rows. There are no standard errors. ``details["rules"]`` holds, per target,
+    a line for each leaf: the segments kept and hidden on the way, and the score predicted there.
 
     References
     ----------
@@ -113,7 +114,7 @@ class Tree:
         )
 
     def _new(self) -> Any:
-        """Return an unfitted tree; scikit-learn tosses a seeded coin between equal branches."""
+        """Return an unfitted tree; a seed decides between equally good branches."""
         from sklearn.tree import DecisionTreeRegressor  # noqa: PLC0415
 
         return DecisionTreeRegressor(
@@ -121,7 +122,7 @@ class Tree:
         )
 
     def _warn_of_stumps(self, rules: list[list[str]]) -> None:
-        """Say for which targets there is no branch at all."""
+        """Warn of the targets whose tree has no branch at all."""
         bare = [str(target) for target, leaves in enumerate(rules) if len(leaves) == 1]
         if bare:
             msg = (
@@ -132,7 +133,7 @@ class Tree:
 
 
 def _rules(tree: Any, *, scale: float, mean: float) -> list[str]:
-    """Return one line a leaf: the questions that lead there and the score they predict."""
+    """Return one line per leaf: the questions that lead there and the score they predict."""
     lines = []
     paths: list[tuple[int, tuple[str, ...]]] = [(0, ())]
     while paths:
