@@ -10,13 +10,12 @@ from limelens.games.coalitions import signs
 from limelens.gaussian.kernel import MaskKernel
 from limelens.gaussian.process import MaskProcess
 
+# Beyond 12 the factor 1 / sinh(pi t) is below 1e-16; 400 nodes follow the cosines up to there.
 _RANGE = 12.0
-
 _NODES = 400
 
+# Nodes of the mean over u = |2 p - 1|.
 _SHAPLEY_NODES = 24
-
-_MAX_NODES = 48  # the integrand is smooth: more nodes than these change nothing
 
 _MAX_NODES = 48
 """The integrands are products of d linear factors near 1: smooth, whatever d."""
@@ -34,7 +33,7 @@ def banzhaf_effects(process: MaskProcess) -> Effects:
     Returns
     -------
     values : ndarray, shape (c, d)
-        Mean difference that keeping a segment makes over all :math:`2^{d-1}` others.
+        Mean difference that keeping a segment makes, over all :math:`2^{d-1}` coalitions of others.
     covariance : ndarray, shape (d, d)
         Posterior covariance in units of the column's variance (`process.variances`).
 
@@ -57,6 +56,7 @@ def banzhaf_effects(process: MaskProcess) -> Effects:
 
 
 def _banzhaf_gains(kernel: MaskKernel) -> tuple[Floats, Floats]:
+    """Return (1 - lambda) (1 - rho_i) and the product over j != i of (1 + rho_j) / 2, (d,) each."""
     decays = kernel.decays
     factors = 0.5 * (1.0 + decays)
     return (1.0 - kernel.additive) * (1.0 - decays), factors.prod() / factors
@@ -108,6 +108,8 @@ def _shapley_products(process: MaskProcess) -> Floats:
     if kernel.additive == 1:
         return total
     for p, weight in zip(*_unit_nodes(len(decays) + 1), strict=True):
+        # A factor of the integrand where row n keeps j, and where it hides j. The product of all,
+        # by its logarithm, is divided by the segment's own.
         if_kept, if_hidden = p + (1.0 - p) * decays, p * decays + (1.0 - p)
         log_kept, log_hidden = np.log(if_kept), np.log(if_hidden)
         products = np.exp(kept @ (log_kept - log_hidden) + log_hidden.sum())
@@ -120,6 +122,7 @@ def _shapley_prior(kernel: MaskKernel) -> Floats:
     nodes, weights = _unit_nodes(d + 2)
     lean = np.multiply.outer(2.0 * nodes - 1.0, 2.0 * nodes - 1.0).ravel()
     weight = np.multiply.outer(weights, weights).ravel()
+    # a = p p' + (1 - p) (1 - p') = (1 + (2 p - 1) (2 p' - 1)) / 2.
     agree = 0.5 * (1.0 + lean)[:, np.newaxis]
     factors = agree + (1.0 - agree) * decays
     weight *= np.exp(np.log(factors).sum(axis=1))
@@ -146,6 +149,7 @@ def _unit_nodes(degree: int) -> tuple[Floats, Floats]:
 
 def _posterior(process: MaskProcess, functionals: Floats, prior: Floats) -> Effects:
     """Return values (c, d) and covariance (d, d), given the kernel's image `m` as (n, d)."""
+    # phi = (1 - nu) m' C^-1 (y - ybar) and cov = (1 - nu) [V - (1 - nu) m' C^-1 m].
     values = (1.0 - process.noise) * (functionals.T @ process.weights).T
     covariance = prior - process.explained(functionals.T)
     covariance *= 1.0 - process.noise
@@ -153,7 +157,7 @@ def _posterior(process: MaskProcess, functionals: Floats, prior: Floats) -> Effe
 
 
 def _positive_diagonal(covariance: Floats) -> Floats:
-    """Return the covariance with what rounding made negative on its diagonal set to zero."""
+    """Return the symmetric covariance; variances that rounding made negative become zero."""
     covariance = 0.5 * (covariance + covariance.T)
     np.fill_diagonal(covariance, np.maximum(np.diagonal(covariance), 0.0))
     return covariance
@@ -170,7 +174,7 @@ def sigmoid_effects(
     slopes : ndarray, shape (d,)
         Coefficients of the signs s, 1 where a segment is kept and -1 where hidden.
     shifts : ndarray, shape (n,)
-        Residuals over which the sigmoid is averaged; a single 0 for none.
+        Residuals over which the sigmoid is averaged; a single 0 if there are none.
     definition : {"banzhaf", "shapley"}
 
     Returns
@@ -186,8 +190,9 @@ def sigmoid_effects(
 
     and for Shapley values the product is the mean over u in [0, 1] of the real part of
     :math:`\prod_{j \ne i} (\cos b_j t + \mathrm{i}\, u \sin b_j t)`, with u = |2p - 1| and p the
-    probability that the others are kept. Gauss and Legendre's rule on [0, 12]; the rest of the
-    range holds less than :math:`10^{-16}`. Prefix and suffix products, no division by cosines.
+    probability that the others are kept. The integral is taken by Gauss and Legendre's rule on
+    [0, 12]; the rest of the range holds less than :math:`10^{-16}`. Products of others are prefix
+    times suffix products, since cosines may be too small to divide by.
 
     Examples
     --------
@@ -200,6 +205,7 @@ def sigmoid_effects(
     t = 0.5 * _RANGE * (nodes + 1.0)
     angles = np.multiply.outer(t, slopes)
     average = np.cos(np.multiply.outer(t, intercept + shifts)).mean(axis=1)
+    # 2 mean_n cos((a + r_n) t) / sinh(pi t) dt, where dt is half the range times the weight.
     outer = _RANGE * weights * average / np.sinh(np.pi * t)
     if definition == "banzhaf":
         others = _products_of_others(np.cos(angles))
@@ -250,6 +256,8 @@ def process_interactions(process: MaskProcess) -> Floats:
     nodes, shares = _legendre(min(max(1, d // 2), _MAX_NODES))
     for p, share in zip((nodes + 1) / 2, shares / 2, strict=True):
         factors = np.where(kept, p + (1 - p) * decays, p * decays + 1 - p)
+        # s_ni (1 - rho_i) over i's own factor: two of these times the product of all factors make
+        # the integrand.
         toggled = signs(kept) * (1 - decays) / factors
         products = np.exp(np.log(factors).sum(axis=1))
         for column, alpha in enumerate(process.weights.T):

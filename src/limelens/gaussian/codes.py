@@ -9,7 +9,7 @@ from limelens._typing import Floats
 
 _RADIX = 32
 
-# Primitive polynomials of GF(2^m), m = 2..6, as bit masks.
+# Primitive polynomials of GF(2^m), m = 2..6, as bit masks: 7 is x^2 + x + 1.
 _PRIMITIVE = {2: 7, 3: 11, 4: 19, 5: 37, 6: 67}
 
 
@@ -22,8 +22,10 @@ def walsh_hadamard(rows: Floats) -> Floats:
     array([[10., -2., -4.,  0.]])
     """
     n, length = rows.shape
+    # H is the Kronecker product of the transforms of groups of bits. Five bits at a time, from the
+    # lowest, take small matrices and few passes.
     stride, result = 1, np.asarray(rows, dtype=np.float64)
-    while stride < length:  # five bits at a time, from the lowest: small matrices, few passes
+    while stride < length:
         order = min(_RADIX, length // stride)
         block = result.reshape(-1, order, stride)
         matrix = _sylvester(order)
@@ -55,6 +57,7 @@ def code_signs(codes: NDArray[np.int64]) -> NDArray[np.int8]:
            [-1,  1]], dtype=int8)
     """
     result = np.ones((1, len(codes)), dtype=np.int8)
+    # The u with one more bit repeat the rows so far, with the sign turned where the code has it.
     for bit in range(int(codes.max()).bit_length()):
         flip = np.where(codes >> bit & 1, -1, 1).astype(np.int8)
         result = np.concatenate([result, result * flip])
@@ -95,12 +98,14 @@ def random_codes(n_columns: int, rng: np.random.Generator) -> NDArray[np.int64]:
 
     They have 13 bits, or enough for four times as many rows as columns.
     """
+    # One or three of them never add up to 0 because of the highest bit, two because they differ.
     q = max(13, (4 * n_columns - 1).bit_length())
     return np.asarray(1 + rng.permutation((1 << (q - 1)) - 1)[:n_columns] | 1 << (q - 1))
 
 
 def _product(a: NDArray[np.int64], b: NDArray[np.int64], m: int) -> NDArray[np.int64]:
     """Multiply elements of GF(2^m) written as bit masks."""
+    # Horner's rule on the bits of b: times x, reduced by the polynomial, plus a.
     result = np.zeros_like(a)
     for bit in range(m - 1, -1, -1):
         result <<= 1

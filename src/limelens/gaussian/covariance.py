@@ -35,16 +35,16 @@ def delta_covariance(
     .. math:: \operatorname{Cov} \phi = (1 - \nu) \big[ A K_{VV} A'
               - (1 - \nu) (A K_{VN}) C^{-1} (A K_{VN})' \big].
 
-    Both parts are of the same kernel on the same coalitions, so that their difference is never
-    negative but for rounding. In a group of coalitions :math:`K_{uu'}` depends on
-    :math:`u \oplus u'` alone, so that the Walsh-Hadamard matrix H diagonalises it:
-    :math:`K = H \operatorname{diag}(l) H / v`. The rows of :math:`P` are characters but for their
-    kernel weights, and a product with a character shifts a transform: :math:`(A H)_{iu}` is read
-    off one transform of length v at :math:`u \oplus c_i`, and no v x v matrix is made. Without a
-    group, the even and the odd part of :math:`K_{VV}` are, a quarter of it each.
+    Both parts use the same kernel on the same coalitions, so their difference is negative by
+    rounding only. In a group of coalitions :math:`K_{uu'}` depends on :math:`u \oplus u'` alone,
+    so that the Walsh-Hadamard matrix H diagonalises it:
+    :math:`K = H \operatorname{diag}(l) H / v`. The rows of :math:`P` are characters times kernel
+    weights, and a product with a character shifts a transform. So :math:`(A H)_{iu}` is read off
+    one transform of length v at :math:`u \oplus c_i`, and no v x v matrix is formed. Without a
+    group, the even and the odd part of :math:`K_{VV}` are formed; each has a quarter of its size.
 
-    The noise is part of the score, one value a coalition. Over so many it averages out; where the
-    virtual coalitions are all there are, it adds :math:`\nu A A'`.
+    The noise is part of the score and has one value for each coalition. Over thousands of virtual
+    coalitions it averages out. Where these are all :math:`2^d`, it adds :math:`\nu A A'`.
     """
     fitting = virtual.fitting
     weighted = fitting.weights * spread
@@ -57,13 +57,14 @@ def delta_covariance(
             spectrum = kernel.spectrum
         else:
             spectrum = group_spectrum(process.kernel, virtual)
+        # A K_VV A' = (A H) diag(l / v) (A H)'.
         roots = transforms * np.sqrt(spectrum / len(virtual))
         prior = roots @ roots.T
         functionals = transforms if virtual.exact else _centred(virtual, weighted)
     images = kernel.images(functionals)
     total = (1.0 - process.noise) * (prior - process.explained(images))
     if virtual.exact:
-        # Parseval: among all coalitions products of transforms are v times those of values.
+        # Parseval: (A H) (A H)' = v A A'.
         total += process.noise * (transforms @ transforms.T) / len(virtual)
     covariance = fitting.inverse @ total @ fitting.inverse.T
     covariance = 0.5 * (covariance + covariance.T)
@@ -82,6 +83,7 @@ def _transforms(virtual: VirtualCoalitions, weighted: Floats) -> Floats:
     codes = virtual.codes if virtual.codes is not None else np.empty(0, dtype=np.int64)
     transform = walsh_hadamard(weighted[np.newaxis])[0]
     positions = np.arange(len(virtual))
+    # z - centre = f_i chi_i / 2 + (1 / 2 - centre), with the character chi_i of code c_i.
     shifted = np.empty((len(codes), len(virtual)))
     offsets = 0.5 - virtual.fitting.centre
     for row, code, flip, offset in zip(shifted, codes, virtual.flips, offsets, strict=True):

@@ -20,7 +20,7 @@ class GroupKernel:
     spectrum : ndarray, shape (v,)
         Eigenvalues of the kernel among all, see `group_spectrum`.
     positions : ndarray of int, shape (n,)
-        Which of all coalitions the some are.
+        Positions of the some among all coalitions.
 
     Notes
     -----
@@ -50,6 +50,7 @@ def group_spectrum(kernel: MaskKernel, virtual: VirtualCoalitions) -> Floats:
 
     They belong to the rows of the Walsh-Hadamard matrix; rounding below zero is cut off.
     """
+    # l = H k(., z_0): coalition u = 0 has the signs f, so that its agreement is D . (f s).
     agreement = (virtual.flips * kernel.relevance) @ virtual.spins
     even, odd = kernel.parts(agreement.astype(np.float64))
     return np.maximum(walsh_hadamard(0.5 * (even + odd)[np.newaxis])[0], 0.0)

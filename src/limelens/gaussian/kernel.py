@@ -8,10 +8,14 @@ from numpy.typing import ArrayLike
 from limelens._typing import Coalitions, Floats
 from limelens.games.coalitions import is_folded, signs
 
+# What a flip of a segment of mean relevance leaves of the product part.
 _DECAY = 0.95
 
+# Every segment's root energy is raised by this share of the mean: a segment that hardly changes may
+# still matter, and one that changes very much may not be all that does.
 _FLOOR = 0.05
 
+# Numbers of a chunk that stays in the cache: 256 KiB.
 _CACHED = 32_768
 
 
@@ -62,7 +66,10 @@ class MaskKernel:
         return np.exp(self.log_decay * self.relevance)
 
     def parts(self, agreement: Floats) -> tuple[Floats, Floats]:
-        """Return k(a) + k(-a), even, and k(a) - k(-a), odd; `agreement` is used up for the odd."""
+        """Return the even part k(a) + k(-a) and the odd part k(a) - k(-a).
+
+        The odd part is written over `agreement`.
+        """
         odd = agreement
         if self.additive == 1:
             odd *= 2.0
@@ -74,12 +81,14 @@ class MaskKernel:
         return even, odd
 
     def _parts(self, even: Floats, odd: Floats) -> None:
-        """Write the parts in place of nothing and of the agreement, from one exponential."""
+        """Write both parts, with one exponential; `odd` holds the agreement at first."""
         share = 1.0 - self.additive
+        # even becomes g(a) = (1 - lambda) exp((1 - a) / 2 * log_decay), the product part of k(a).
         np.subtract(1.0, odd, out=even)
         even *= 0.5 * self.log_decay
         np.exp(even, out=even)
         even *= share
+        # g(-a) = (1 - lambda)^2 exp(log_decay) / g(a) needs no second exponential.
         mirrored = (share**2 * np.exp(self.log_decay)) / even
         odd *= 2.0 * self.additive
         odd += even
@@ -141,19 +150,20 @@ def cross_kernel(kernel: MaskKernel, left: Coalitions, right: Coalitions) -> Cro
 
 
 def relevance(energy: ArrayLike | None, n_segments: int) -> Floats:
-    """Return the prior share of each segment: where hiding changes more pixels, more is expected.
+    """Return the prior share of each segment: those that hiding changes more shall matter more.
 
     Parameters
     ----------
     energy : array_like, shape (d,), optional
-        Squared change of the pixels of each segment when it is hidden; None: all alike.
+        Squared change of the pixels of each segment when it is hidden. With None all segments get
+        the same share.
     n_segments : int
 
     Returns
     -------
     relevance : ndarray, shape (d,)
         Proportional to ``sqrt(energy)`` plus 5 % of its mean, summing to 1. An energy that is
-        not finite counts as none, and where nothing changes all segments are alike.
+        not finite counts as 0, and where nothing changes all segments get the same share.
 
     Examples
     --------
@@ -178,7 +188,7 @@ def agreement(left: Coalitions, right: Coalitions, weights: Floats) -> Floats:
 def spectrum(kernel: MaskKernel, coalitions: Coalitions) -> tuple[Floats, Floats]:
     """Return eigenvalues, shape (n,), not negative, and eigenvectors, shape (n, n), of the kernel.
 
-    Of folded coalitions the even and the odd part, half as large each, are solved apart.
+    For folded coalitions the even and the odd part are solved apart; each is half as large.
     """
     if not is_folded(coalitions):
         values, vectors = np.linalg.eigh(kernel.matrix(coalitions, coalitions))
@@ -187,6 +197,8 @@ def spectrum(kernel: MaskKernel, coalitions: Coalitions) -> tuple[Floats, Floats
     first = coalitions[:half]
     parts = kernel.parts(agreement(first, first, kernel.relevance))
     (even_values, even), (odd_values, odd) = map(np.linalg.eigh, parts)
+    # K = [[A, B], [B, A]] has the eigenvectors (u, u) / sqrt 2 of A + B, the even part, and
+    # (u, -u) / sqrt 2 of A - B, the odd part.
     vectors = np.empty((2 * half, 2 * half))
     vectors[:half, :half], vectors[half:, :half] = even, even
     vectors[:half, half:], vectors[half:, half:] = odd, -odd

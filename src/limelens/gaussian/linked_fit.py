@@ -19,6 +19,7 @@ LINKS = ("auto", "identity", "log-odds", "softmax")
 
 SCALES = ("score", "link")
 
+# Below 1.25 the identity was chosen wrongly on saturated classes.
 _WORST_RATIO = 1.25
 
 
@@ -40,23 +41,24 @@ def fit_linked(
     ----------
     rows : Rows
     definition : {"lime", "shapley"}
-        LIME's coefficients (cosine kernel of width .25) or Shapley values.
+        LIME's coefficients (cosine kernel of width 0.25) or Shapley values.
     link : {"auto", "identity", "log-odds", "softmax"}
-        "auto" is, per target: the softmax link for floating-point probabilities of three or more
-        classes that sum to 1; else log-odds for scores in [0, 1], but the identity where the
-        leave-one-out error of log-odds is over 1.25 times its own; the identity for all others.
+        "auto" chooses for each target. It takes the softmax link for floating-point probabilities
+        of three or more classes that sum to 1, and log-odds for other scores in [0, 1], unless
+        their leave-one-out squared error is over 1.25 times that of the identity. All other scores
+        get the identity.
     scale : {"score", "link"}
         What is explained: the score, or the log-odds of scores in [0, 1]. On the link's scale
-        "auto" is log-odds for those and the identity for others.
+        "auto" takes log-odds for such scores and the identity for all others.
 
     Returns
     -------
-    fits : list of TargetFit, one a target
+    fits : list of TargetFit, one per target
 
     Raises
     ------
     InvalidInputError
-        If the link asked for does not fit the scores.
+        If the requested link does not suit the scores.
     """
     n_targets = rows.values.shape[1]
     fits = [unknown_fit(rows.coalitions.shape[1]) for _ in range(n_targets)]
@@ -150,8 +152,8 @@ def _choose(
 ) -> _Candidate | None:
     """Return the last candidate of a target, or the identity where log-odds predict badly.
 
-    The softmax link is exempt: where it applies the ratio hangs on a few coalitions and was wrong
-    whenever it spoke against it.
+    The softmax link is exempt: where it applies, the ratio depends on a few coalitions, and it was
+    wrong in every measured case in which it spoke against the link.
     """
     possible = [candidate for candidate in candidates if target in candidate.targets]
     badly = possible[-1].link.name == "log-odds" and ratios.get(target, 0.0) > _WORST_RATIO
@@ -161,15 +163,17 @@ def _choose(
 def _describe(
     rows: Rows, candidate: _Candidate, ratios: dict[int, float], definition: str, scale: str
 ) -> dict[int, TargetFit]:
-    """Project a candidate and say how good it is, target by target."""
+    """Project a candidate, and return the fit of each of its targets with its diagnostics."""
     link, process = candidate.link, candidate.process
     if scale == "link":
         link = Link(columns=link.columns, explained=link.columns)
     curved = link.name != "identity"
+    # Both ends lie far from all other rows: their residuals are no sample of the others' errors.
     residuals = process.residuals[rows.inner] if rows.inner.any() else process.residuals
     differences = _differences(rows, candidate, scale)
     virtual = virtual_coalitions(rows.coalitions.shape[1], definition)
     seen = project(process, link, virtual, residuals, differences)
+    # Leave-one-out R^2 on the score's scale: 1 - mean squared error / variance.
     missed = np.square(link.explained - link.held_out(process)).mean(axis=0)
     fidelity = 1.0 - missed / link.explained.var(axis=0)
     inflation, odd_inflation = link.inflation(process)
@@ -196,7 +200,7 @@ def _describe(
 
 
 def _differences(rows: Rows, candidate: _Candidate, scale: str) -> Floats:
-    """Return the intact image's value less the hidden one's, where both were asked; else 0."""
+    """Return the intact image's value minus the hidden one's; 0 unless both were asked."""
     values = rows.values[:, list(candidate.targets)]
     if scale == "link" and candidate.link.name != "identity":
         values = log_odds(values, rows.limits)
@@ -204,7 +208,7 @@ def _differences(rows: Rows, candidate: _Candidate, scale: str) -> Floats:
 
 
 def end_difference(rows: Rows, values: Floats) -> Floats:
-    """Return values (n, t) of the intact image less those of the hidden one, shape (t,)."""
+    """Return values (n, t) of the intact image minus those of the hidden one, shape (t,)."""
     intact, hidden = rows.coalitions.all(axis=1), ~rows.coalitions.any(axis=1)
     if not intact.any() or not hidden.any():
         return np.zeros(values.shape[1])

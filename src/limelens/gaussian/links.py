@@ -10,33 +10,40 @@ from limelens._typing import Floats
 from limelens.games.coalitions import fold
 from limelens.gaussian.process import MaskProcess
 
+# Smallest distance from 0 and from 1, and largest from either, that `edges` returns.
 _LOWEST, _HIGHEST, _WIDEST = 1e-10, 1e-7, 0.02
 
+# Quantiles that stand for all residuals when a sigmoid is averaged.
 _QUANTILES = 15
 
+# Nodes of Gauss and Hermite's rule for a normal error of log-odds.
 _HERMITE = 15
 
+# Fewest draws of joint errors for the softmax.
 _DRAWS = 128
 
+# Most joint residuals that a softmax is averaged over.
 _MOST_VECTORS = 256
 
+# Residuals are cut at +-_CLIP and logits at _OVERFLOW below the highest: exp(-80) is still an
+# ordinary float32, and sigmoid(60) is 1 to the last digit.
 _CLIP = 20.0
-
 _OVERFLOW = 60.0
 
+# Virtual coalitions treated at once.
 _CHUNK = 1024
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Link:
-    """One or more score columns on the scale of the fit; the identity unless a subclass says else.
+    """One or more score columns on the scale of the fit; this class is the identity link.
 
     Attributes
     ----------
     columns : ndarray, shape (n, c)
-        What the process is fitted to.
+        The values that the process is fitted to.
     explained : ndarray, shape (n, t)
-        The scores themselves, the first t of them on the scale of `columns`.
+        The scores themselves. The first t of `columns` are these scores on the scale of the fit.
     """
 
     columns: Floats
@@ -64,8 +71,8 @@ class Link:
         -------
         scores : ndarray, shape (v, t)
         spread : ndarray, shape (v, t)
-            ``sqrt(J scale J')``, J the slopes of a score by the columns: its standard deviation
-            where the kernel's variance is 1.
+            ``sqrt(J scale J')`` with J the derivatives of a score by the columns: the score's
+            standard deviation if the kernel's variance is 1.
         """
         return means, np.broadcast_to(np.sqrt(np.diagonal(scale)), means.shape)
 
@@ -74,17 +81,18 @@ class Link:
         return columns
 
     def held_out(self, process: MaskProcess) -> Floats:
-        """Return the prediction of each row's scores by all other rows, shape (n, t)."""
+        """Return the prediction of each row's scores from all other rows, shape (n, t)."""
         return self.score(self.columns - process.residuals)
 
     def inflation(self, process: MaskProcess) -> tuple[Floats, Floats]:
-        """Return how many times the rows' squared errors exceed the predicted.
+        """Return how many times larger the rows' squared errors are than predicted.
 
         Returns
         -------
         total, odd : ndarray, shape (t,)
-            Of all errors, and of half their differences within complementary pairs, the part that
-            importances see; NaN where the rows are not folded.
+            The ratio for all errors, and for half the differences of the errors within
+            complementary pairs. Only the differences enter importances. `odd` is NaN where the
+            rows are not folded.
         """
         errors, variances = process.left_out()
         squares, expected = np.square(errors), np.outer(variances, process.variances)
@@ -100,8 +108,8 @@ class LogOddsLink(Link):
     r"""One probability, fitted as log-odds and averaged over residuals on the way back.
 
     The expected probability where the log-odds have the posterior mean m is not sigmoid(m) but
-    :math:`\overline{\operatorname{sigmoid}(m + r)}`, r the leave-one-out residuals (Duan's smearing
-    estimate): here over their 15 mid-quantiles.
+    :math:`\overline{\operatorname{sigmoid}(m + r)}` with the leave-one-out residuals r (Duan's
+    smearing estimate). Here the mean is taken over their 15 mid-quantiles.
 
     References
     ----------
@@ -112,8 +120,9 @@ class LogOddsLink(Link):
     name: str = field(default="log-odds", init=False)
 
     def curve(self, means: Floats, residuals: Floats, scale: Floats) -> tuple[Floats, Floats]:
-        """Return the smeared sigmoid and the mean of p (1 - p); see `Link.curve`."""
+        """Return the smeared sigmoid and its spread; see `Link.curve`."""
         p = sigmoid(means + quantiles(residuals[:, 0]))
+        # The derivative of the smeared curve: the mean of p (1 - p).
         slopes = (p * (1.0 - p)).mean(axis=1, keepdims=True)
         return p.mean(axis=1, keepdims=True), slopes * np.sqrt(scale)
 
@@ -122,7 +131,8 @@ class LogOddsLink(Link):
         return sigmoid(columns)
 
     def inflation(self, process: MaskProcess) -> tuple[Floats, Floats]:
-        """Return the same on the probability's scale, by Gauss and Hermite's rule."""
+        """Return the ratios on the scale of the probability, by Gauss and Hermite's rule."""
+        # A product rule: one normal error for the sum of a pair, one for its difference.
         nodes, weights = np.polynomial.hermite_e.hermegauss(_HERMITE)
         even, odd = np.repeat(nodes, _HERMITE), np.tile(nodes, _HERMITE)
         shares = np.repeat(weights, _HERMITE) * np.tile(weights, _HERMITE)
@@ -131,19 +141,21 @@ class LogOddsLink(Link):
         if process.folded:
             half = len(deviations) // 2
             parts = np.outer(deviations[:half], even), np.outer(deviations[half:], odd)
-            residuals, errors = fold(residuals), fold(np.concatenate(parts))
+            residuals, errors = fold(residuals), fold(np.concatenate(parts))  # back to rows
         else:
             errors = np.outer(deviations, even)
+        # Draws of the prediction N(y_n - r_n, v_n) of each row from the others.
         p = sigmoid(self.columns - residuals + errors)
         return _inflation(self.explained[:, 0], p, shares / shares.sum(), folded=process.folded)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SoftmaxLink(Link):
-    r"""Probabilities that compete: every column's logit is fitted, the softmax is composed.
+    r"""Probabilities that compete: the logits are fitted, and their softmax is computed afterwards.
 
-    The columns are the targets, their likeliest rivals and, if classes remain, the logarithm of
-    their sum; all share one kernel, so subtracting anything from a row of logits changes nothing.
+    The columns are the logits of the targets and of their likeliest rivals and, if other classes
+    remain, the logarithm of the sum of their probabilities. All columns share one kernel, so the
+    fit is one linear map, and subtracting a number from all logits of a row changes no probability.
 
     Notes
     -----
@@ -153,8 +165,9 @@ class SoftmaxLink(Link):
               \partial p_{vt} / \partial Q_{vj} = 1[j = t]\, p_{vt}
               - \tfrac1n \sum_n E_{vt} B_{nt} E_{vj} B_{nj} / (E_v \cdot B_n)^2 .
 
-    For two columns this is the log-odds link. The errors of the columns are taken to pull a score
-    the same way at every coalition, which widens its standard error by 1 to 7 %.
+    For two columns this is the log-odds link. The spread is computed as if the errors of the
+    columns moved a score in the same direction at every coalition, which makes standard errors
+    1 to 7 % larger.
     """
 
     name: str = field(default="softmax", init=False)
@@ -169,6 +182,7 @@ class SoftmaxLink(Link):
         scores, spread = np.empty((2, len(means), self.n_explained))
         for start in range(0, len(means), _CHUNK):
             chunk = slice(start, start + _CHUNK)
+            # E up to a factor for each row, which cancels from E_vj / (E_v . B_n).
             top = means[chunk].max(axis=1, keepdims=True)
             raised = np.exp(np.maximum(means[chunk] - top, -_OVERFLOW)).astype(np.float32)
             inverse = 1.0 / (raised @ factors.T)
@@ -178,18 +192,18 @@ class SoftmaxLink(Link):
         return scores, spread
 
     def score(self, columns: Floats) -> Floats:
-        """Return the softmax of rows of columns, targets only."""
+        """Return the probabilities of the targets from rows of columns."""
         raised = np.exp(columns - columns.max(axis=1, keepdims=True))
         return raised[:, : self.n_explained] / raised.sum(axis=1, keepdims=True)
 
     def inflation(self, process: MaskProcess) -> tuple[Floats, Floats]:
-        """Return the same on the probabilities' scale, by 128 draws or more of a fixed seed."""
+        """Return the ratios on the scale of the probabilities, by at least 128 seeded draws."""
         n_columns = len(process.scale)
         draws = _normal_draws(2 * n_columns)
         root = _root(process.scale).T
         residuals, unknown = process.left_out()
         even, odd = draws[:, :n_columns] @ root, draws[:, n_columns:] @ root
-        # One variance for all rows, so that every draw is a factor to them all.
+        # One variance for all rows, so that each draw multiplies exp(centres) by the same factors.
         if process.folded:
             even *= np.sqrt(unknown[: len(unknown) // 2].mean())
             odd *= np.sqrt(unknown[len(unknown) // 2 :].mean())
@@ -204,6 +218,7 @@ class SoftmaxLink(Link):
         shares = np.full(len(draws), 1.0 / len(draws))
         found = []
         for target in range(self.n_explained):
+            # Row n and draw k: p = R_nt F_kt / (R_n . F_k).
             p = np.concatenate([np.outer(r[:, target], f[:, target]) / (r @ f.T) for r, f in parts])
             found.append(_inflation(self.explained[:, target], p, shares, folded=process.folded))
         total, odd = np.concatenate(found, axis=1)
@@ -212,9 +227,10 @@ class SoftmaxLink(Link):
 
 @lru_cache(maxsize=8)
 def _normal_draws(n_columns: int) -> Floats:
-    """Return normal draws, one a row, at least 128, with mean 0 and covariance 1 exactly."""
+    """Return at least 128 normal draws, one per row, with exactly mean 0 and covariance 1."""
     half = max(_DRAWS // 2, n_columns)
     draws = np.random.default_rng(0).standard_normal((half, n_columns))
+    # Orthonormal columns times sqrt(half) have covariance 1; both signs of each have mean 0.
     draws = np.linalg.qr(draws)[0] * np.sqrt(half)
     return np.concatenate([draws, -draws])
 
@@ -226,6 +242,7 @@ def _competing(
     target: int,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the smeared probability of a target (v,) and its slopes (v, c); see `SoftmaxLink`."""
+    # raised = E, factors = B and inverse = 1 / (E_v . B_n) in the equations of `SoftmaxLink`.
     own = raised[:, target] / len(factors)
     score = own * (inverse @ factors[:, target])
     slopes = np.square(inverse) @ (factors[:, [target]] * factors)
@@ -237,7 +254,7 @@ def _competing(
 def _inflation(
     explained: Floats, p: Floats, shares: Floats, *, folded: bool
 ) -> tuple[Floats, Floats]:
-    """Compare the errors of one target with draws p (n, k) of it; see `Link.inflation`."""
+    """Return the ratios of `Link.inflation` for one target, given draws p (n, k) of it."""
     mean = p @ shares
     missed, centred = explained - mean, p - mean[:, np.newaxis]
     total = _ratio(missed, centred, shares)
@@ -259,11 +276,12 @@ def _root(covariance: Floats) -> Floats:
 
 
 def edges(scores: Floats) -> tuple[float, float]:
-    """Return how close to 0 and to 1 probabilities are taken at their word.
+    """Return the smallest distances from 0 and from 1 at which probabilities are trusted.
 
-    Half of the smallest positive distance of any output of the run to that edge, so that exact
-    zeros of rounded probabilities or of votes fall half a step outside; at least 1e-10 below and
-    1e-7 above (where float32 ends), at most .02.
+    Each is half of the smallest positive distance of any output of the run from that edge. So
+    exact zeros of rounded probabilities or of votes count as half a step. The distance from 0 is
+    at least 1e-10, that from 1 at least 1e-7 (the resolution of float32), and both are at most
+    0.02.
 
     Examples
     --------
@@ -291,7 +309,7 @@ def sigmoid(x: Floats) -> Floats:
 
 
 def quantiles(residuals: Floats) -> Floats:
-    """Return the 15 mid-quantiles of residuals, or the residuals where they are fewer."""
+    """Return the 15 mid-quantiles of residuals, or the residuals if there are fewer."""
     if len(residuals) <= _QUANTILES:
         return np.asarray(residuals)
     return np.quantile(residuals, (np.arange(_QUANTILES) + 0.5) / _QUANTILES)
@@ -312,10 +330,11 @@ def softmax_link(scores: Floats, targets: NDArray[np.intp], n_rivals: int = 30) 
     targets : ndarray of int, shape (t,)
         The explained columns.
     n_rivals : int
-        How many of the other columns, the likeliest, are fitted one by one.
+        How many of the other columns are fitted one by one; the likeliest are chosen.
     """
     chosen = np.concatenate([targets, rivals(scores, targets, n_rivals)])
     tiny = np.finfo(np.float32).tiny
+    # Logarithms of probabilities are logits up to one number for each row, which cancels.
     parts = [np.log(np.maximum(scores[:, chosen], tiny))]
     rest = np.delete(scores, chosen, axis=1)
     if rest.shape[1]:
@@ -326,6 +345,6 @@ def softmax_link(scores: Floats, targets: NDArray[np.intp], n_rivals: int = 30) 
 
 
 def rivals(scores: Floats, targets: NDArray[np.intp], n_rivals: int) -> NDArray[np.intp]:
-    """Return the columns, targets apart, with the highest mean score, highest first."""
+    """Return the columns with the highest mean score, highest first, without the targets."""
     order = np.argsort(-scores.mean(axis=0), kind="stable")
     return order[~np.isin(order, targets)][:n_rivals]

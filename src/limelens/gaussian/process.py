@@ -1,4 +1,4 @@
-"""The mask Gaussian process: what a score is expected to be on coalitions never asked."""
+"""The mask Gaussian process: what a score is expected to be on coalitions that were not asked."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from limelens.games.coalitions import fold, is_folded
 from limelens.gaussian.group_kernel import GroupKernel
 from limelens.gaussian.kernel import CrossKernel, MaskKernel, spectrum
 
+# The grids of lambda and nu, from which the marginal likelihood chooses.
 ADDITIVE_SHARES = (0.0, 0.3, 0.6, 0.85, 1.0)
 
 NOISE_SHARES = (0.001, 0.01, 0.03, 0.1, 0.2, 0.4)
@@ -25,7 +26,8 @@ class MaskProcess:
     ----------
     kernel : MaskKernel
     noise : float
-        Share :math:`\nu` of the variance that no kernel explains: interactions of high order.
+        Share :math:`\nu` of the variance that the kernel does not explain, which on images is
+        that of interactions of high order.
     coalitions : ndarray of bool, shape (n, d)
         Distinct rows.
     means : ndarray, shape (c,)
@@ -33,7 +35,7 @@ class MaskProcess:
     spectrum : ndarray, shape (n,)
         Eigenvalues of :math:`C = (1 - \nu) K + \nu I`.
     vectors : ndarray, shape (n, n)
-        Its eigenvectors.
+        Eigenvectors of C.
     weights : ndarray, shape (n, c)
         :math:`C^{-1} (y - \bar y)`.
     precisions : ndarray, shape (n,)
@@ -67,10 +69,11 @@ class MaskProcess:
 
     @property
     def residuals(self) -> Floats:
-        r"""Values less their prediction by all other rows, shape (n, c).
+        r"""Values minus their prediction from all other rows, shape (n, c).
 
         :math:`r_n = [C^{-1} (y - \bar y)]_n / [C^{-1}]_{nn}`.
         """
+        # Rasmussen and Williams, equation 5.12.
         return self.weights / self.precisions[:, np.newaxis]
 
     @property
@@ -79,21 +82,23 @@ class MaskProcess:
         return is_folded(self.coalitions)
 
     def left_out(self) -> tuple[Floats, Floats]:
-        r"""Return what pairs of complements miss of a prediction by all other pairs.
+        r"""Return the errors of complementary pairs, each predicted from all other pairs.
 
-        A row's complement says more of it than of a coalition never asked.
+        A row's complement tells more about that row than about a coalition that was not asked.
+        So both are left out together.
 
         Returns
         -------
         errors : ndarray, shape (n, c)
-            Sums over the root of 2, then differences, see `fold`: there :math:`C^{-1}` is
-            block-diagonal and the formula of `residuals` leaves out a pair. Of rows that are not
-            folded, the residuals.
+            Sums of the pairs' errors over the root of 2, then differences, see `fold`. In these
+            coordinates :math:`C^{-1}` is block-diagonal, so that the formula of `residuals` leaves
+            out a whole pair. For rows that are not folded these are the residuals.
         variances : ndarray, shape (n,)
-            What is expected of their squares, in units of the columns' variance.
+            Expected squares of the errors, in units of the columns' variance.
         """
         if not self.folded:
             return self.residuals, 1.0 / self.precisions
+        # 1 / [F C^-1 F]_nn with F for `fold` and C^-1 = U diag(1 / e) U'.
         variances = 1.0 / (np.square(fold(self.vectors)) @ (1.0 / self.spectrum))
         return fold(self.weights) * variances[:, np.newaxis], variances
 
@@ -102,7 +107,8 @@ class MaskProcess:
         return self.mean_of(self.kernel.matrix(coalitions, self.coalitions))
 
     def mean_of(self, kernel: Floats | CrossKernel | GroupKernel) -> Floats:
-        """Return the posterior mean, shape (m, c), given the kernel to the rows, (m, n)."""
+        """Return the posterior mean, shape (m, c), from the kernel between it and the rows."""
+        # Rasmussen and Williams, equation 2.25, with the prior mean ybar.
         return self.means + kernel @ ((1.0 - self.noise) * self.weights)
 
     def explained(self, functionals: Floats) -> Floats:
@@ -119,6 +125,7 @@ class MaskProcess:
             :math:`(1 - \nu)\, m C^{-1} m'`, to be taken from the prior's, both in units of
             :math:`\sigma^2 (1 - \nu)`.
         """
+        # m C^-1 m' = (m U / sqrt e) (m U / sqrt e)'.
         whitened = (functionals @ self.vectors) / np.sqrt(self.spectrum)
         return (1.0 - self.noise) * (whitened @ whitened.T)
 
@@ -140,7 +147,7 @@ def fit_processes(
 
     Returns
     -------
-    processes : list of MaskProcess, one a group
+    processes : list of MaskProcess, one per group
 
     Notes
     -----
@@ -196,5 +203,6 @@ def _likelihoods(eigenvalues: Floats, rotated: Floats) -> Iterator[tuple[float, 
     for noise in NOISE_SHARES:
         shifted = (1.0 - noise) * eigenvalues + noise
         variances = np.maximum((1.0 / shifted) @ squares / n, np.finfo(np.float64).tiny)
+        # Rasmussen and Williams, equation 5.8, at the best sigma^2 of every column.
         total = rotated.shape[1] * np.log(shifted).sum() + n * np.log(variances).sum()
         yield noise, -0.5 * float(total)

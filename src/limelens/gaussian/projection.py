@@ -1,4 +1,4 @@
-"""A fitted surrogate seen as importances: projection, covariance, how additive it is."""
+"""From a fitted surrogate to importances: projection, covariance, how additive it is."""
 
 from dataclasses import dataclass, replace
 
@@ -14,8 +14,10 @@ from limelens.gaussian.links import Link, log_odds, quantiles, sigmoid
 from limelens.gaussian.process import MaskProcess
 from limelens.gaussian.virtual import VirtualCoalitions, fitting_on
 
+# Up to here virtual coalitions have strength 5, and need no control variate.
 _MOST_ORTHOGONAL = 64
 
+# Penalty of the tangent, relative to the mean of the Gram matrix's diagonal.
 _RIDGE = 1e-6
 
 
@@ -57,15 +59,16 @@ def project(
     residuals : ndarray, shape (r, c)
         Leave-one-out residuals for the smearing.
     differences : ndarray, shape (t,)
-        Score of the intact image less that of the hidden one; used by Shapley values.
+        Score of the intact image minus that of the hidden one; used by Shapley values.
 
     Returns
     -------
     Projection
-        The weighted least-squares coefficients of the expected scores at the virtual coalitions,
-        less what those get wrong on a like function that is known exactly (a control variate;
-        Shapley values and more than 64 segments only). Where the virtual coalitions are all there
-        are, those that were asked have the scores that the model gave, without error.
+        The weighted least-squares coefficients of the expected scores at the virtual coalitions.
+        For Shapley values, and for more than 64 segments, a control variate corrects them: the
+        error that the same coefficients make for a similar function, whose importances are known
+        exactly, is subtracted. Where the virtual coalitions are all 2^d, those that were asked
+        have the scores that the model gave, without error.
     """
     if link.name == "identity" and virtual.definition == "shapley" and not virtual.exact:
         return _closed_form(process, virtual, differences)
@@ -103,7 +106,7 @@ def _kernel_between(process: MaskProcess, virtual: VirtualCoalitions) -> CrossKe
 def _with_the_known(
     link: Link, asked: NDArray[np.intp], values: Floats, spread: Floats
 ) -> tuple[Floats, Floats]:
-    """Return values and spread with what the model said, and no spread, where it was asked."""
+    """Return values and spread; where the model was asked, its own answer without spread."""
     values, spread = values.copy(), spread.copy()
     values[asked], spread[asked] = link.explained, 0.0
     return values, spread
@@ -126,16 +129,16 @@ def _closed_form(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Control:
-    """Functions like the targets whose importances are known: a control variate.
+    """A control variate: functions similar to the targets, whose importances are known.
 
     Attributes
     ----------
     correction : ndarray, shape (t, d)
-        Their exact importances less what the virtual coalitions take for these.
+        Exact importances of the functions minus their estimates on the virtual coalitions.
     like : ndarray, shape (v, t), or None
-        Their values; None where nothing is corrected.
+        Values of the functions; None where nothing is corrected.
     differences : ndarray, shape (t,), or None
-        Theirs of the intact image and the hidden one.
+        Values of the functions for the intact image minus those for the hidden one.
     """
 
     correction: Floats
@@ -164,20 +167,21 @@ def _control(
 
 
 def _uniform_effects(virtual: VirtualCoalitions, values: Floats, differences: Floats) -> Floats:
-    """Return what the virtual coalitions take for the Banzhaf (Shapley) values; shape (t, d)."""
+    """Return Banzhaf (or Shapley) values as estimated on the virtual coalitions, shape (t, d)."""
     if virtual.definition == "shapley":
         return virtual.importances(values, differences)
+    # The mean value where a segment is kept minus that where it is hidden: 2 S' v / V.
     return 2.0 * (virtual.spins @ values).T / len(virtual)
 
 
 def _variance_of_the_draw(
     virtual: VirtualCoalitions, values: Floats, differences: Floats, control: _Control
 ) -> Floats:
-    """Return the covariance (t, d, d) that importances have as virtual coalitions are drawn.
+    """Return the covariance (t, d, d) of importances that comes from drawing the coalitions.
 
-    From what each pair of complements contributes beyond an additive function, the controlled part
-    taken off; pairs of a size of which all are there are not left to chance. Orthogonal arrays do
-    better than this.
+    It is found from what each complementary pair contributes beyond an additive function, without
+    the part that the control variate removes. Sizes whose pairs are all there add nothing. For
+    orthogonal arrays the result is too large.
     """
     fitting, coalitions = virtual.fitting, virtual.coalitions
     even = fitting if virtual.definition == "shapley" else _evenly(virtual).fitting
@@ -193,7 +197,7 @@ def _variance_of_the_draw(
 
 
 def _evenly(virtual: VirtualCoalitions) -> VirtualCoalitions:
-    """Return the same virtual coalitions for Banzhaf values, all weighing alike."""
+    """Return the same virtual coalitions for Banzhaf values, with equal weights."""
     fitting = fitting_on(virtual.coalitions, "banzhaf", complete=False)
     return replace(virtual, definition="banzhaf", fitting=fitting)
 
@@ -201,14 +205,14 @@ def _evenly(virtual: VirtualCoalitions) -> VirtualCoalitions:
 def _sigmoids(
     link: Link, virtual: VirtualCoalitions, means: Floats, values: Floats, residuals: Floats
 ) -> tuple[Floats, Floats, Floats]:
-    """Return sigmoids of additive functions, one like each target, and their exact importances.
+    """Return sigmoids of additive functions, similar to the targets, and their exact importances.
 
     Returns
     -------
     like : ndarray, shape (v, t)
     exact : ndarray, shape (t, d)
     differences : ndarray, shape (t,)
-        Of the intact image and the hidden one.
+        Values for the intact image minus those for the hidden one.
     """
     definition = "shapley" if virtual.definition == "shapley" else "banzhaf"
     shifts = quantiles(residuals[:, 0]) if link.name == "log-odds" else np.zeros(1)
@@ -227,7 +231,7 @@ def _sigmoids(
 
 
 def _tangent(spins: Floats, scale: Floats, values: Floats) -> tuple[float, Floats]:
-    """Fit log-odds by an additive function where they matter: with the weights p (1 - p)."""
+    """Fit log-odds by an additive function where the sigmoid is steep: weights p (1 - p)."""
     weights = np.maximum(values * (1.0 - values), np.finfo(np.float64).eps)
     centre = weights @ spins / weights.sum()
     mean = float(weights @ scale / weights.sum())

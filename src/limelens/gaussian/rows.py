@@ -1,4 +1,4 @@
-"""Rows of a run made ready for a surrogate: distinct coalitions, and what their scores are."""
+"""Rows of a run made ready for a surrogate: distinct coalitions, and what kind of scores."""
 
 from dataclasses import dataclass
 
@@ -10,9 +10,9 @@ from limelens.games.coalitions import average_rows, distinct_rows
 from limelens.gaussian.kernel import relevance
 from limelens.gaussian.links import edges, log_odds, rivals
 
-N_RIVALS = 30
+N_RIVALS = 30  # ten are enough on most images; more than 30 change nothing
 
-_STILL = 1e-150  # the square of less is no number
+_STILL = 1e-150  # the square of a smaller change would underflow
 
 _STILL_LOG_ODDS = 4e-6  # a millionth of a probability at one half
 
@@ -20,12 +20,13 @@ _ROUNDING = 1e-6  # networks answer in float32
 
 _SUM_TOLERANCE = 1e-3
 
+# Outputs of which fewer are distinct are rounded to a lattice, where rivals are not really known.
 _FEWEST_DISTINCT = 0.5
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Rows:
-    """Distinct coalitions with what the model said of them.
+    """Distinct coalitions with the model's answers.
 
     Made by `merge_rows`.
 
@@ -43,7 +44,7 @@ class Rows:
     relevance : ndarray, shape (d,)
         Prior share of each segment.
     limits : tuple of float
-        How close to 0 and to 1 probabilities are taken at their word; see `edges`.
+        Smallest distances from 0 and from 1 at which probabilities are trusted; see `edges`.
     """
 
     coalitions: Coalitions
@@ -62,19 +63,19 @@ class Rows:
 
     @property
     def complete(self) -> bool:
-        """Whether every coalition there is has been asked."""
+        """Whether all 2^d coalitions have been asked."""
         n, d = self.coalitions.shape
         return n == 2**d
 
     def is_probability(self, target: int) -> bool:
-        """Tell whether a target stays within [0, 1], and with it all scores it is one of."""
+        """Tell whether a target lies in [0, 1]; for a score column, whether all scores do."""
         seen = self.values[:, target] if self.columns is None else self.scores
         return bool(seen.min() >= 0 and seen.max() <= 1)
 
     def is_still(self, target: int) -> bool:
-        """Tell whether a target never changed by more than may be rounding.
+        """Tell whether a target never changed by more than rounding may explain.
 
-        Where all coalitions were asked nothing is guessed from differences, so that all count.
+        Where all coalitions were asked nothing is estimated, and every change counts.
         """
         values = self.values[:, target]
         change = np.ptp(values)
@@ -94,6 +95,7 @@ class Rows:
 
     def carriers(self, target: int) -> float:
         """Return the effective number of rows that carry a target's variation."""
+        # (sum u^2)^2 / sum u^4 of the deviations u: n / 3 for a normal variable, 1 for one outlier.
         squares = np.square(self.values[:, target] - self.values[:, target].mean())
         squares /= squares.max()
         return float(squares.sum() ** 2 / np.square(squares).sum())
@@ -132,7 +134,7 @@ def merge_rows(
     values : ndarray, shape (n, t)
         Target values.
     targets : tuple of int, length t
-        Score columns the targets are, unless they are a function of the scores.
+        Score columns of the targets; they mean nothing where targets are functions of the scores.
     energy : array_like, shape (d,), optional
         Squared change of the pixels of each segment when it is hidden; see `relevance`.
     """

@@ -21,7 +21,7 @@ class Goal:
     definition, link, scale : str
         See `fit_linked`.
     tolerance : float
-        Predicted relative error that settles a target; 0: none, all blocks are asked.
+        Predicted relative error that settles a target. With 0 all blocks are asked.
     """
 
     definition: str
@@ -36,14 +36,15 @@ class Answer:
 
     Attributes
     ----------
-    fits : list of TargetFit, one a target
-    verdicts : list of Verdict, one a target
+    fits : list of TargetFit, one per target
+    verdicts : list of Verdict, one per target
     n_calls : int
-        Coalitions asked, drawn twice counted twice.
+        Coalitions asked; one that was drawn twice counts twice.
     limits : tuple of float
-        How close to 0 and 1 probabilities were taken at their word.
+        Smallest distances from 0 and from 1 at which probabilities were trusted.
     looks : list of (int, list of float)
-        After how many calls the answer was looked at, and each target's relative error then.
+        Numbers of calls after which the answer was looked at, with each target's relative error
+        at that time.
     """
 
     fits: list[TargetFit]
@@ -102,7 +103,7 @@ def ask_until_settled(
     Parameters
     ----------
     blocks : iterable of ndarray of bool, shape (n, d) each
-        At least one.
+        Blocks of coalitions, at least one.
     ask, values_of : callable
         Coalitions to scores (n, k), and scores to target values (n, t).
     goal : Goal

@@ -23,10 +23,12 @@ _NORMAL_90, _MARGIN = 1.2815515655446004, 1.2
 # How many pairs the belief weighs that sums and differences of pairs are equally uncertain.
 _PRIOR_PAIRS = 10.0
 
+# Beyond these bounds the intervals of saturated classes missed the exact answer too often.
 _MOST_INFLATION = 2.0
 
 _MOST_SATURATION = 0.1
 
+# Fewest effective rows that carry a score's variation, and their smallest share of few rows.
 _FEWEST_CARRIERS, _FEWEST_CARRYING = 5.0, 0.1
 
 
@@ -34,7 +36,7 @@ _FEWEST_CARRIERS, _FEWEST_CARRYING = 5.0, 0.1
 class TargetFit:
     """Importances of one target with what is known about their errors.
 
-    NaN where something is not known: of a target that never changed there is nothing to know.
+    Numbers are NaN where they are not known, as for a target that never changed.
 
     Attributes
     ----------
@@ -53,14 +55,14 @@ class TargetFit:
     additive_share : float
         Share of the surrogate's variance over coalitions that the importances reproduce.
     inflation : float
-        How many times the surrogate's squared errors exceed what it expects of them.
+        How many times larger the surrogate's squared errors are than it expects.
     odd_inflation : float
-        The same of the differences within complementary pairs; NaN where there are none.
+        The same for the differences within complementary pairs; NaN where there are no pairs.
     saturation : float
         Share of rows in which the probability is at 0 or 1.
     carriers : float
         Effective number of coalitions that carry the score's variation, (sum u²)² / sum u⁴ of the
-        deviations u from the mean: about a third of the rows for a score like a normal variable.
+        deviations u from the mean. It is about a third of the rows for a normal distribution.
     n_rows : int
         Distinct coalitions of the fit.
     additive, noise : float
@@ -110,7 +112,7 @@ class TargetFit:
 
     @property
     def standard_errors(self) -> Floats:
-        """Such that 1.96 of them make a 95 % interval, shape (d,)."""
+        """Standard errors, shape (d,), of which 1.96 make a 95 % interval."""
         factor = _WIDENING[self.link] if self.curved else 1.0
         return factor * np.sqrt(np.diagonal(self.spread))
 
@@ -152,9 +154,9 @@ class TargetFit:
 
     @property
     def doubt(self) -> str:
-        """Why the error bars themselves are not to be trusted; empty if they are.
+        """Why the error bars themselves cannot be trusted; empty if they can.
 
-        "saturation", "inflation" or "carriers": what is beyond its bound.
+        It names what is beyond its bound: "saturation", "inflation" or "carriers".
         """
         if not self.curved:
             return ""
@@ -171,7 +173,7 @@ STATUSES = ("exact", "constant", "converged", "not converged", "unreliable")
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What can be said of one target.
+    """What can be said about one target.
 
     Attributes
     ----------
@@ -186,18 +188,18 @@ class Verdict:
 
     @property
     def settled(self) -> bool:
-        """Whether more model calls are not asked for."""
+        """Whether no more model calls are needed."""
         return self.status in ("exact", "constant", "converged")
 
 
 def judge(fit: TargetFit, *, tolerance: float, n_calls: int, checked: bool = True) -> Verdict:
-    """Say in which state a target is.
+    """Return the status of a target, with its reasons.
 
     Parameters
     ----------
     fit : TargetFit
     tolerance : float
-        The relative error that was asked for; 0: none, the budget was to be spent.
+        Relative error that was asked for; 0 if none was, and the whole budget is to be spent.
     n_calls : int
         Coalitions asked so far.
     checked : bool
@@ -281,7 +283,7 @@ def summarise(verdicts: Sequence[Verdict], names: Sequence[str]) -> Verdict:
 
 
 def unknown_fit(n_segments: int) -> TargetFit:
-    """Return what is known of a target that never changed: no effect, no error."""
+    """Return the fit of a target that never changed: no effect, and an unknown error."""
     return TargetFit(
         importances=np.zeros(n_segments),
         covariance=np.full((n_segments, n_segments), np.nan),

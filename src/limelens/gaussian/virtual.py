@@ -1,4 +1,4 @@
-"""Virtual coalitions: where a fitted surrogate is asked, at no model call, what it would say."""
+"""Virtual coalitions: a fitted surrogate is evaluated on them, without any model call."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -15,20 +15,22 @@ from limelens.sampling.distinct import pair_weights, sized_pairs
 LIME_WIDTH = 0.25
 
 FULL_FACTORIAL = 16
-"""Most segments whose coalitions are all asked of a surrogate."""
+"""Up to this many segments a surrogate is evaluated on all coalitions."""
 
+# Most columns for codes of 2 m + 1 = 13 bits, one for each element of GF(2^6).
 _MOST_BCH = 64
 
+# 2^13 = 8192 coalitions: the error that they add is well below the standard errors.
 _BITS = 13
 
+# As many coalitions for Shapley values, and fewer for their covariance, in complementary pairs.
 _SHAPLEY_PAIRS = 4096
-
 _COARSE_PAIRS = 768
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Fitting:
-    """A weighted least-squares fit of any scores on fixed coalitions, worked out beforehand.
+    """A weighted least-squares fit of any scores on fixed coalitions, prepared beforehand.
 
     Attributes
     ----------
@@ -37,12 +39,12 @@ class Fitting:
     centre : ndarray, shape (d,)
         Weighted mean of the coalitions; 0 for Shapley values.
     inverse : ndarray, shape (d, d)
-        Inverse of the weighted Gram matrix, for Shapley values that under a fixed sum.
+        Inverse of the weighted Gram matrix; for Shapley values, the inverse under a fixed sum.
     ends : ndarray, shape (d,)
-        How the difference of intact and hidden image is shared out; 0 but for Shapley values.
+        Share of v(all) - v(none) given to each segment; zero except for Shapley values.
     known : ndarray, shape (v / 2,)
-        Of each pair of complements, how much of all pairs of its size there are: 1 where nothing
-        was left to chance.
+        For each complementary pair, the share of all pairs of its size that are here: 1 where
+        nothing was left to chance.
     """
 
     weights: Floats
@@ -54,16 +56,18 @@ class Fitting:
     def importances(self, coalitions: Coalitions, values: Floats, differences: Floats) -> Floats:
         """Return the importances (t, d) that values (v, t) on the coalitions define.
 
-        `differences`, shape (t,), are the values of the intact image less those of the hidden one.
+        `differences`, shape (t,), are values of the intact image minus those of the hidden one.
         """
+        # (Z - c)' W Z has the inverse `inverse`: phi = inverse (Z - c)' W v + ends * difference.
         weighted = values * self.weights[:, np.newaxis]
         moments = weighted.T @ coalitions - np.outer(weighted.sum(axis=0), self.centre)
         return np.asarray(moments @ self.inverse.T + np.outer(differences, self.ends))
 
     def contributions(self, coalitions: Coalitions, values: Floats, difference: float) -> Floats:
-        """Return what each pair of complements adds to the importances of values (v,), (d, v / 2).
+        """Return what each complementary pair adds to the importances of values (v,), (d, v / 2).
 
-        Of what an additive function leaves, so that they are noise where coalitions are drawn.
+        An additive function is subtracted from the values first. What is left adds noise to the
+        importances if the coalitions were drawn.
         """
         moved = coalitions - self.centre
         effects = self.importances(coalitions, values[:, np.newaxis], np.array([difference]))[0]
@@ -76,7 +80,7 @@ class Fitting:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class VirtualCoalitions:
-    r"""Coalitions on which a surrogate is projected on a definition of importance.
+    r"""Coalitions on which a surrogate is evaluated to find importances of some definition.
 
     Made by `virtual_coalitions`; shared between calls, so nothing in it is ever changed.
 
@@ -98,7 +102,7 @@ class VirtualCoalitions:
     fitting : Fitting
         The least-squares fit on them.
     coarse : VirtualCoalitions, optional
-        Fewer of them, enough for a covariance; None where a group makes that cheap.
+        Fewer coalitions, enough for a covariance; None where a group makes all of them cheap.
     """
 
     definition: str
@@ -114,7 +118,7 @@ class VirtualCoalitions:
         return len(self.coalitions)
 
     def positions(self, coalitions: Coalitions) -> NDArray[np.intp]:
-        """Return where coalitions are among all of them, if these are all; shape (n,)."""
+        """Return the positions, shape (n,), of coalitions; for a set of all 2^d coalitions only."""
         bits = 1 << np.arange(coalitions.shape[1])
         places = np.empty(len(self), dtype=np.intp)
         places[self.coalitions @ bits] = np.arange(len(self))
@@ -133,16 +137,17 @@ def virtual_coalitions(n_segments: int, definition: str) -> VirtualCoalitions:
     ----------
     n_segments : int
     definition : {"lime", "banzhaf", "shapley"}
-        LIME's coefficients (cosine kernel, width .25), Banzhaf values or Shapley values.
+        LIME's coefficients (cosine kernel, width 0.25), Banzhaf values or Shapley values.
 
     Returns
     -------
     VirtualCoalitions
-        All coalitions up to 16 segments. Above, for LIME and Banzhaf: an orthogonal array of
-        strength 5 up to 64 segments (8192 coalitions), so that no interaction of two, three or four
-        segments leaks into an importance under uniform weights; beyond that a random linear code
-        of strength 3, to be used with a control variate. For Shapley values: 4096 complementary
-        pairs, all different, their sizes uniform on 1..d-1 where there are enough.
+        All coalitions for up to 16 segments. For more segments, LIME and Banzhaf values use an
+        orthogonal array of strength 5 (8192 coalitions) up to 64 segments: under uniform weights
+        no interaction of two, three or four segments leaks into an importance. Beyond 64 segments
+        they use a random linear code of strength 3, which needs a control variate. Shapley values
+        use 4096 complementary pairs, all different, with sizes uniform on 1..d-1 where there are
+        enough pairs.
 
     References
     ----------
@@ -196,15 +201,15 @@ def _spins(coalitions: Coalitions) -> NDArray[np.float32]:
 
 
 def fitting_on(coalitions: Coalitions, definition: str, *, complete: bool) -> Fitting:
-    """Work out the fit that defines an importance, on given coalitions.
+    """Prepare the fit that defines an importance, on given coalitions.
 
     Parameters
     ----------
     coalitions : ndarray of bool, shape (v, d)
     definition : {"lime", "banzhaf", "shapley"}
     complete : bool
-        Whether these are all coalitions; otherwise they were drawn by `sized_pairs` for Shapley
-        values, sizes alike, and all alike for the others.
+        Whether these are all coalitions. Otherwise they were drawn: for Shapley values by
+        `sized_pairs` with equal shares of all sizes, for the others uniformly.
     """
     if definition == "shapley":
         return _shapley_fitting(coalitions, complete=complete)
@@ -213,7 +218,7 @@ def fitting_on(coalitions: Coalitions, definition: str, *, complete: bool) -> Fi
         return Fitting(
             weights=np.ones(n),
             centre=np.full(d, 0.5),
-            inverse=np.eye(d) * (4.0 / n),
+            inverse=np.eye(d) * (4.0 / n),  # orthogonal columns z - 1/2 with the square n / 4
             ends=np.zeros(d),
             known=np.zeros(n // 2),
         )
@@ -227,7 +232,7 @@ def fitting_on(coalitions: Coalitions, definition: str, *, complete: bool) -> Fi
 
 
 def _shapley_fitting(coalitions: Coalitions, *, complete: bool) -> Fitting:
-    """Fit with Shapley's kernel, the importances summing to the ends' difference."""
+    """Prepare the fit with the Shapley kernel, whose importances sum to the ends' difference."""
     d = coalitions.shape[1]
     if complete:
         weights, known = shapley_kernel(coalitions), np.ones(len(coalitions) // 2)
@@ -237,21 +242,23 @@ def _shapley_fitting(coalitions: Coalitions, *, complete: bool) -> Fitting:
         by_pair, known = pair_weights(first, np.ones(d - 1), 1.0 / (sizes * (d - sizes)))
         weights = np.concatenate([by_pair, by_pair])
     inverse = np.linalg.inv((coalitions * weights[:, np.newaxis]).T @ coalitions)
+    # With the Lagrange multiplier of the sum, A = Z' W Z and D the difference of the ends:
+    # phi = A^-1 b - A^-1 1 (1' A^-1 b - D) / (1' A^-1 1).
     ends = inverse.sum(axis=1) / inverse.sum()
-    # Lagrange's multiplier of the sum turns the inverse into a projection.
     constrained = np.asarray(inverse - np.outer(ends, inverse.sum(axis=0)))
     return Fitting(weights=weights, centre=np.zeros(d), inverse=constrained, ends=ends, known=known)
 
 
 def _codes(d: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return one code a segment; all have the highest bit, which folds the array."""
+    """Return one code per segment; all have the highest bit set, which folds the array."""
     if d <= FULL_FACTORIAL:
+        # d independent codes of d bits: all 2^d coalitions.
         numbers = np.arange(d)
         return np.asarray(1 << (d - 1) | np.where(numbers < d - 1, 1 << numbers, 0))
     if d > _MOST_BCH:
         return random_codes(d, rng)
     codes = bch_codes(d)
     bits = int(codes.max()).bit_length() - 1
-    # Five columns that are independent stay so whatever bits are put between.
+    # Five independent codes stay independent whatever bits are inserted below the highest one.
     more = rng.integers(0, 1 << max(_BITS - 1 - bits, 0), d)
     return np.asarray(codes & (1 << bits) - 1 | more << bits | 1 << max(_BITS - 1, bits))
