@@ -249,11 +249,10 @@ class Reach:
 class Mutation:
     """A plugin of pytest: in place of running the tests once, run those of each mutant."""
 
-    def __init__(self, chosen: Sequence[Mutant], jobs: int, out: Any) -> None:
-        self.chosen, self.jobs, self.out = chosen, jobs, out
+    def __init__(self, chosen: Sequence[Mutant], jobs: int, out: Any, folder: str) -> None:
+        self.chosen, self.jobs, self.out, self.folder = chosen, jobs, out, Path(folder)
         self.failed: list[str] = []
         self.missed: list[Mutant] = []
-        self.folder = Path(tempfile.mkdtemp(prefix="mutants-"))
 
     def say(self, *words: object) -> None:
         print(*words, file=self.out, flush=True)
@@ -281,7 +280,10 @@ class Mutation:
         items = {item.nodeid: item for item in session.items}
         running: dict[int, int] = {}
         for number, mutant in enumerate(self.chosen):
-            names = sorted(tests[str(mutant.path), mutant.line], key=told["seconds"].get)
+            # an expression over several lines may be entered at its first one only
+            lines = range(mutant.line, mutant.function[1], -1)
+            reached = next((n for n in lines if (str(mutant.path), n) in tests), mutant.line)
+            names = sorted(tests[str(mutant.path), reached], key=told["seconds"].get)
             budget = 10 + PATIENCE * sum(told["seconds"][name] for name in names)
             while len(running) >= self.jobs:
                 self.collect(running)
@@ -336,10 +338,10 @@ class Mutation:
         process, status = os.waitpid(-1, 0)
         number = running.pop(process)
         answer, mutant = self.folder / str(number), self.chosen[number]
-        by = json.loads(answer.read_text()) if answer.exists() else f"status {status}"
+        by = json.loads(answer.read_text()) if answer.exists() else f"ended, status {status}"
         if not by:
             self.missed.append(mutant)
-        self.say(f"{'caught' if by else 'MISSED'}  {mutant}  {by}")
+        self.say(f"{'caught' if by else 'MISSED'}  {mutant}  {by}".rstrip())
 
 
 def main() -> None:
@@ -352,8 +354,8 @@ def main() -> None:
     chosen = parser.parse_args()
     some, n_all = draw(chosen.n, chosen.seed, chosen.under)
     os.chdir(ROOT)
-    with os.fdopen(os.dup(1), "w") as out:
-        mutation = Mutation(some, chosen.jobs, out)
+    with os.fdopen(os.dup(1), "w") as out, tempfile.TemporaryDirectory() as folder:
+        mutation = Mutation(some, chosen.jobs, out, folder)
         pytest.main(["-q", "-p", "no:cacheprovider", *chosen.tests], plugins=[mutation])
         mutation.say(f"\n{len(some)} of {n_all} mutants tried, {len(mutation.missed)} missed:")
         for mutant in sorted(mutation.missed, key=str):
