@@ -62,6 +62,8 @@ def hadamard(order: int) -> NDArray[np.int8]:
 
     Notes
     -----
+    SciPy's `scipy.linalg.hadamard` makes Sylvester's matrices alone, of sizes that are powers of 2.
+
     ``H H' = order * I``. Paley's first construction is ``I + [[0, 1], [-1, Q]]`` with the table
     ``Q[a, b] = chi(a - b)`` of the quadratic character modulo q: 1 for squares, -1 for others.
 

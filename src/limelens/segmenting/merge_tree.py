@@ -46,6 +46,9 @@ class RegionTree:
     that `Owen` needs double with every level. Colours are those of the picture that segmenters
     look at, the same for every dtype and range.
 
+    SciPy's and scikit-learn's trees of Ward's criterion know no border strength and no numbers of
+    segments, so the tree is grown here.
+
     References
     ----------
     J. H. Ward, "Hierarchical grouping to optimize an objective function", Journal of the American
