@@ -200,3 +200,17 @@ def test_files_and_functions_stay_small(path):
 )
 def test_the_plan_forbids(importer, imported):
     assert complaint(importer, imported) is not None
+
+
+def test_a_public_name_means_one_thing():
+    homes = {}
+    for path in FILES:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(module_name(path))
+    # `compat` has the names that lime gave.
+    twice = {
+        name: [home for home in modules if not home.startswith("compat")]
+        for name, modules in homes.items()
+    }
+    assert {name: modules for name, modules in twice.items() if len(modules) > 1} == {}

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from limelens import QuickLime, QuickShap
 from limelens.gaussian.linked_fit import fit_linked
-from limelens.gaussian.links import edges, log_odds
+from limelens.gaussian.links import edges, logit
 from limelens.gaussian.rows import Rows, merge_rows
 from limelens.gaussian.verdict import TargetFit
 from limelens.sampling import Leverage, ShapleySizes
@@ -73,7 +73,7 @@ def answer(game: Game, n: int, definition: str = "lime") -> Answered:
         plain.add(coalitions, values)
         if limits is not None:
             limits = min(limits, edges(scores.astype(np.float64)))
-            linked.add(coalitions, log_odds(values, limits))
+            linked.add(coalitions, logit(values, limits))
     truth, errors = plain.solve(ends[0] - ends[1])
     unseen = tuple(
         (z, game.scores(z)[:, columns].astype(np.float64))
@@ -81,7 +81,7 @@ def answer(game: Game, n: int, definition: str = "lime") -> Answered:
     )
     if limits is None:
         return Answered(game, columns, truth, errors, unseen=unseen)
-    link_ends = log_odds(ends, limits)
+    link_ends = logit(ends, limits)
     return Answered(
         game, columns, truth, errors, *linked.solve(link_ends[0] - link_ends[1]), unseen
     )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from limelens.games.owen import ROUND, Tree, owen_values
+from limelens.games.owen import ROUND, SplitTree, owen_values
 from limelens.segmenting.merge_tree import tree_members
 from limelens.testing import exact_values
 
@@ -25,7 +25,7 @@ def random_tree(d, rng):
 def tree(merges, areas=None):
     d = len(merges) + 1
     areas = np.ones(d) if areas is None else np.array(areas, dtype=float)
-    return Tree(merges=merges, members=tree_members(merges), areas=areas)
+    return SplitTree(merges=merges, members=tree_members(merges), areas=areas)
 
 
 def solve(table, merges, n_splits=10**6, asked=None, areas=None):
@@ -307,7 +307,7 @@ def test_every_tree_sums_to_the_change_after_any_number_of_splits(seed, n_splits
 
 
 def test_a_tree_of_one_segment_has_nothing_to_split():
-    lone = Tree(merges=np.empty((0, 2), int), members=np.ones((1, 1), bool), areas=np.ones(1))
+    lone = SplitTree(merges=np.empty((0, 2), int), members=np.ones((1, 1), bool), areas=np.ones(1))
     (found,) = owen_values(None, [lone], (np.array([3.0]), np.array([1.0])), 5)
     np.testing.assert_array_equal(found.importances, [[2]])
     assert found.exact

@@ -10,8 +10,8 @@ from limelens.gaussian.links import (
     Link,
     LogOddsLink,
     edges,
-    log_odds,
     log_odds_link,
+    logit,
     quantiles,
     rivals,
     sigmoid,
@@ -37,7 +37,7 @@ def test_edges_never_go_below_what_floats_can_tell_nor_above_two_per_cent():
 
 @given(p=st.floats(0, 1))
 def test_log_odds_are_finite_and_undone_by_the_sigmoid(p):
-    found = log_odds(np.array([p]), (1e-10, 1e-7))
+    found = logit(np.array([p]), (1e-10, 1e-7))
     assert np.isfinite(found).all()
     assert sigmoid(found)[0] == pytest.approx(np.clip(p, 1e-10, 1 - 1e-7), rel=1e-6)
 

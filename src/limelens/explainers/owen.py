@@ -11,7 +11,7 @@ from limelens._checks.values import check_callable, check_int
 from limelens._typing import Coalitions, Floats, Image, Segments
 from limelens.engine.query import Query
 from limelens.explainers.base import Attribution, SegmentExplainer
-from limelens.games.owen import Tree, owen_values
+from limelens.games.owen import SplitTree, owen_values
 from limelens.segmenting.merge_tree import RegionTree, check_merges, tree_members
 
 MergeTree: TypeAlias = Callable[[Image, Segments], Any]
@@ -105,7 +105,7 @@ class Owen(SegmentExplainer):
         image = channels_last(read_only(query.image), query.channel_axis)
         segments = cast(Segments, query.segments)  # a SegmentExplainer has them
         merges = check_merges(self.tree(image, read_only(segments)), query.n_segments)
-        tree = Tree(
+        tree = SplitTree(
             merges=merges,
             members=tree_members(merges),
             areas=np.bincount(segments.ravel()).astype(np.float64),

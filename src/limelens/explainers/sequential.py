@@ -14,7 +14,7 @@ from limelens.errors import ConvergenceWarning, InvalidInputError, warn
 from limelens.explainers.base import Attribution, SegmentExplainer
 from limelens.fills.energy import segment_energy
 from limelens.gaussian.linked_fit import LINKS, SCALES
-from limelens.gaussian.until_settled import Answer, Goal, ask_until_settled
+from limelens.gaussian.until_settled import Goal, Settled, ask_until_settled
 from limelens.gaussian.verdict import summarise
 from limelens.sampling.samplers import Exhaustive
 
@@ -109,7 +109,7 @@ def in_looks(coalitions: Coalitions, first: int, block: int) -> Iterator[Coaliti
         yield coalitions[start:stop]
 
 
-def _judgement(answer: Answer, query: Query) -> dict[str, Any]:
+def _judgement(answer: Settled, query: Query) -> dict[str, Any]:
     overall = summarise(answer.verdicts, query.target_names)
     return {
         "converged": answer.settled,
@@ -121,7 +121,7 @@ def _judgement(answer: Answer, query: Query) -> dict[str, Any]:
     }
 
 
-def _warn(answer: Answer, message: str, query: Query) -> None:
+def _warn(answer: Settled, message: str, query: Query) -> None:
     if not answer.settled:
         warn(f"{message}.", ConvergenceWarning)
         return

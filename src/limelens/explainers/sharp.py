@@ -17,7 +17,7 @@ from limelens._typing import Batch, Coalitions, Floats, Image, Segmenter, Segmen
 from limelens.engine.query import Query
 from limelens.errors import InvalidInputError
 from limelens.explainers.base import Attribution, FillExplainer
-from limelens.games.owen import Tree, owen_values
+from limelens.games.owen import SplitTree, owen_values
 from limelens.masking.compose import coalition_composer
 from limelens.results.layers import densities, mean_and_error
 from limelens.segmenting.merge_tree import RegionTree, tree_members
@@ -279,9 +279,9 @@ def _reliability(maps: Floats, errors: Floats | None) -> Floats | None:
     return predicted_correlation(*(each.reshape(len(maps), -1) for each in (maps, errors)))
 
 
-def _tree(view: View, labels: Segments) -> Tree:
+def _tree(view: View, labels: Segments) -> SplitTree:
     merges = RegionTree().merge(view, labels)
-    return Tree(
+    return SplitTree(
         merges=merges,
         members=tree_members(merges),
         areas=np.bincount(labels.ravel()).astype(np.float64),

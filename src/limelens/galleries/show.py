@@ -11,7 +11,7 @@ from limelens._typing import Floats
 from limelens.errors import InvalidInputError
 from limelens.pictures.fonts import FontFile
 from limelens.pictures.panels import Panel, arrange
-from limelens.results.record import Record, find_target
+from limelens.results.record import Record, target_row
 from limelens.results.sheets import limit_of, map_of, original_panel, target_panel
 from limelens.results.words import number, shown_name
 
@@ -161,7 +161,7 @@ def signed_panels(
     """
     (listed,) = check_explanations([explanation])
     panel_side = check_int("panel_side", panel_side, minimum=64)
-    row = find_target(listed, target)
+    row = target_row(listed, target)
     limit, beyond = limit_of([(listed, row)], interpolation, scale)
     values = listed.importances[row]
     parts: list[tuple[str, Floats]] = [

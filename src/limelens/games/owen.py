@@ -21,7 +21,7 @@ Ask: TypeAlias = "Callable[[list[tuple[int, Coalitions]]], Floats]"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Tree:
+class SplitTree:
     """A binary tree over the segments of one segmentation.
 
     Parameters
@@ -130,7 +130,7 @@ class _Part:
 class _Splitting:
     """Groups of several trees that wait to be split, and what single segments add."""
 
-    def __init__(self, trees: Sequence[Tree], ends: tuple[Floats, Floats]) -> None:
+    def __init__(self, trees: Sequence[SplitTree], ends: tuple[Floats, Floats]) -> None:
         intact, hidden = ends
         self.trees = trees
         self.importances = [np.zeros((len(intact), tree.n_segments)) for tree in trees]
@@ -194,7 +194,7 @@ class _Splitting:
 
 
 def owen_values(
-    ask: Ask, trees: Sequence[Tree], ends: tuple[Floats, Floats], n_splits: int
+    ask: Ask, trees: Sequence[SplitTree], ends: tuple[Floats, Floats], n_splits: int
 ) -> list[OwenValues]:
     r"""Split groups until each segment stands alone or the splits are used up.
 
@@ -202,7 +202,7 @@ def owen_values(
     ----------
     ask : callable
         From n pairs `(number of the tree, coalitions (2, d))` to values, shape (2 n, t).
-    trees : sequence of Tree
+    trees : sequence of SplitTree
         One tree, or several over different segmentations of one image.
     ends : tuple of ndarray, shape (t,)
         Values of the intact image and of everything hidden.
@@ -235,7 +235,7 @@ def owen_values(
     --------
     >>> merges = np.array([[0, 1], [2, 3]])
     >>> members = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 1, 1]], dtype=bool)
-    >>> tree = Tree(merges=merges, members=members, areas=np.array([1.0, 3.0, 4.0]))
+    >>> tree = SplitTree(merges=merges, members=members, areas=np.array([1.0, 3.0, 4.0]))
     >>> def ask(asked):  # all three are needed
     ...     return np.concatenate([z.all(axis=1, keepdims=True) * 1.0 for _, z in asked])
     >>> owen_values(ask, [tree], (np.ones(1), np.zeros(1)), 1)[0].importances

@@ -8,7 +8,7 @@ from limelens._typing import Floats
 from limelens.errors import InvalidInputError
 from limelens.games.lime_kernel import cosine_distance, kernel_weights
 from limelens.gaussian.learning import learn_kernel
-from limelens.gaussian.links import Link, log_odds, log_odds_link, softmax_link
+from limelens.gaussian.links import Link, log_odds_link, logit, softmax_link
 from limelens.gaussian.process import MaskProcess, fit_processes
 from limelens.gaussian.projection import additive_share, project
 from limelens.gaussian.rows import N_RIVALS, Rows
@@ -203,7 +203,7 @@ def _differences(rows: Rows, candidate: _Candidate, scale: str) -> Floats:
     """Return the intact image's value minus the hidden one's; 0 unless both were asked."""
     values = rows.values[:, list(candidate.targets)]
     if scale == "link" and candidate.link.name != "identity":
-        values = log_odds(values, rows.limits)
+        values = logit(values, rows.limits)
     return end_difference(rows, values)
 
 
@@ -218,7 +218,7 @@ def end_difference(rows: Rows, values: Floats) -> Floats:
 def _exact(rows: Rows, target: int, definition: str, *, on_log_odds: bool) -> TargetFit:
     values = rows.values[:, [target]]
     if on_log_odds:
-        values = log_odds(values, rows.limits)
+        values = logit(values, rows.limits)
     fitting = fitting_on(rows.coalitions, definition, complete=True)
     importances = fitting.importances(rows.coalitions, values, end_difference(rows, values))
     d = rows.coalitions.shape[1]

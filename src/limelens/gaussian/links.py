@@ -294,7 +294,7 @@ def edges(scores: Floats) -> tuple[float, float]:
     return float(np.clip(near_zero, _LOWEST, _WIDEST)), float(np.clip(near_one, _HIGHEST, _WIDEST))
 
 
-def log_odds(p: Floats, limits: tuple[float, float] = (1e-12, 1e-12)) -> Floats:
+def logit(p: Floats, limits: tuple[float, float] = (1e-12, 1e-12)) -> Floats:
     """Return log(p / (1 - p)) of probabilities kept inside the limits."""
     low, high = limits
     complement = np.clip(1.0 - p, high, 1.0 - low)
@@ -318,7 +318,7 @@ def quantiles(residuals: Floats) -> Floats:
 def log_odds_link(p: Floats, limits: tuple[float, float]) -> LogOddsLink:
     """Make the log-odds link of one column of probabilities, shape (n,)."""
     values = p[:, np.newaxis]
-    return LogOddsLink(columns=log_odds(values, limits), explained=values)
+    return LogOddsLink(columns=logit(values, limits), explained=values)
 
 
 def softmax_link(scores: Floats, targets: NDArray[np.intp], n_rivals: int = 30) -> SoftmaxLink:

@@ -10,7 +10,7 @@ from limelens.gaussian.closed_forms import banzhaf_effects, shapley_effects, sig
 from limelens.gaussian.covariance import delta_covariance
 from limelens.gaussian.group_kernel import GroupKernel, group_kernel
 from limelens.gaussian.kernel import CrossKernel, cross_kernel
-from limelens.gaussian.links import Link, log_odds, quantiles, sigmoid
+from limelens.gaussian.links import Link, logit, quantiles, sigmoid
 from limelens.gaussian.process import MaskProcess
 from limelens.gaussian.virtual import VirtualCoalitions, fitting_on
 
@@ -219,7 +219,7 @@ def _sigmoids(
     spins = virtual.spins.T.astype(np.float64)
     like, exact, differences = [], [], []
     for column in range(values.shape[1]):
-        scale = means[:, 0] if link.name == "log-odds" else log_odds(values[:, column])
+        scale = means[:, 0] if link.name == "log-odds" else logit(values[:, column])
         intercept, slopes = _tangent(spins, scale, values[:, column])
         exact.append(sigmoid_effects(intercept, slopes, shifts, definition=definition))
         angles = intercept + spins @ slopes

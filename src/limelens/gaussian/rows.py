@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from limelens._typing import Coalitions, Floats, Scores
 from limelens.games.coalitions import average_rows, distinct_rows
 from limelens.gaussian.kernel import relevance
-from limelens.gaussian.links import edges, log_odds, rivals
+from limelens.gaussian.links import edges, logit, rivals
 
 N_RIVALS = 30  # ten are enough on most images; more than 30 change nothing
 
@@ -84,7 +84,7 @@ class Rows:
         if self.complete:
             return False
         if self.is_probability(target):
-            return bool(np.ptp(log_odds(values, self.limits)) < _STILL_LOG_ODDS)
+            return bool(np.ptp(logit(values, self.limits)) < _STILL_LOG_ODDS)
         return bool(change < _ROUNDING * np.abs(values).max())
 
     def saturation(self, target: int) -> float:

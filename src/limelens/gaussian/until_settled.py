@@ -31,7 +31,7 @@ class Goal:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Answer:
+class Settled:
     """What a run of blocks ended with.
 
     Attributes
@@ -95,7 +95,7 @@ def ask_until_settled(
     *,
     targets: tuple[int, ...],
     energy: Floats,
-) -> Answer:
+) -> Settled:
     """Ask one block after the other; fit and judge after each; stop when all targets are settled.
 
     The first look never settles a target that the next block could prove wrong: see `judge`.
@@ -116,7 +116,7 @@ def ask_until_settled(
     scores: list[Scores] = []
     looks: list[tuple[int, list[float]]] = []
 
-    def look() -> Answer:
+    def look() -> Settled:
         together = np.concatenate(scores)
         rows = merge_rows(
             np.concatenate(asked), together, values_of(together), targets=targets, energy=energy
@@ -128,11 +128,11 @@ def ask_until_settled(
         verdicts = [
             judge(fit, tolerance=goal.tolerance, n_calls=n_calls, checked=checked) for fit in fits
         ]
-        return Answer(
+        return Settled(
             fits=fits, verdicts=verdicts, n_calls=n_calls, limits=rows.limits, looks=looks
         )
 
-    answer: Answer | None = None
+    answer: Settled | None = None
     for block in blocks:
         asked.append(block)
         scores.append(ask(block))

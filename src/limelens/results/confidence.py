@@ -10,7 +10,7 @@ from limelens._typing import Floats
 from limelens.errors import InvalidInputError
 from limelens.pictures.tables import html_table
 from limelens.results.ranking import SIGNS, rounding, strongest
-from limelens.results.record import Record, check_per_segment, find_target
+from limelens.results.record import Record, check_per_segment, target_row
 
 _DRAWS = 2000
 
@@ -91,7 +91,7 @@ def top_confidence(
     """
     k = check_int("k", k, minimum=1)
     check_choice("sign", sign, SIGNS)
-    row = find_target(record, target)
+    row = target_row(record, target)
     check_per_segment(record)
     importances = record.importances[row]
     reported = strongest(importances, k, sign)

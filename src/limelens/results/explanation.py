@@ -26,9 +26,9 @@ from limelens.results.ranking import SIGNS, strongest
 from limelens.results.record import (
     Record,
     check_per_segment,
-    find_target,
     rows_of,
     summed_fields,
+    target_row,
 )
 from limelens.results.sheets import draw_figure
 from limelens.results.stability import StabilityReport, stability_report
@@ -128,7 +128,7 @@ class Explanation(Record):
             it was made of. "smooth" is a Gaussian, a third of one of 50 segments wide, and
             "guided" follows the edges of the image. None is "smooth" for `Sharp`, "nearest" else.
         """
-        row = find_target(self, target)
+        row = target_row(self, target)
         return pixel_map(self, row, chosen_interpolation(self, interpolation, drawn=False))
 
     def top_segments(
@@ -141,7 +141,7 @@ class Explanation(Record):
         """
         n = check_int("n", n, minimum=1)
         check_choice("sign", sign, SIGNS)
-        row = find_target(self, target)
+        row = target_row(self, target)
         check_per_segment(self)
         return strongest(self.importances[row], n, sign)
 
@@ -202,7 +202,7 @@ class Explanation(Record):
 
     def for_target(self, target: int | str) -> "Explanation":
         """Return the same explanation with this one target only."""
-        return replace(self, **rows_of(self, find_target(self, target)))
+        return replace(self, **rows_of(self, target_row(self, target)))
 
     def by_segment(self, labels: ArrayLike) -> "Explanation":
         """Return the importances per pixel summed over the segments of a label image.
@@ -255,7 +255,7 @@ class Explanation(Record):
         lime's green and red, which many people cannot tell apart.
         """
         ranked = self.top_segments(n, target, sign=sign)
-        return draw_top_segments(self, ranked, find_target(self, target), colors, max_side)
+        return draw_top_segments(self, ranked, target_row(self, target), colors, max_side)
 
     @overload
     def figure(

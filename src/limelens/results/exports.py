@@ -13,7 +13,7 @@ from limelens.errors import InvalidInputError
 from limelens.pictures.colors import LOWERS, RAISES, color_limit
 from limelens.pictures.outlines import segment_polygons
 from limelens.results.heatmaps import chosen_interpolation, pixel_map
-from limelens.results.record import Record, check_per_segment, find_target
+from limelens.results.record import Record, check_per_segment, target_row
 from limelens.results.words import finite
 
 
@@ -122,7 +122,7 @@ def as_geojson(explanation: Record) -> dict[str, Any]:
 
 def as_fiftyone(explanation: Record, target: int | str | None) -> dict[str, Any]:
     """Return the fields of a FiftyOne heat map; see `Explanation.to_fiftyone`."""
-    heatmap = _heatmap_of(explanation, find_target(explanation, target))
+    heatmap = _heatmap_of(explanation, target_row(explanation, target))
     if heatmap.ndim != 2:
         msg = (
             f"A FiftyOne heat map is a plane; this map has the shape {heatmap.shape}. Explain a "

@@ -14,7 +14,7 @@ from limelens._typing import Floats
 from limelens.errors import InvalidInputError
 from limelens.results.layers import densities, mean_and_error
 from limelens.results.ranking import SIGNS, rounding
-from limelens.results.record import Record, find_target
+from limelens.results.record import Record, target_row
 
 _WORDS = {"positive": "evidence", "negative": "counter-evidence", "absolute": "importance"}
 
@@ -126,7 +126,7 @@ def inside(
     75% +- 4% of the evidence on 25% of the area, z = 12.6
     """
     check_choice("sign", sign, SIGNS)
-    row = find_target(record, target)
+    row = target_row(record, target)
     where = _check_mask(mask, spatial_shape(record.image.shape, record.channel_axis))
     importances, shares = _per_part(record, row, where)
     strength = _strength(importances, sign)

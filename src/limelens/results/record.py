@@ -130,7 +130,7 @@ def _check_importances(record: Record, n_targets: int, spatial: tuple[int, ...])
         check_array("standard_errors", errors, shape, dtype=np.float64, finite=False)
 
 
-def find_target(record: Record, target: int | str | None) -> int:
+def target_row(record: Record, target: int | str | None) -> int:
     """Return the row of a target, given as score column or name; None is the first.
 
     Raises

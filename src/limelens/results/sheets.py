@@ -17,7 +17,7 @@ from limelens.pictures.overlay import draw_image
 from limelens.pictures.panels import Bar, Meter, Panel, arrange
 from limelens.results.heatmaps import chosen_interpolation
 from limelens.results.ranking import strongest
-from limelens.results.record import Record, find_target
+from limelens.results.record import Record, target_row
 from limelens.results.views import draw_explanation, drawn_limit
 from limelens.results.words import fidelity_words, score_range, score_words, shown_name
 
@@ -72,14 +72,14 @@ def find_targets(explanation: Record, targets: int | str | Sequence[int | str] |
     if targets is None:
         return list(range(len(explanation.targets)))
     if isinstance(targets, (str, Integral)):
-        return [find_target(explanation, targets)]
+        return [target_row(explanation, targets)]
     if not isinstance(targets, Sequence) or not targets:
         msg = (
             "`targets` must be None (all), a score column or its name, or a sequence of them; "
             f"got {describe(targets)}."
         )
         raise InvalidInputError(msg)
-    return [find_target(explanation, target) for target in targets]
+    return [target_row(explanation, target) for target in targets]
 
 
 def limit_of(

@@ -12,7 +12,7 @@ from limelens.errors import InvalidInputError
 from limelens.games.lime_kernel import cosine_distance, kernel_weights
 from limelens.pictures.tables import html_table
 from limelens.results.ranking import strongest
-from limelens.results.record import Record, find_target
+from limelens.results.record import Record, target_row
 from limelens.surrogates.linear import penalised_inverse
 from limelens.surrogates.moments import weighted_moments
 
@@ -135,7 +135,7 @@ def stability_report(
 
     k, n_splits = check_int("k", k, minimum=1), check_int("n_splits", n_splits, minimum=1)
     generator = check_rng(rng)
-    coalitions, values = _rows_of(record, find_target(record, target))
+    coalitions, values = _rows_of(record, target_row(record, target))
     groups = _complements(coalitions)
     n_groups = int(groups.max()) + 1
     sizes, means = [], []

@@ -15,7 +15,7 @@ from limelens.pictures.marks import number_slices
 from limelens.pictures.overlay import draw_backdrop, draw_top, paint_overlay, to_picture
 from limelens.results.heatmaps import chosen_interpolation, pixel_map, spread
 from limelens.results.ranking import strongest
-from limelens.results.record import Record, check_per_segment, find_target
+from limelens.results.record import Record, check_per_segment, target_row
 from limelens.results.words import number, shown_name
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def draw_explanation(
     """Return the overlay of one target; see `Explanation.to_image`."""
     interpolation = chosen_interpolation(record, interpolation, drawn=True)
     opacity = check_number("opacity", opacity, minimum=0.0, maximum=1.0)
-    row = find_target(record, target)
+    row = target_row(record, target)
     limit = drawn_limit(record, row, interpolation, scale)
     if boundaries is None:
         boundaries = record.importances.ndim == 2 and interpolation == "nearest"
@@ -128,7 +128,7 @@ def plot_explanation(
 ) -> "Figure":
     """Return the matplotlib figure of one target; see `Explanation.plot`."""
     n = check_int("n", n, minimum=0)
-    row = find_target(record, target)
+    row = target_row(record, target)
     importances, errors = record.importances[row], record.standard_errors
     interpolation = chosen_interpolation(record, interpolation, drawn=True)
     picture = draw_explanation(record, target, interpolation=interpolation, scale=scale)
