@@ -36,7 +36,9 @@ def main():
     caption = answer(image[np.newaxis])[0]
     words = ["three", "seven"]
     scores = ll.text_scores(answer, ll.token_overlap(words))
-    explainer = ll.QuickShap(segmenter=ll.Grid(cell=(2, 4)), fill=ll.Constant(0), link="identity")
+    explainer = ll.QuickShap(
+        segmenter=ll.Grid(cell=(2, 4)), fill=ll.Constant(0), max_samples=1026, link="identity"
+    )
     explanation = explainer.explain(image, scores, target=[0, 1], class_names=words, rng=0)
 
     print(caption)

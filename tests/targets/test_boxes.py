@@ -152,6 +152,17 @@ def test_it_pickles_and_names_its_columns():
         scores.labels = None
 
 
+def test_an_explanation_takes_over_the_names():
+    scores = ll.box_scores(DETECT, BOXES, labels=[0, 1], names=["red", "blue"])
+    ablation = ll.Ablation(segmenter=ll.Grid(cell=(4, 4)), fill=ll.Constant(90))
+    explanation = ablation.explain(IMAGE, scores, target=[1, 0])
+    assert explanation.target_names == ("blue", "red")
+    region = np.zeros(IMAGE.shape[:2], bool)
+    region[4:12, 4:12] = True
+    assert explanation.inside(region, "red").share == pytest.approx(1)
+    assert explanation.inside(region, "blue").share == pytest.approx(0)
+
+
 def test_channels_first_pictures_have_their_size_behind_the_channels():
     scores = model([[0, 0, 30, 4]], boxes=[[0, 0, 30, 4]], channel_axis=0)
     assert scores(np.zeros((1, 3, 8, 32))).tolist() == [[1.0]]
