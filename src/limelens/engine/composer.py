@@ -1,7 +1,7 @@
 """Prepare once, mask in the model's own space.
 
-Scaling, channel order, dtype and device act on every pixel by itself, so they commute with
-masking: the image and its backgrounds are prepared once instead of every masked image.
+Scaling, channel order, dtype and device act on each pixel alone, so they commute with masking.
+The image and its backgrounds are therefore prepared once, instead of every masked image.
 """
 
 from collections.abc import Callable
@@ -21,34 +21,34 @@ from limelens.masking.device_table import device_table
 from limelens.masking.devices import copy_of, is_device_array, namespace_of, to_numpy
 
 BATCH_BYTES = 16 * 2**20
-"""A batch larger than this is page-faulted anew at every call, 2-5 times slower."""
+"""Larger batches get new memory at every call, whose first use makes them 2-5 times slower."""
 
 DEVICE_BATCH_BYTES = 2**30
-"""A batch on a device need only fit there; small ones leave a GPU idle between calls."""
+"""A batch on a device only has to fit there; small ones leave a GPU idle between calls."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Composer:
     """One image and its backgrounds in the space in which the model is asked.
 
-    A model without `prepare` is asked in the image's own space: there the preparation is the
+    A model without `prepare` is asked in the image's own space. There the preparation is the
     identity, and nothing else differs.
 
     Attributes
     ----------
     image : array, shape (*prepared.shape,)
-        Of NumPy or of any library of the Array API, on any device.
+        Array of NumPy or of any library with the Array API, on any device.
     backgrounds : array, shape (m, *prepared.shape)
     segments : ndarray of intp or None
         None for methods that compose their batches themselves.
     channel_axis : int or None
         Where the prepared image has its channels.
     predict : callable
-        What scores such a batch: the model itself, or its `predict_prepared`.
+        Function that scores such a batch: the model itself, or its `predict_prepared`.
     asked : str
-        How messages call it.
+        Name of this function in messages.
     image_bytes : int
-        What one image takes, wherever it lies.
+        Bytes of one image, on the host or on a device.
     """
 
     image: Any
@@ -67,18 +67,18 @@ class Composer:
 
     @property
     def most_images(self) -> int:
-        """How many images a batch may hold for their bytes, at least one."""
+        """Most images that a batch's bytes allow, at least one."""
         most = BATCH_BYTES if self.on_host else DEVICE_BATCH_BYTES
         return max(1, most // max(1, self.image_bytes))
 
     def batch(self, coalitions: Coalitions, background: int, n_rows: int) -> Any:
-        """Return a fresh batch; `n_rows` expected in all decides how it is made, not what it is."""
+        """Return a fresh batch; the rows expected in all, `n_rows`, only change what it costs."""
         if background not in self._ways:
             self._ways[background] = self._way(background, n_rows)
         return self._ways[background](coalitions)
 
     def try_out(self, coalitions: Coalitions) -> Any:
-        """Return a batch over the first background, as if no others were to come."""
+        """Return a batch over the first background, composed as if it were the only batch."""
         if self.on_host:
             return self._way(0, len(coalitions))(coalitions)
         return self.batch(coalitions, 0, len(coalitions))
@@ -116,22 +116,24 @@ def prepared(itself: Composer, model: Model) -> Composer:
     Parameters
     ----------
     itself : Composer
-        That of the image's own space. Without segments it stays.
+        Composer of the image's own space. It is returned unchanged if there are no segments.
     model : Model
-        Where it has `prepare` and `predict_prepared`, the model itself is expected to be
+        If it has `prepare` and `predict_prepared`, the model itself is expected to equal
         `predict_prepared(prepare(batch))`.
 
     Raises
     ------
     InvalidInputError
-        Where the preparation does not act on every pixel by itself, which is tried on three masked
-        images: `prepare(masked)` must be `masked(prepared)` up to rounding. What looks at other
-        images of its batch is seen if image, backgrounds and masked images differ in that.
+        If the preparation does not act on each pixel alone. This is tried on three masked images:
+        `prepare(masked)` must equal `masked(prepared)` up to rounding. A preparation that depends
+        on other images of its batch is noticed if image, backgrounds and masked images differ in
+        what it looks at.
     """
     segments, prepare, predict = itself.segments, model.prepare, model.predict_prepared
     if segments is None or prepare is None or predict is None:
         return itself
-    # apart, so that what looks at other images of the batch is seen too; it may work in place
+    # Image and backgrounds apart, so that a preparation that looks at other images of its batch is
+    # noticed; copies, because it may work in place.
     image, behind = (
         _prepare(prepare, images.copy())
         for images in (itself.image[np.newaxis], itself.backgrounds)
@@ -151,7 +153,7 @@ def prepared(itself: Composer, model: Model) -> Composer:
             channel_axis=axis,
             predict=_owned(predict, on_host=on_host),
             asked="predict_fn.predict_prepared",
-            # on the host what `prepare` is given must fit as well
+            # On the host the batch that `prepare` is given must fit as well.
             image_bytes=max(itself.image_bytes, n_bytes) if on_host else n_bytes,
         )
         if _equal(to_numpy(candidate.try_out(rows)), wanted):
@@ -165,7 +167,10 @@ def prepared(itself: Composer, model: Model) -> Composer:
 
 
 def _owned(predict: PredictFn, *, on_host: bool) -> PredictFn:
-    """Have scores on a device copied there, so that no later call changes them."""
+    """Return a function whose scores are copies, so that no later call can change them.
+
+    Scores on a device are copied there, or to the host if images are composed on the host.
+    """
 
     def score(batch: Any) -> Any:
         scores = predict(batch)
@@ -177,9 +182,10 @@ def _owned(predict: PredictFn, *, on_host: bool) -> PredictFn:
 
 
 def _rows_that_tell_segments_apart(n_segments: int) -> Coalitions:
-    """Return three coalitions, (3, d), that no flip or turn of the segments leaves as they are.
+    """Return three coalitions, (3, d), that a flip or a turn of the image would change.
 
-    Up to eight segments have a code of three bits each of their own, others a random one.
+    Over the three coalitions each segment has a code of three bits. The first eight segments have
+    different codes, all others a random one.
     """
     codes = np.random.default_rng(0).integers(8, size=max(n_segments, 8))
     codes[:8] = np.arange(8)
@@ -203,10 +209,10 @@ def _prepare(prepare: Callable[[Any], Any], batch: Any) -> Any:
     if isinstance(prepared, np.ndarray) and prepared.dtype.kind not in "biufc":
         msg = f"`predict_fn.prepare` must return numbers; got an array of {prepared.dtype}."
         raise InvalidInputError(msg)
-    # the next call may answer in the same buffer
+    # The next call may answer in the same buffer.
     if isinstance(prepared, np.ndarray):
         return prepared.copy()
-    namespace_of(prepared)  # refuses arrays of which no table can be made
+    namespace_of(prepared)  # raises for arrays of which no table can be made
     return copy_of(prepared)
 
 
@@ -225,7 +231,7 @@ def _channel_axes(shape: tuple[int, ...], spatial: tuple[int, ...]) -> list[int 
 
 
 def _equal(array: NDArray[Any], wanted: NDArray[Any]) -> bool:
-    """Whether two batches are equal up to the rounding of their dtype."""
+    """Return whether two batches are equal up to the rounding of their dtype."""
     if array.dtype != wanted.dtype or array.shape != wanted.shape:
         return False
     if np.array_equal(array, wanted):  # far quicker than what follows

@@ -1,4 +1,4 @@
-"""What a differentiable model offers: gradients and features, asked in batches and checked."""
+"""Gradients and features of a differentiable model, asked for in batches and checked."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from limelens.errors import InvalidInputError, PredictionError, add_note
 
 
 def check_floating(image: Image) -> None:
-    """Refuse images that no path of small steps leads through.
+    """Refuse images that cannot be changed in small steps.
 
     Raises
     ------
@@ -28,7 +28,7 @@ def check_floating(image: Image) -> None:
 
 
 def score_columns(query: Query) -> tuple[int, ...]:
-    """Return the targets as score columns: a gradient is of a column.
+    """Return the targets' score columns; a gradient exists for columns only.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def score_columns(query: Query) -> tuple[int, ...]:
 
 
 def ask_gradient(query: Query, batch: Batch, target: int) -> Floats:
-    """Return the derivative of a score column by every element, shape (n, *image.shape).
+    """Return the derivatives of a score column by the image's elements, (n, *image.shape).
 
     Raises
     ------
@@ -68,7 +68,7 @@ def ask_features(query: Query, batch: Batch, target: int) -> tuple[Floats, Float
     InvalidInputError
         If the model offers no features; the message shows how to give them.
     PredictionError
-        If they are no pair of equal shapes, or not finite.
+        If the answer is not a pair of arrays of the same shape, or not finite.
     """
     answer = _ask(query, "features", batch, target)
     if not isinstance(answer, (tuple, list)) or len(answer) != 2:

@@ -1,4 +1,4 @@
-"""Answers that were sent for: those on a device are left there while it works."""
+"""Answers on the way: those on a device are left there while the device works."""
 
 import math
 from collections.abc import Callable
@@ -8,23 +8,25 @@ from typing import Any
 from limelens.masking.devices import is_device_array, to_numpy
 
 WAITING_BATCHES, WAITING_SCORES = 16, 2**20
-"""Most batches, and about how many scores of them, that are left on a device: to fetch them is to
-wait for all that was sent."""
+"""Fetch once this many batches, or about this many scores, wait on the device.
+
+Fetching blocks until everything sent has been scored, so it is done rarely.
+"""
 
 
 @dataclass
 class Answer:
-    """What a model answered to one batch.
+    """A model's answer to one batch.
 
     Attributes
     ----------
     raw : array
-        On the host, or on a device.
+        The answer, on the host or on a device.
     n_images : int
     asked : str
-        What the function is called that answered.
+        Name of the function that answered.
     checked : bool
-        Whether they are scores already, and nothing later changes them.
+        Whether the answer has become checked scores that nothing will change later.
     """
 
     raw: Any
@@ -33,23 +35,23 @@ class Answer:
     checked: bool = False
 
     def fetch(self) -> None:
-        """Wait for the scores, and bring them to the host."""
+        """Wait for the scores and copy them to the host."""
         if is_device_array(self.raw):
             self.raw = to_numpy(self.raw)
 
 
 class Inbox:
-    """Opens answers in the order they were sent for.
+    """Opens answers in the order in which the batches were sent.
 
-    Answers on a device are fetched several batches at a time, and opened when the next batch has
-    been sent, so that the device works while the host looks at them.
+    Answers on a device are fetched several batches at a time. They are opened after the next
+    batch has been sent, so that the device works while the host reads them.
 
     Parameters
     ----------
     receive : callable
-        What to do with a slice of rows and its answers, one for each background.
+        Called with a slice of rows and its answers, one for each background.
     report : callable
-        What to do then, unless anything was raised before.
+        Called after that, unless an error was raised before.
     """
 
     def __init__(
@@ -74,16 +76,17 @@ class Inbox:
             self._fetched, self._waiting = self._waiting, []
 
     def open_all(self, failure: BaseException | None = None) -> None:
-        """Open every answer that is left, and raise what had stopped the run, if anything had."""
+        """Open every answer that is left, then raise the error that stopped the run, if any."""
         try:
             self._open(self._fetched + self._waiting, failure)
         finally:
-            del failure  # else its traceback, of which this frame is part, keeps the last batch
+            # The traceback refers to this frame, and the frame to the last batch: drop the link.
+            del failure
 
     def _open(
         self, parts: list[tuple[slice, list[Answer]]], failure: BaseException | None = None
     ) -> None:
-        """Open all, though one of them raises: they are paid for. The first error goes on."""
+        """Open all answers even if one raises, as they are paid for; then raise the first error."""
         while parts:
             part, answers = parts.pop(0)
             try:
@@ -91,7 +94,7 @@ class Inbox:
                 if failure is None:
                     self._report()
             except BaseException as error:  # noqa: BLE001
-                # an interrupt goes before any error
+                # An interrupt takes precedence over any error.
                 if failure is None or (
                     isinstance(failure, Exception) and not isinstance(error, Exception)
                 ):

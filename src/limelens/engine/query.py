@@ -1,4 +1,4 @@
-"""Masked batch -> scores: one image asked of one model, every answer kept."""
+"""From masked batches to scores: one model is asked about one image, every answer is kept."""
 
 from collections.abc import Callable
 from typing import TypeAlias, TypeVar
@@ -47,14 +47,14 @@ from limelens.targets.columns import (
 T = TypeVar("T")
 
 Compose: TypeAlias = Callable[[NDArray[np.intp], int], Batch]
-"""Row numbers `(b,)` and a background's number -> a fresh masked batch."""
+"""From row numbers `(b,)` and the number of a background to a fresh masked batch."""
 
 
 class Query:
-    """One image asked of one model: probes it, streams masked batches, keeps every answer.
+    """Asks one model about one image: probes it, streams masked batches, keeps every answer.
 
-    Equal rows are sent once, rows of `reuse` never again. A row's score is the mean over the
-    backgrounds. Memory is O(batch · image + rows · (d / 8 + k)) bytes.
+    Equal rows are sent once, and rows of `reuse` are not sent again. A row's score is the mean
+    over the backgrounds. Memory is O(batch · image + rows · (d / 8 + k)) bytes.
 
     Parameters
     ----------
@@ -62,18 +62,19 @@ class Query:
         The image in the caller's layout.
     channel_axis : int or None
     predict_fn : callable
-        `(n, *image.shape)` -> scores `(n, k)` or `(n,)`; may offer `prepare`, see `prepare_once`.
+        From `(n, *image.shape)` to scores `(n, k)` or `(n,)`; may offer `prepare`, see
+        `prepare_once`.
     backgrounds : ndarray, shape (m, *image.shape)
-        What hidden pixels are replaced with, in the image's dtype; none for methods that hide
-        nothing, their `hidden_scores` are NaN.
+        What hidden pixels are replaced with, in the image's dtype. Methods that hide nothing have
+        none, and their `hidden_scores` are NaN.
     segments : ndarray of int or None
         Label image `0..d-1`; None for window, soft-mask and gradient methods.
     mask_kind : str
-        What the rows' keys mean; rows of another kind are never reused.
+        Meaning of the rows' keys; rows of another kind are never reused.
     target, class_names, batch_size, reuse
         See `Explainer.explain`.
     report : callable or None
-        `(done, total)` images, after every batch.
+        Called with `(done, total)` images after every batch.
 
     Attributes
     ----------
@@ -83,9 +84,9 @@ class Query:
     targets : tuple of int
     target_names : tuple of str
     n_predictions : int
-        Images the model has scored for this query.
+        Images that the model has scored for this query.
     batch_size : int
-        Most images a call may hold now: bounded in bytes, halved when memory ran out.
+        Most images in a call. It is bounded by their bytes, and halved when memory runs out.
     """
 
     def __init__(
@@ -107,7 +108,7 @@ class Query:
         self.backgrounds = backgrounds
         self.segments = segments
         self.n_segments = 0 if segments is None else int(segments.max()) + 1
-        # in vain: scored, but asked again, as memory ran out between the backgrounds of a batch
+        # In vain: scored, but asked again because memory ran out between a batch's backgrounds.
         self.n_predictions = self._n_in_vain = 0
         self.model, asked = settled(as_model(predict_fn), image)
         self.n_predictions += asked
@@ -143,15 +144,15 @@ class Query:
         return values
 
     def stream(self, keys: NDArray[np.uint8], compose: Compose) -> Scores:
-        """Return the scores, shape (n, k), of any masked images, one key a row.
+        """Return the scores, shape (n, k), of any masked images, one key per row.
 
         Parameters
         ----------
         keys : ndarray of uint8, shape (n, w)
-            Bytes that identify the mask of a row; all bits set is the intact image, none set
-            is everything hidden.
+            Bytes that identify the mask of a row. All bits set mean the intact image, no bit set
+            means that everything is hidden.
         compose : callable
-            `(rows, background)` -> fresh batch of those rows with that background.
+            From `(rows, background)` to a fresh batch of those rows with that background.
         """
         self._pay(keys, compose, self._itself)
         return self._ledger.find(keys)
@@ -159,9 +160,10 @@ class Query:
     def in_batches(
         self, n: int, score: Callable[[slice], T], keep: Callable[[slice, T], None]
     ) -> None:
-        """Score n rows batch by batch, in smaller ones once memory has run out.
+        """Score n rows batch by batch, in smaller batches once memory has run out.
 
-        `score` is given slices of at most `batch_size` rows; `keep` each slice and its answer.
+        `score` is given slices of at most `batch_size` rows; `keep` is given each slice and its
+        answer.
         """
         done = 0
         while done < n:
@@ -196,14 +198,14 @@ class Query:
         )
 
     def constant_targets(self) -> NDArray[np.bool_]:
-        """Return, shape (t,), True where a target's value never changed over all rows."""
+        """Return which targets, shape (t,), have the same value in all rows."""
         if len(self._ledger) < 3:
             return np.zeros(len(self.targets), dtype=bool)
         values = self.values(self._ledger.scores())
         return is_still(values)
 
     def _ask(self, coalitions: Coalitions) -> NDArray[np.uint8]:
-        """Have the scores of coalitions in the ledger, and return their keys."""
+        """Make sure that the ledger has the scores of coalitions, and return their keys."""
         keys = np.packbits(coalitions, axis=1)
 
         def compose(rows: NDArray[np.intp], background: int) -> Batch:
@@ -213,7 +215,7 @@ class Query:
         return keys
 
     def _pay(self, keys: NDArray[np.uint8], compose: Compose, asked: Composer) -> None:
-        """Have the scores of all keys in the ledger."""
+        """Make sure that the ledger has the scores of all keys; ask for those that are missing."""
         self._set_width(keys.shape[1])
 
         def score(rows: NDArray[np.intp]) -> list[Answer]:
@@ -231,7 +233,7 @@ class Query:
                     self._score_missing(keys, missing, score)
                     break
                 except Exception as error:
-                    # JAX says only when scores are fetched that memory ran out
+                    # JAX reports only when scores are fetched that memory ran out.
                     if (
                         self._composer.on_host
                         or self.batch_size == 1
@@ -271,7 +273,7 @@ class Query:
 
     def _probe(self) -> None:
         keys = self._end_keys()[: 1 + min(1, len(self.backgrounds))]
-        # What was kept as a callable's values is asked again: was it of the same callable?
+        # Values of a callable target are asked again, to see whether it is the same callable.
         missing, earlier = self._ledger.missing(keys), None
         if self._reduces and not len(missing):
             missing, earlier = np.arange(len(keys)), self._ledger.find(keys)
@@ -329,21 +331,21 @@ class Query:
             inbox.open_all()
 
     def _send(self, batch: Batch, composer: Composer) -> Answer:
-        """Ask the model; what it answers on a device stays there."""
+        """Ask the model; an answer on a device stays there."""
         asked = composer.asked
         try:
             answer = Answer(composer.predict(batch), batch.shape[0], asked)
         except BaseException as error:
             add_note(error, f"raised by `{asked}` on a {batch.dtype} batch of {batch.shape}")
             raise
-        # the model itself has to answer in NumPy
+        # The model itself has to answer in NumPy; only `predict_prepared` may answer on a device.
         if composer is self._itself or not is_device_array(answer.raw):
-            # models may answer in one and the same buffer
+            # A model may write all its answers into the same buffer.
             answer.raw, answer.checked = self._check(answer).copy(), True
         return answer
 
     def _receive(self, answer: Answer) -> Scores:
-        """Return the scores, shape (b, k), of a batch, once they are there."""
+        """Return the scores, shape (b, k), of a batch; wait for them if need be."""
         if answer.checked:
             return answer.raw
         answer.fetch()

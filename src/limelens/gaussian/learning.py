@@ -1,4 +1,4 @@
-"""What a fitted process learns of its own kernel: which segments matter, and how far they join."""
+"""A fitted process learns its kernel: which segments matter, and of which order they interact."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,9 +11,11 @@ from limelens.gaussian.kernel import MaskKernel
 from limelens.gaussian.process import ADDITIVE_SHARES, MaskProcess, fit_process
 
 DECAYS = (0.5, 0.003)
-"""What is left of the product part where all segments flip; .95 a segment is tried before."""
+"""What is left of the product part when all segments flip; 0.95 per segment was tried before."""
 
 _ROUNDS = 2
+
+# Share of the relevance that is divided equally, so that no segment is ruled out for ever.
 _EVEN_SHARE = 0.1
 
 
@@ -23,23 +25,23 @@ def learn_kernel(process: MaskProcess, values: Floats) -> MaskProcess:
     Parameters
     ----------
     process : MaskProcess
-        Of the prior relevance; see `fit_processes`.
+        Process with the prior relevance; see `fit_processes`.
     values : ndarray, shape (n, c)
-        What it was fitted to.
+        The values that it was fitted to.
 
     Returns
     -------
     MaskProcess
-        The one given where nothing is more likely.
+        The likelier process, or the given one if none is likelier.
 
     Notes
     -----
-    First other decays of the product part are tried: the slower, the lower the order of the
-    interactions that it expects. Then the relevances are learned, twice: what a segment's main
-    effect is expected to be, squared (posterior mean squared plus variance, summed over the columns
-    in units of their variance), is its relevance but for a tenth that all share alike. This is a
-    step of expectation and maximisation (MacKay's automatic relevance determination); steps that
-    lower the likelihood are not taken.
+    First other decays of the product part are tried: the slower the decay, the lower the order of
+    the interactions that it expects. Then the relevances are learned in two rounds. Nine tenths of
+    the relevance are divided in proportion to the expected square of each segment's main effect:
+    posterior mean squared plus variance, summed over the columns in units of their variance. All
+    segments share the last tenth equally. This is a step of expectation and maximisation (MacKay's
+    automatic relevance determination). A step that lowers the likelihood is not taken.
 
     References
     ----------

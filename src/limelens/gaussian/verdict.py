@@ -9,18 +9,20 @@ import numpy as np
 from limelens._typing import Floats
 from limelens.gaussian.virtual import FULL_FACTORIAL
 
-# The delta method takes the link's curve for straight, which this pays for. The softmax link takes
-# all columns' errors to pull the same way instead; see SoftmaxLink.
+# The delta method treats the link's curve as straight; wider errors make up for that. The softmax
+# link needs no factor: it adds its columns' errors as if they had one sign, see SoftmaxLink.
 _WIDENING = {"identity": 1.0, "log-odds": 1.1, "softmax": 1.0}
 
-# The kernel is learned from the rows and then taken as known: variances grow by this many over the
-# rows. Chosen on one half of the complete tables of real models, 64 to 512 calls.
+# The kernel is learned from the rows and then taken as known. To make up for that, variances are
+# multiplied by 1 + 32 / rows. Chosen on one half of the complete tables of real models, with 64 to
+# 512 calls.
 _LEARNED = 32.0
 
-# The bound on the error is that of one look; the first look under the line is one of several.
+# The normal distribution's 0.9 quantile. The margin is there because a run looks several times and
+# stops at the first look whose bound is low enough.
 _NORMAL_90, _MARGIN = 1.2815515655446004, 1.2
 
-# How many pairs the belief weighs that sums and differences of pairs are equally uncertain.
+# Weight, in pairs, of the prior belief that sums and differences of pairs are equally uncertain.
 _PRIOR_PAIRS = 10.0
 
 # Beyond these bounds the intervals of saturated classes missed the exact answer too often.
@@ -86,15 +88,16 @@ class TargetFit:
 
     @property
     def foldover(self) -> float:
-        r"""What the covariance is multiplied by because the rows come in complementary pairs.
+        r"""Factor of the covariance because the rows come in complementary pairs.
 
-        Sums of pairs cancel from the importances. The process expects of what it cannot explain
-        that it be as large in the sums as in the differences; on images it is often smaller in the
-        differences, for interactions of two segments are even. With R the differences' squared
-        errors over the expected (on the score's scale over the inflation as well, which is counted
-        in `spread`), h pairs and a prior worth ten: :math:`(h R + 10) / (h + 10)`. Of few segments,
-        whose coalitions are all looked at, nothing is gained by it: there, on complete tables of
-        real models, what is left to coalitions never asked was no smaller in the differences.
+        Sums of pairs cancel from the importances. The process expects its errors to be as large in
+        the sums as in the differences. On images they are often smaller in the differences, because
+        interactions of two segments are even. The factor is :math:`(h R + 10) / (h + 10)` with h
+        pairs, a prior worth ten pairs, and R the ratio of the differences' squared errors to the
+        expected ones. On the score's scale R is divided by the inflation, which `spread` counts
+        already. For few segments, where the surrogate is evaluated on all coalitions, the factor
+        is at least 1: on complete tables of real models, the errors for coalitions that were not
+        asked were no smaller in the differences.
         """
         if not np.isfinite(self.odd_inflation):
             return 1.0
@@ -105,7 +108,7 @@ class TargetFit:
 
     @property
     def spread(self) -> Floats:
-        """Covariance of the importances, as large as the surrogate's errors are, (d, d)."""
+        """Covariance of the importances, scaled to the surrogate's actual errors, (d, d)."""
         factor = max(1.0, self.inflation) if self.curved else 1.0
         learned = 1.0 + _LEARNED / max(self.n_rows, 1)
         return self.covariance * (factor * self.foldover * learned)
@@ -120,8 +123,8 @@ class TargetFit:
     def relative_error(self) -> float:
         r"""Predicted relative error, :math:`\sqrt{S / (S + |\phi|^2)}`, S the squared errors' sum.
 
-        The importances are a posterior mean, shrunken, so that the true ones' squares sum to about
-        those of both together.
+        The importances are a posterior mean, which is shrunken. So the squares of the true ones
+        sum to about :math:`S + |\phi|^2`.
         """
         noise = float(np.square(self.standard_errors).sum())
         total = noise + float(np.square(self.importances).sum())
@@ -129,13 +132,13 @@ class TargetFit:
 
     @property
     def error_bound(self) -> float:
-        r"""What the relative error stays below with a probability of at least .9.
+        r"""Bound that the relative error stays below with a probability of at least 0.9.
 
         The squared error of importances with the covariance C is about
         :math:`\operatorname{tr} C\, \chi^2_f / f` with
-        :math:`f = (\operatorname{tr} C)^2 / \operatorname{tr} C^2` (Satterthwaite 1946); its .9
-        quantile (Wilson and Hilferty 1931) takes the place of S in `relative_error`, a fifth wider
-        because a run looks more than once.
+        :math:`f = (\operatorname{tr} C)^2 / \operatorname{tr} C^2` (Satterthwaite 1946). Its 0.9
+        quantile (Wilson and Hilferty 1931) takes the place of S in `relative_error`. It is widened
+        by a fifth because a run looks more than once.
         """
         noise = float(np.square(self.standard_errors).sum())
         if noise == 0 or not np.isfinite(noise):
@@ -147,7 +150,7 @@ class TargetFit:
 
     @property
     def reliability(self) -> float:
-        """Predicted correlation with the exact importances; nothing that widens bars enters."""
+        """Predicted correlation with the exact importances, from covariances not widened."""
         variance = float(self.importances.var())
         noise = float(np.diagonal(self.covariance).mean()) * min(1.0, self.foldover)
         return float(np.sqrt(variance / (variance + noise))) if variance > 0 else float("nan")

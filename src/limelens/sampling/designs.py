@@ -12,19 +12,20 @@ from limelens.sampling.hadamard import hadamard, hadamard_order
 
 @dataclass(frozen=True)
 class Foldover:
-    """Ask each coalition with its complement, all segments orthogonal to each other.
+    """Ask each coalition together with its complement; all segments are orthogonal to each other.
 
-    One block is a Hadamard matrix with random columns, signs and row order, every row followed by
-    its complement: ``2 h`` coalitions, h the smallest of Paley's prime orders with ``h >= d + 1``
-    (`block_size`). Within complete blocks every segment is kept in exactly half of the coalitions,
-    every two segments are together exactly as often as apart, and interactions of an even number
-    of segments cannot disturb an estimate. Of an interaction of three segments at most six tenths
-    (from 20 segments on a third) fall on any other segment, never all, so that a further block
-    tells them apart. Complete blocks need about half the calls of independent coin tosses for the
-    same error; an incomplete last block loses some of that.
+    One block is a Hadamard matrix with random columns, signs and row order, in which every row is
+    followed by its complement. It has ``2 h`` coalitions, where h is the smallest of Paley's prime
+    orders with ``h >= d + 1`` (`block_size`). Within complete blocks every segment is kept in
+    exactly half of the coalitions, any two segments have the same state exactly as often as
+    different states, and interactions of an even number of segments cannot disturb an estimate.
+    At most six tenths of an interaction of three segments (from 20 segments on, a third) are taken
+    for the effect of another segment, never all of it, so that a further block tells them apart.
+    For the same error, complete blocks need about half the calls of independent coin tosses; an
+    incomplete last block loses some of that.
 
-    With fewer than `block_size` rows the complements come after all h rows instead of in between:
-    a short design is better spent on different rows.
+    With fewer than `block_size` rows, the complements come after all h rows instead of in between,
+    because a short design learns more from different rows.
 
     References
     ----------
@@ -60,11 +61,11 @@ class Foldover:
 
 @dataclass(frozen=True)
 class Leverage:
-    """Ask complementary pairs of every size alike: the sizes of leverage-score sampling.
+    """Ask complementary pairs of all sizes equally often, as leverage-score sampling does.
 
-    The number of kept segments is uniform on ``1..d-1``, the coalition uniform among those of its
-    size, and each is followed by its complement. For Shapley values: small and large coalitions,
-    which matter most there, are seen often enough.
+    The number of kept segments is uniform on ``1..d-1``, the coalition is uniform among those of
+    its size, and each is followed by its complement. This suits Shapley values: small and large
+    coalitions, which matter most to these, are seen often enough.
 
     References
     ----------
@@ -90,9 +91,9 @@ class Leverage:
 class ShapleySizes:
     """Ask complementary pairs with the sizes of KernelSHAP.
 
-    A coalition of k segments has the probability of the Shapley kernel, which is proportional to
-    ``1 / (C(d, k) k (d - k))``; so sizes come with ``1 / (k (d - k))``, and a least-squares fit
-    needs no further weights. Each is followed by its complement.
+    The probability of a coalition of k segments is proportional to the Shapley kernel,
+    ``1 / (C(d, k) k (d - k))``. So that of a size is proportional to ``1 / (k (d - k))``, and a
+    least-squares fit needs no further weights. Each coalition is followed by its complement.
 
     References
     ----------
@@ -118,6 +119,7 @@ class ShapleySizes:
 def half_block(d: int, rng: np.random.Generator) -> Coalitions:
     """Draw the h rows of a block without their complements, shape (h, d)."""
     matrix = hadamard(hadamard_order(d + 1))
+    # Column 0 is constant; all others are orthogonal to it, and so balanced.
     columns = 1 + rng.permutation(len(matrix) - 1)[:d]
     signs = rng.choice(np.array([-1, 1], dtype=np.int8), size=d)
     rows: Coalitions = matrix[:, columns] * signs > 0
@@ -130,8 +132,10 @@ def _pairs(rows: Coalitions) -> Coalitions:
 
 
 def _pairs_of_sizes(n: int, d: int, size_weights: Floats, rng: np.random.Generator) -> Coalitions:
-    """Draw pairs whose first size is 1..d-1 with these weights, one pair after the other."""
+    """Draw pairs whose first coalition has a size from 1..d-1 with these weights."""
     cumulative = np.cumsum(size_weights) / size_weights.sum()
+    # One row of numbers per pair, so that a longer design starts with the shorter one: the first
+    # number chooses the size, the ranks of the others choose the segments.
     uniforms = rng.random((-(-n // 2), d + 1))
     sizes = 1 + np.searchsorted(cumulative[:-1], uniforms[:, 0], side="right")
     ranks: NDArray[np.intp] = uniforms[:, 1:].argsort(axis=1).argsort(axis=1)

@@ -9,19 +9,21 @@ from numpy.typing import NDArray
 from limelens._typing import Coalitions, Floats
 from limelens.sampling.designs import half_block
 
+# Multiples of the golden ratio, modulo 1, are spread more evenly than those of any other number.
 _GOLDEN = 0.5 * (np.sqrt(5.0) - 1.0)
 _DRAWN_AT_ONCE = 64
+# Larger numbers of pairs are never used up, and would not be exact in floats.
 _MANY = 10**15
 _TINY = np.finfo(np.float64).tiny
 
 
 def foldover_pairs(n_pairs: int, d: int, rng: np.random.Generator) -> Coalitions:
-    """Draw pairs from Foldover blocks, none twice, neither of them complete or empty.
+    """Draw pairs from Foldover blocks, none twice, and never the pair of the two ends.
 
     Parameters
     ----------
     n_pairs : int
-        At most ``2**(d - 1) - 1``; a longer design of the same seed starts with the shorter.
+        At most ``2**(d - 1) - 1``. A longer design of the same seed starts with the shorter one.
     d : int
     rng : numpy.random.Generator
 
@@ -32,7 +34,7 @@ def foldover_pairs(n_pairs: int, d: int, rng: np.random.Generator) -> Coalitions
 
     Examples
     --------
-    All that there are of three segments, the two ends apart:
+    All coalitions of three segments except the two ends:
 
     >>> rows = foldover_pairs(3, 3, np.random.default_rng(0))
     >>> sorted(rows.sum(axis=1).tolist()), len(np.unique(rows, axis=0))
@@ -52,29 +54,30 @@ def foldover_pairs(n_pairs: int, d: int, rng: np.random.Generator) -> Coalitions
 def sized_pairs(
     n_pairs: int, shares: Floats, rng: np.random.Generator, *, besides: Coalitions | None = None
 ) -> Coalitions:
-    """Draw pairs by size, none twice: sizes of which few pairs exist are soon asked completely.
+    """Draw pairs by size, none twice. Sizes with few pairs are soon complete.
 
     Parameters
     ----------
     n_pairs : int
-        With those of `besides` at most ``2**(d - 1) - 1``.
+        Together with those of `besides`, at most ``2**(d - 1) - 1``.
     shares : ndarray, shape (d - 1,)
-        Share of the pairs whose first coalition keeps 1..d-1 segments, not normalised; symmetric.
+        Shares of the pairs whose first coalition keeps 1..d-1 segments. They are symmetric and
+        need not sum to 1.
     rng : numpy.random.Generator
     besides : ndarray of bool, shape (m, d), optional
-        Coalitions asked already, in complementary pairs: these are not drawn again.
+        Coalitions that were asked already, in complementary pairs. They are not drawn again.
 
     Returns
     -------
     coalitions : ndarray of bool, shape (2 n_pairs, d)
         Every coalition is followed by its complement. A longer design of the same seed starts with
-        the shorter.
+        the shorter one.
 
     Notes
     -----
-    Sizes follow a sequence of the golden ratio from a random start, so that after any number of
-    pairs every size has had its share to within one or two. A size that has been asked completely
-    leaves its share to the others, and the sequence starts again.
+    Sizes follow multiples of the golden ratio from a random start, so that after any number of
+    pairs every size has had its share to within one or two pairs. When all pairs of a size have
+    been drawn, the other sizes divide its share, and the sequence starts again.
 
     References
     ----------
@@ -103,6 +106,7 @@ def sized_pairs(
         while not exhausted and len(found) < n_pairs:
             place = (place + _GOLDEN) % 1.0
             size = int(np.searchsorted(cumulative, place * cumulative[-1], side="right"))
+            # A random order of the segments keeps those whose place is below the size.
             row = next(row for row in (order < size for order in orders) if _key(row) not in seen)
             seen.add(_key(row))
             found.append(row)
@@ -112,30 +116,32 @@ def sized_pairs(
 
 
 def pair_weights(coalitions: Coalitions, shares: Floats, kernel: Floats) -> tuple[Floats, Floats]:
-    r"""Return what pairs drawn by `sized_pairs` weigh in a fit, and how much of each size is known.
+    r"""Return the weights of pairs drawn by `sized_pairs`, and how much of each size is known.
 
     Parameters
     ----------
     coalitions : ndarray of bool, shape (p, d)
         One of each pair.
     shares, kernel : ndarray, shape (d - 1,)
-        What the sizes 1..d-1 were drawn with, and what all coalitions of each size shall weigh
-        together; both symmetric, not normalised.
+        Shares with which the sizes 1..d-1 were drawn, and total weights that all coalitions of each
+        size shall have. Both are symmetric and need not sum to 1.
 
     Returns
     -------
     weights : ndarray, shape (p,)
+        Weight of each pair in a fit.
     known : ndarray, shape (p,)
-        The expected share of the pairs of this size that were drawn: 1 where all were.
+        Expected share of the pairs of the same size that were drawn: 1 where all were.
 
     Notes
     -----
-    Of the :math:`N_s` pairs of a size :math:`\min(N_s, t q_s)` are expected among p, q the shares
-    and t such that these sum to p. A row weighs the kernel over what is expected of its size.
+    Among p pairs, :math:`\min(N_s, t q_s)` of the :math:`N_s` pairs of size s are expected, where q
+    are the shares and t makes these numbers sum to p. The weight of a pair is the kernel of its
+    size over the expected number of pairs of that size.
 
     Examples
     --------
-    Of four segments all four pairs with a single one were drawn, and one of the three of halves:
+    Of four segments, all four pairs that keep a single one were drawn, and one of three with two:
 
     >>> rows = np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [1, 1, 0, 0]])
     >>> weights, known = pair_weights(rows > 0, np.array([2, 1, 2]), np.ones(3))
@@ -153,6 +159,7 @@ def pair_weights(coalitions: Coalitions, shares: Floats, kernel: Floats) -> tupl
 
 def _expected(n_pairs: int, shares: Floats, counts: Floats) -> Floats:
     """Return ``min(counts, t shares)`` with t such that the sum is n_pairs."""
+    # Sizes that would get more pairs than there are get all of them; the others share the rest.
     whole = np.zeros(len(counts), dtype=np.bool_)
     while True:
         rest = max(n_pairs - counts[whole].sum(), 0.0)
@@ -164,16 +171,16 @@ def _expected(n_pairs: int, shares: Floats, counts: Floats) -> Floats:
 
 
 def _pair_counts(d: int) -> list[int]:
-    """Return how many complementary pairs there are whose smaller coalition keeps 0..d//2."""
+    """Return how many complementary pairs have a smaller coalition of the size 0..d//2."""
     counts = [comb(d, size) for size in range(d // 2 + 1)]
     counts[0] = 0  # the two ends are asked anyway
     if d % 2 == 0:
-        counts[-1] //= 2
+        counts[-1] //= 2  # both coalitions of a pair have this size
     return [min(count, _MANY) for count in counts]
 
 
 def _folded(by_size: Floats) -> Floats:
-    """Return the sums of what belongs to the sizes s and d - s, for s = 0..d//2."""
+    """Return the sums of the values of the sizes s and d - s, for s = 0..d//2."""
     d = len(by_size) + 1
     both = np.concatenate([[0.0], by_size, [0.0]])
     total = both + both[::-1]
@@ -183,13 +190,13 @@ def _folded(by_size: Floats) -> Floats:
 
 
 def _orders(d: int, rng: np.random.Generator) -> Iterator[NDArray[np.intp]]:
-    """Yield random orders of the segments without end."""
+    """Yield random orders of the segments, endlessly."""
     while True:
         yield from rng.random((_DRAWN_AT_ONCE, d)).argsort(axis=1)
 
 
 def _key(row: Coalitions) -> bytes:
-    """Return the same for a coalition and its complement, and for no others."""
+    """Return a key that a coalition and its complement share, and no other coalition has."""
     return (row if row[0] else ~row).tobytes()
 
 

@@ -1,4 +1,4 @@
-"""Hadamard matrices in which no product of three columns is a fourth: Paley's, of prime size."""
+"""Paley's Hadamard matrices of prime size: in these, no product of three columns is a fourth."""
 
 from functools import cache
 
@@ -24,7 +24,7 @@ def hadamard_order(minimum: int) -> int:
     Returns
     -------
     order : int
-        1, 2, 4, or a prime number of the form 4 m + 3 plus 1, from 12 on.
+        1, 2, 4, or q + 1 >= 12 with a prime number q of the form 4 m + 3.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def hadamard(order: int) -> NDArray[np.int8]:
     Raises
     ------
     InvalidInputError
-        If the order is another; the message names the next one that works.
+        If there is no such matrix of this order; the message names the next order that works.
 
     Notes
     -----
@@ -67,11 +67,11 @@ def hadamard(order: int) -> NDArray[np.int8]:
     ``H H' = order * I``. Paley's first construction is ``I + [[0, 1], [-1, Q]]`` with the table
     ``Q[a, b] = chi(a - b)`` of the quadratic character modulo q: 1 for squares, -1 for others.
 
-    Of any four columns but the first the mean product is a character sum: it is at most
-    :math:`3 / \sqrt q` and a little (Weil's bound): 0.6 for order 20, at most 1/3 for all others
-    up to 212. In Sylvester's matrices and in all Kronecker products it is 1 for some columns, and
-    nearly 1 in Paley's second construction: a term of three segments would be mistaken for the
-    effect of a fourth.
+    The mean product of any four columns, the first excluded, is a character sum. It is hardly more
+    than :math:`3 / \sqrt q` (Weil's bound): 0.6 for order 20, and at most 1/3 for all other orders
+    up to 212. For some columns of Sylvester's matrices and of all Kronecker products it is 1, and
+    in Paley's second construction it is nearly 1. There, an interaction of three segments would be
+    mistaken for the effect of a fourth.
 
     References
     ----------
@@ -100,6 +100,7 @@ def hadamard(order: int) -> NDArray[np.int8]:
     matrix = _paley(order - 1) if order > 2 else np.ones((order, order), dtype=np.int8)
     if order == 2:
         matrix[1, 1] = -1
+    # Sign changes of rows and columns keep orthogonality.
     matrix = matrix * matrix[:, :1]
     return matrix * matrix[:1]
 
@@ -114,6 +115,7 @@ def _is_made(order: int) -> bool:
 
 def _paley(q: int) -> NDArray[np.int8]:
     numbers = np.arange(q)
+    # The quadratic character chi: 0 for 0, 1 for squares modulo q, -1 for all others.
     character = np.full(q, -1, dtype=np.int8)
     character[numbers * numbers % q] = 1
     character[0] = 0

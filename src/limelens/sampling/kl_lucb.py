@@ -12,7 +12,7 @@ N_BISECTIONS = 30
 
 
 def bernoulli_divergence(p: Floats, q: Floats) -> Floats:
-    """Return the Kullback-Leibler divergence of Bernoulli distributions, 0 log 0 = 0.
+    """Return the Kullback-Leibler divergence of Bernoulli distributions, with 0 log 0 = 0.
 
     Examples
     --------
@@ -31,7 +31,8 @@ def confidence_bounds(means: Floats, counts: NDArray[Any], level: float) -> tupl
     Parameters
     ----------
     means, counts : ndarray, shape (k,)
-        Share of ones and number of draws of each arm; without draws the bounds are 0 and 1.
+        Share of ones and number of draws of each arm. For an arm without draws the bounds are 0
+        and 1.
     level : float
         ``log(1 / error probability)`` for one look at one arm on one side.
 
@@ -41,7 +42,7 @@ def confidence_bounds(means: Floats, counts: NDArray[Any], level: float) -> tupl
 
     Examples
     --------
-    Of 20 draws all were ones; ``0.05 ** (1 / 20) = 0.861``:
+    All of 20 draws were ones; ``0.05 ** (1 / 20) = 0.861``:
 
     >>> low, high = confidence_bounds(np.array([1.0]), np.array([20]), np.log(20))
     >>> low.round(3), high
@@ -73,20 +74,20 @@ def best_arms(
     tolerance: float,
     delta: float,
 ) -> NDArray[np.intp]:
-    """Return arms whose means are, up to `tolerance`, the highest, best first.
+    """Return the arms with the highest means, up to `tolerance`, best first.
 
-    Each round looks at the arm of the chosen ones that could be the worst and at the arm of the
-    others that could be the best, and draws from these two only.
+    Each round draws from two arms only: from the chosen arm that could be the worst, and from the
+    other arm that could be the best.
 
     Parameters
     ----------
     pull : callable
-        Arm -> ones and draws of one more pull; no draws: the budget is spent, the best guess is
-        returned.
+        From an arm to the ones and the draws of one more pull. No draws mean that the budget is
+        spent; then the best guess is returned.
     ones, counts : ndarray of int, shape (k,)
-        What is known at the start; changed in place.
+        Ones and draws of each arm so far; both are changed in place.
     n_best : int
-        How many arms are wanted.
+        Number of arms to return.
     tolerance : float
         Difference of means that does not matter.
     delta : float
@@ -103,7 +104,7 @@ def best_arms(
 
     See Also
     --------
-    exploration_rate : how far the bounds reach.
+    exploration_rate : the level of the bounds.
 
     Examples
     --------
@@ -141,9 +142,9 @@ def best_arms(
 def exploration_rate(n_arms: int, rounds: int, delta: float) -> float:
     """Return ``log(k (1 + log t) / delta)``, the level of the bounds in round t.
 
-    Far below what the proof of KL-LUCB needs (``log(405.5 k t^1.1 / delta)`` and more), and
-    about a third of the draws: a wrong choice costs calls, never a wrong claim, because what
-    is chosen is judged anew on fresh draws.
+    This is far below what the proof of KL-LUCB needs (``log(405.5 k t^1.1 / delta)`` and more), and
+    takes about a third of the draws. A wrong choice costs calls but never makes a wrong claim,
+    because the chosen arms are judged anew on fresh draws.
 
     Examples
     --------

@@ -58,7 +58,7 @@ class Bernoulli:
 class Exhaustive:
     """Ask about every coalition once: no chance, no sampling error, 2^d model calls.
 
-    For up to about 12 segments, in tests and where the exact answer is worth the calls.
+    It suits up to about 12 segments, in tests and where the exact answer is worth the calls.
 
     Raises
     ------
@@ -79,7 +79,7 @@ class Exhaustive:
     """
 
     def __call__(self, n: int, d: int, rng: np.random.Generator) -> Coalitions:
-        """Return all ``2**d`` coalitions, the intact image first; `n` only has to allow them."""
+        """Return all ``2**d`` coalitions, the intact image first; `n` must be at least ``2**d``."""
         if d > _MOST_EXHAUSTIVE or n < 2**d:
             msg = (
                 f"`n_samples` must be at least 2**{d} = {2**d} to ask about every coalition of "
@@ -88,5 +88,6 @@ class Exhaustive:
                 else f"`sampler` Exhaustive() takes at most {_MOST_EXHAUSTIVE} segments; got {d}."
             )
             raise InvalidInputError(msg + " Use fewer segments or sampler=Bernoulli().")
+        # Numbers from 2^d - 1 down; segment 0 is the highest bit.
         codes = np.arange(2**d - 1, -1, -1)[:, np.newaxis]
         return (codes >> np.arange(d - 1, -1, -1) & 1).astype(np.bool_)

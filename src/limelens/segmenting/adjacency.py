@@ -1,4 +1,4 @@
-"""Which segments touch, how long their border is and how sharp."""
+"""Which segments touch, and how long and how sharp their borders are."""
 
 from dataclasses import dataclass
 
@@ -18,9 +18,9 @@ class Borders:
     pairs : ndarray of int, shape (e, 2)
         Ids of the two segments, smaller first, in ascending order.
     lengths : ndarray of int, shape (e,)
-        How many pairs of neighbouring pixels the border runs between.
+        Length of the border: the number of pairs of neighbouring pixels on its two sides.
     steps : ndarray, shape (e,)
-        Sum over them of the distance between the two pixels' colours.
+        Distance between the colours of the two pixels, summed over these pairs.
     """
 
     pairs: NDArray[np.intp]
@@ -30,12 +30,12 @@ class Borders:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Regions:
-    """What is known of every segment by itself, and where they touch.
+    """Size and colour of every segment, and the borders between them.
 
     Attributes
     ----------
     areas : ndarray, shape (d,)
-        Pixels.
+        Number of pixels.
     colors : ndarray, shape (d, c)
         Mean colours on the scale of CIELAB.
     borders : Borders
@@ -47,7 +47,7 @@ class Regions:
 
 
 def find_regions(view: View, segments: Segments) -> Regions:
-    """Measure segments in the picture that is segmented.
+    """Measure the segments in the picture that a segmenter looks at.
 
     Parameters
     ----------
@@ -81,10 +81,10 @@ def find_regions(view: View, segments: Segments) -> Regions:
 
 
 def _find_borders(segments: Segments, pixels: NDArray[np.intp], colors: Floats) -> Borders:
-    """Look at every two neighbouring pixels along every axis.
+    """Compare each pixel with its next neighbour along every axis.
 
-    A graph made from the smallest and the largest label around each pixel would be quicker
-    to write, and miss borders where more than two segments meet.
+    A graph of the smallest and the largest label around each pixel would be shorter to write, but
+    it misses borders where more than two segments meet.
     """
     d = int(segments.max()) + 1
     codes, steps = [], []
@@ -92,6 +92,7 @@ def _find_borders(segments: Segments, pixels: NDArray[np.intp], colors: Floats) 
         labels, where = np.moveaxis(segments, axis, 0), np.moveaxis(pixels, axis, 0)
         crossed = labels[:-1] != labels[1:]
         one, other = labels[:-1][crossed], labels[1:][crossed]
+        # One integer for each unordered pair of segments.
         codes.append(np.minimum(one, other) * d + np.maximum(one, other))
         change = colors[where[:-1][crossed]] - colors[where[1:][crossed]]
         steps.append(np.linalg.norm(change, axis=1))

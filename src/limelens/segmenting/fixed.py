@@ -1,4 +1,4 @@
-"""Segments that do not look at the image: regular cells, or labels that are known already."""
+"""Segments that do not depend on the image: regular cells, or labels that are known already."""
 
 from dataclasses import KW_ONLY, dataclass, field
 from math import prod
@@ -18,17 +18,18 @@ _N_CELLS = 49
 
 @dataclass(frozen=True)
 class Grid:
-    """Rectangular cells, nearly square, whatever the image shows: MATLAB's choice for any shape.
+    """Rectangular, nearly square cells, whatever the image shows, as in MATLAB's ``imageLIME``.
 
-    Importances on a grid form a small regular map, which enlarges smoothly. Also divides volumes.
+    Importances on a grid form a small regular map, which enlarges smoothly. Volumes are divided
+    as well.
 
     Parameters
     ----------
     n_segments : int or None, optional
         About how many cells; their sides then differ by at most one pixel. None with `cell`.
     cell : int, float or tuple of them, optional
-        Size of a cell instead of their number: pixels if an int, a share of the side if a float;
-        one for all sides or one for each. The last cells of a side are cut by the image's edge.
+        Size of a cell, instead of the number of cells. An int is pixels, a float a share of the
+        side; give one for all sides or one for each. The image's edge cuts the last cells.
 
     Raises
     ------
@@ -128,15 +129,17 @@ def _spatial(image: Image) -> tuple[int, ...]:
 
 
 def _cell_counts(spatial: tuple[int, ...], n_segments: int) -> tuple[int, ...]:
-    """Return how many cells lie along each axis: nearly square ones, nearly `n_segments` in all.
+    """Return the number of nearly square cells along each axis, nearly `n_segments` in all.
 
-    Shortest axis first, so that what a thin axis cannot take goes to the others.
+    The shortest axis comes first, so that the others make up for cells that a thin axis cannot
+    hold.
     """
     counts = [1] * len(spatial)
     axes = sorted(range(len(spatial)), key=spatial.__getitem__)
     left = float(n_segments)
     for position, axis in enumerate(axes):
         rest = axes[position:]
+        # The side of a cube that fills the axes left with as many cells as are left.
         side = (prod(spatial[other] for other in rest) / left) ** (1 / len(rest))
         counts[axis] = min(spatial[axis], max(1, round(spatial[axis] / side)))
         left = max(1.0, left / counts[axis])

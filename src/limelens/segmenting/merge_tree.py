@@ -1,4 +1,4 @@
-"""Binary trees over the segments: which of them belong together, and how closely."""
+"""Binary trees over the segments: which segments belong together, and how closely."""
 
 import heapq
 from dataclasses import dataclass
@@ -13,20 +13,20 @@ from limelens.segmenting.adjacency import Regions, find_regions
 from limelens.segmenting.view import View, segmenting_view
 
 _UNSEEN = 1.0
-"""A squared colour difference in CIELAB that the eye does not see."""
+"""A squared colour difference in CIELAB that the eye does not notice."""
 
 
 @dataclass(frozen=True)
 class RegionTree:
     r"""Merge the two neighbours that are most alike, again and again.
 
-    Only segments that touch are merged, so every group is one connected region; small regions of
-    like colour without an edge between them come together first.
+    Only segments that touch are merged, so every group is one connected region. Small regions of
+    similar colour without an edge between them are merged first.
 
     Parameters
     ----------
     boundary : float, optional
-        Weight of the edge between two regions against the difference of their mean colours.
+        Weight of the edge between two regions, relative to the difference of their mean colours.
 
     Raises
     ------
@@ -35,16 +35,16 @@ class RegionTree:
 
     Notes
     -----
-    Merged is the pair of touching regions with the smallest
+    Each step merges the pair of touching regions with the smallest
 
     .. math:: \frac{A_i A_j}{A_i + A_j} \, \frac{n_i n_j}{n_i + n_j} \,
               \left(\lVert c_i - c_j \rVert^2 + b\, e_{ij}^2 + 1\right)
 
     with areas A, numbers of segments n, mean colours c in CIELAB, e the mean colour step across
     the common border, b the `boundary`. The first factor times the squared distance is the
-    criterion of Ward (1963); the second keeps the tree shallow, which matters since the calls
-    that `Owen` needs double with every level. Colours are those of the picture that segmenters
-    look at, the same for every dtype and range.
+    criterion of Ward (1963). The second factor keeps the tree shallow, because the calls that
+    `Owen` needs double with every level. Colours are those of the picture that segmenters look at,
+    which is the same for every dtype and range.
 
     SciPy's and scikit-learn's trees of Ward's criterion know no border strength and no numbers of
     segments, so the tree is grown here.
@@ -75,12 +75,13 @@ class RegionTree:
         return self.merge(segmenting_view(image), segments)
 
     def merge(self, view: View, segments: Segments) -> NDArray[np.intp]:
-        """Return the merges of segments of an image of which the view is there already."""
+        """Return the merges of segments of an image, given its view."""
         growing = _Growing(find_regions(view, segments), self.boundary)
         heap = growing.all_costs()
         heapq.heapify(heap)
         merges: list[tuple[int, int]] = []
         while len(merges) < growing.n_merges:
+            # Costs of nodes that have been merged since are skipped, not removed from the heap.
             _, one, other = heapq.heappop(heap)
             if growing.alive[one] and growing.alive[other]:
                 merges.append((one, other))
@@ -93,8 +94,8 @@ class RegionTree:
 class HalvingTree:
     """Cut the segments in two halves across their longer extent, again and again.
 
-    The picture's content plays no part: this is what is done to pixels where there are no
-    segments, and the yardstick that `RegionTree` is measured with.
+    The content of the picture plays no part. Methods for pixels cut images in this way, and
+    `RegionTree` is measured against it.
 
     Examples
     --------
@@ -105,7 +106,7 @@ class HalvingTree:
     """
 
     def __call__(self, image: Image, segments: Segments) -> NDArray[np.intp]:
-        """Return the merges, shape (d - 1, 2), of segments `0..d-1`; the image is not looked at."""
+        """Return the merges, shape (d - 1, 2), of segments `0..d-1`; the image is not used."""
         areas = np.bincount(segments.ravel())
         sums = [
             np.bincount(segments.ravel(), weights=axis.ravel())
@@ -118,7 +119,7 @@ class HalvingTree:
 
 
 def _halve(ids: NDArray[np.intp], centers: Floats, merges: list[tuple[int, int]]) -> int:
-    """Add the merges below and of a group, lowest first; return the group's number."""
+    """Append the merges within a group, lowest first, then its own; return the group's number."""
     if len(ids) == 1:
         return int(ids[0])
     longest = int(np.argmax(np.ptp(centers[ids], axis=0)))
@@ -131,7 +132,8 @@ def _halve(ids: NDArray[np.intp], centers: Floats, merges: list[tuple[int, int]]
 def tree_members(merges: NDArray[np.intp]) -> Coalitions:
     """Return which segments each node of a tree holds, shape (2 d - 1, d).
 
-    Nodes `0..d-1` are the segments, node `d + k` is what merge number k makes; the last is all.
+    Nodes `0..d-1` are the segments, node `d + k` is the result of merge number k. The last node
+    holds all segments.
 
     Examples
     --------
@@ -151,7 +153,7 @@ def tree_members(merges: NDArray[np.intp]) -> Coalitions:
 
 
 class _Growing:
-    """Regions while they are merged: nodes `0..d-1` are the segments, the next ones merges."""
+    """Regions while they are merged: nodes `0..d-1` are the segments, later ones are merges."""
 
     def __init__(self, regions: Regions, boundary: float) -> None:
         d = len(regions.areas)
@@ -170,7 +172,7 @@ class _Growing:
             self._borders[one][other] = self._borders[other][one] = step, length
 
     def all_costs(self) -> list[tuple[float, int, int]]:
-        """Return what every possible merge costs: `(cost, node, node)`."""
+        """Return the costs of all possible merges, each as `(cost, node, node)`."""
         return [
             cost
             for one, near in enumerate(self._borders)
@@ -178,7 +180,7 @@ class _Growing:
         ]
 
     def merge(self, one: int, other: int) -> list[tuple[float, int, int]]:
-        """Merge two touching nodes and return what merging the new one further costs."""
+        """Merge two touching nodes and return the costs of merging the new node further."""
         new = self._n_nodes
         self._n_nodes += 1
         parts = [one, other]
@@ -217,7 +219,7 @@ def _joint(sizes: Floats, one: int, others: list[int]) -> Floats:
 def check_merges(merges: object, n_segments: int) -> NDArray[np.intp]:
     """Return a tree's answer as the merges of a binary tree, int of shape (n_segments - 1, 2).
 
-    Row k joins two earlier nodes, each joined once, to node `n_segments + k`.
+    Row k joins two earlier nodes to node `n_segments + k`; each node is joined once.
 
     Examples
     --------

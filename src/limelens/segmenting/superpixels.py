@@ -16,17 +16,19 @@ from limelens.segmenting.view import View, segmenting_view
 class Slic:
     """Compact superpixels of similar size that follow edges: the default, and rarely wrong.
 
-    Clusters pixels by colour and position together. Also divides volumes. On fine texture (gravel,
-    noise) far fewer segments are left, down to one: raise `compactness` to 50 there.
+    Pixels are clustered by colour and position together. Volumes are divided as well. On fine
+    texture (gravel, noise) far fewer segments are left, sometimes only one: raise `compactness` to
+    50 there.
 
     Parameters
     ----------
     n_segments : int, optional
         About how many segments: small pieces are merged, so 50 often give 30 to 45.
     compactness : float, optional
-        Weight of distance against colour, whose full contrast is 100. Higher is squarer.
+        Weight of distance relative to colour, whose full contrast is 100. A higher weight makes
+        squarer segments.
     sigma : float, optional
-        Width of the smoothing before, in pixels of the reduced image.
+        Standard deviation of the smoothing beforehand, in pixels of the reduced image.
     max_side : int or None, optional
         Longer images are segmented at this size and the labels enlarged; None turns it off.
     offset : int, float or tuple of them, optional
@@ -82,7 +84,7 @@ class Slic:
         return self.divide(segmenting_view(image, self.max_side))
 
     def divide(self, view: View) -> NDArray[np.intp]:
-        """Return the label image of an image of which the view is there already."""
+        """Return the label image of an image, given its view."""
         from skimage.segmentation import slic  # noqa: PLC0415
 
         view = view.displaced(self.offset)
@@ -103,8 +105,8 @@ class Slic:
 class Quickshift:
     """Irregular superpixels from mode seeking, the choice of the original LIME.
 
-    Follows fine detail more than `Slic` and takes about ten times as long. The number of
-    segments follows from the image. Pictures only.
+    They follow fine detail more closely than those of `Slic` and take about ten times as long. The
+    number of segments follows from the image. Volumes are not supported.
 
     Parameters
     ----------
@@ -176,17 +178,17 @@ class Quickshift:
 
 @dataclass(frozen=True)
 class Felzenszwalb:
-    """Regions of very different size, cut where neighbours differ more than a region does inside.
+    """Regions of very different size, cut where neighbours differ more than pixels within them do.
 
     Large plain areas stay whole and textured ones are cut finely. The number of segments follows
-    from the image, so look at `segment_preview` first. Pictures only.
+    from the image, so look at `segment_preview` first. Volumes are not supported.
 
     Parameters
     ----------
     scale : float, optional
-        How much contrast a border needs; higher gives fewer and larger segments.
+        Contrast that a border needs. A higher value gives fewer and larger segments.
     sigma : float, optional
-        Width of the smoothing before, in pixels of the reduced image.
+        Standard deviation of the smoothing beforehand, in pixels of the reduced image.
     min_size : int, optional
         Smallest segment, in pixels of the reduced image.
     max_side : int or None, optional
@@ -245,16 +247,18 @@ class Felzenszwalb:
 
 @dataclass(frozen=True)
 class Watershed:
-    """Basins of the image's gradient, grown from evenly spaced seeds: edges first, fast.
+    """Basins of the image's gradient, grown from evenly spaced seeds: fast, and true to edges.
 
-    Holds on to strong edges more than `Slic`, at the price of less even sizes. Pictures only.
+    The segments follow strong edges more closely than those of `Slic`, but their sizes are less
+    even. Volumes are not supported.
 
     Parameters
     ----------
     n_segments : int, optional
         About how many segments: the seeds form a regular grid.
     compactness : float, optional
-        Weight of the distance to the seed against the gradient. Higher is squarer.
+        Weight of the distance to the seed relative to the gradient. A higher weight makes squarer
+        segments.
     max_side : int or None, optional
         Longer images are segmented at this size and the labels enlarged; None turns it off.
     offset : int, float or tuple of them, optional
@@ -300,6 +304,7 @@ class Watershed:
         check_planar(np.ndim(image), "Watershed")
         view = segmenting_view(image, self.max_side).displaced(self.offset)
         channels = np.moveaxis(view.pixels, -1, 0)
+        # Sobel's kernel sums to 8 times the slope.
         slopes = [sobel(channel, axis=axis) / 8 for channel in channels for axis in (0, 1)]
         labels = watershed(  # type: ignore[no-untyped-call]
             np.linalg.norm(slopes, axis=0),

@@ -1,4 +1,4 @@
-"""The picture that is segmented: the image's contrast, whatever its dtype, range and channels."""
+"""The picture that is segmented: it shows the image's contrast for any dtype, range, channels."""
 
 import functools
 import math
@@ -17,16 +17,19 @@ from limelens._typing import Floats, Image
 
 _LEVELS = 4096
 
+# Share of the pixels that is cut off at either end of the range.
 _TAIL = 0.005
 
+# The range is found on a regular grid with at most this many pixels along a side.
 _SAMPLED_SIDE = 512
 
+# Values quantised at once: 2 MB in float64.
 _STRIP = 2**18
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """What a segmenter looks at in place of the image; the model never sees it.
+    """The picture that a segmenter looks at in place of the image; the model never sees it.
 
     Attributes
     ----------
@@ -37,9 +40,9 @@ class View:
     spatial : tuple of int
         The image's spatial shape, to which `enlarge` brings labels back.
     offset : tuple of int
-        By how many of its own pixels the view is displaced along each axis; empty: it is not.
+        Displacement along each axis, in pixels of the view; empty if there is none.
     undisplaced : View or None
-        The view that this one is displaced from.
+        The view before it was displaced.
     """
 
     pixels: Floats
@@ -61,17 +64,17 @@ class View:
     def lab(self) -> Floats:
         """Return the pixels on the scale of CIELAB, where full contrast is 100.
 
-        Colours are converted; other channels are multiplied by 100, so that settings which weigh
-        colour against distance mean the same for grey, colour and many bands. The array is
-        read-only and made once.
+        Colours are converted, other channels are multiplied by 100. So settings that weigh colour
+        against distance mean the same for grey, colour and many bands. The array is read-only and
+        computed once.
         """
         return self._lab
 
     def displaced(self, offset: Sizes) -> "View":
-        """Return the view with its content moved by `offset`, an int for pixels of the image.
+        """Return the view with its content moved by `offset`; an int is pixels of the image.
 
-        The border that a move uncovers shows the picture's reflection. A negative offset is that
-        of the mirrored picture, so that whatever starts at one edge now starts at the other.
+        The border that a move uncovers shows the picture's reflection. For a negative offset the
+        picture is mirrored first, so that whatever starts at one edge now starts at the other.
 
         Examples
         --------
@@ -92,7 +95,7 @@ class View:
         return replace(self, pixels=_reflected(self.pixels, steps), offset=steps, undisplaced=self)
 
     def scaled(self, n_segments: int) -> int:
-        """Return how many segments the view needs for `n_segments` of their size in the image.
+        """Return how many segments the view needs so that the image gets `n_segments`.
 
         Examples
         --------
@@ -103,9 +106,9 @@ class View:
         return round(n_segments * math.prod(side / (side - abs(step)) for side, step in sides))
 
     def enlarge(self, labels: NDArray[Any]) -> NDArray[np.intp]:
-        """Give every pixel of the image the label of the reduced pixel it went into.
+        """Give every pixel of the image the label of the reduced pixel that it is part of.
 
-        Labels of a displaced view are cut to the image, and made consecutive again.
+        Labels of a displaced view are cut to the image and made consecutive again.
         """
         if self.offset:
             inside = labels[tuple(slice(abs(step), None) for step in self.offset)]
@@ -124,23 +127,23 @@ class View:
 def segmenting_view(image: Image, max_side: int | None = 512) -> View:
     """Make the picture that is segmented.
 
-    The contrast between the image's own darkest and brightest pixels (the outer half percent at
-    either end is cut) becomes [0, 1], in 4096 steps: fine enough for every picture, and coarse
-    enough that rounding errors of float32 leave no trace. The uint8, float 0-1 and float 0-255
-    versions of one picture therefore have the same view to the last bit.
+    The range between the image's own darkest and brightest pixels (without the outer half percent
+    at either end) becomes [0, 1], in 4096 steps. These are fine enough for every picture, and
+    coarse enough that rounding errors of float32 leave no trace. So the uint8, float 0-1 and float
+    0-255 versions of one picture have the same view to the last bit.
 
-    Up to three channels share one range, as colours do. Of more channels, those that are constant
-    say nothing and are left out, so that an opaque alpha changes nothing; if still more than three
-    are left, each is brought to its own range and their first three principal components are
-    taken. An alpha that varies is a channel like any other: the model sees it too.
+    Up to three channels share one range, as colours do. If there are more, constant channels are
+    left out, so that an opaque alpha changes nothing. If more than three are still left, each gets
+    its own range, and their first three principal components are taken. An alpha channel that
+    varies is treated like any other channel, because the model sees it too.
 
     Parameters
     ----------
     image : ndarray, shape (H, W), (H, W, C) or (D, H, W, C)
         Channels last, any dtype.
     max_side : int or None, optional
-        A longer side is reduced to this many pixels by taking means over blocks, the other sides
-        in proportion; None keeps the size.
+        A longer side is reduced to this many pixels by means over blocks, and the other sides in
+        proportion. None keeps the size.
 
     Returns
     -------
@@ -172,7 +175,7 @@ def segmenting_view(image: Image, max_side: int | None = 512) -> View:
 
 
 def _block_means(levels: NDArray[np.uint16], reduced: tuple[int, ...]) -> Floats:
-    """Average over blocks; sums of integers, so the order of summation leaves no trace."""
+    """Average over blocks. Sums of integers are exact, whatever the order of summation."""
     sides = list(zip(levels.shape, reduced, strict=False))  # the channels stay
     starts = [block_starts(side, blocks) for side, blocks in sides]
     lengths = (np.diff(each, append=side) for each, (side, _) in zip(starts, sides, strict=True))
@@ -181,7 +184,7 @@ def _block_means(levels: NDArray[np.uint16], reduced: tuple[int, ...]) -> Floats
 
 
 def _reflected(bands: Floats, steps: tuple[int, ...]) -> Floats:
-    """Return a picture moved by some pixels along each axis, its reflection where it was."""
+    """Return a picture moved by some pixels along each axis; its reflection fills the border."""
     mirrored = np.flip(bands, _backwards(steps))
     return np.pad(mirrored, [*((abs(step), 0) for step in steps), (0, 0)], mode="reflect")
 
@@ -192,17 +195,17 @@ def _backwards(steps: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _varying(pixels: NDArray[Any]) -> NDArray[Any]:
-    """Leave out constant channels; of an all-constant image one is kept."""
+    """Leave out constant channels; one is kept if all are constant."""
     axes = tuple(range(pixels.ndim - 1))
     varies = pixels.min(axis=axes) != pixels.max(axis=axes)
     return pixels[..., varies] if varies.any() else pixels[..., :1]
 
 
 def _range(values: NDArray[Any]) -> tuple[float, float]:
-    """Return the ends of the range, cut by the outer half percent; all of it if that is void.
+    """Return the ends of the range without the outer half percent, or of all if these are equal.
 
-    Two order statistics of a regular grid of pixels, not interpolated: for integers the ends are
-    integers, so that no level of `_quantise` ever sits on a rounding edge.
+    They are two order statistics of a regular grid of pixels, without interpolation. For integers
+    the ends are therefore integers, and no level of `_quantise` lies where rounding decides.
     """
     step = -(-max(values.shape[:-1]) // _SAMPLED_SIDE)
     grid = (slice(None, None, step),) * (values.ndim - 1)
@@ -216,7 +219,7 @@ def _range(values: NDArray[Any]) -> tuple[float, float]:
 
 
 def _quantise(bands: NDArray[Any], *, each_band: bool) -> NDArray[np.uint16]:
-    """Bring channels to 0..4096, all by one range or each by its own."""
+    """Scale channels to 0..4096, all by one range or each by its own."""
     n_bands = bands.shape[-1]
     parts = [bands[..., k : k + 1] for k in range(n_bands)] if each_band else [bands]
     low, high = np.array([_range(part) for part in parts]).T
@@ -246,7 +249,8 @@ def _principal_components(view: Floats) -> Floats:
     table = view.reshape(-1, view.shape[-1])
     centred = table - table.mean(axis=0)
     _, vectors = np.linalg.eigh(centred.T @ centred)
-    axes = vectors[:, :-4:-1]
+    axes = vectors[:, :-4:-1]  # the three largest eigenvalues come last
+    # An eigenvector's sign is arbitrary: its largest entry is made positive.
     largest = np.abs(axes).argmax(axis=0)
     axes = axes * np.sign(axes[largest, np.arange(3)])
     scores = centred @ axes
