@@ -13,13 +13,13 @@ from limelens.errors import LimelensError
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code.
 
-    0: done. 2: wrong usage, or an output that cannot be written. 130: interrupted. 141: whoever
-    read the output has closed it.
+    The code is 0 for success, 2 for wrong usage or an output that cannot be written, 130 for an
+    interrupt, and 141 if the reader of the output has closed it.
 
     Parameters
     ----------
     arguments : sequence of str, optional
-        What follows the program's name; by default what the shell gave.
+        Arguments after the program's name; by default those of the shell.
     """
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write("\nlimelens: interrupted\n")
         return 130
     except BrokenPipeError:
-        # Python flushes on exit: give it something to flush to.
+        # Python flushes standard output on exit: give it something that is open.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     return 0

@@ -1,4 +1,4 @@
-"""Two face classifiers of one accuracy, explained: they look at different things."""
+"""Explains two face classifiers of the same accuracy: they look at different things."""
 
 import sys
 import time
@@ -31,13 +31,13 @@ HELD_OUT = 61
 
 @dataclass(frozen=True, eq=False)
 class FaceClassifier:
-    """Says how likely each image shows a face: `(n, H, W)` or `(n, H, W, 3)` -> `(n, 2)`.
+    """Returns how likely each image shows a face: `(n, H, W)` or `(n, H, W, 3)` -> `(n, 2)`.
 
     Parameters
     ----------
     name : str
     features : callable
-        `(n, 25, 25)` grey images in [0, 1] -> `(n, p)`.
+        From grey images `(n, 25, 25)` in [0, 1] to features `(n, p)`.
     pipeline : scikit-learn classifier
         Fitted to the features.
     accuracy : float
@@ -72,7 +72,7 @@ def small_grey(batch: Batch) -> Floats:
 
 
 def gradients(images: Floats) -> Floats:
-    """Return histograms of oriented gradients: shapes, whatever the brightness."""
+    """Return histograms of oriented gradients, which show shapes at any brightness."""
     from skimage.feature import hog  # noqa: PLC0415
 
     settings: dict[str, Any] = {"pixels_per_cell": (5, 5), "cells_per_block": (2, 2)}
@@ -85,7 +85,7 @@ def pixels(images: Floats) -> Floats:
 
 
 def train() -> tuple[FaceClassifier, FaceClassifier]:
-    """Train both classifiers on the faces that come with scikit-image; about two seconds."""
+    """Train both classifiers on the faces that come with scikit-image, in about two seconds."""
     from sklearn.calibration import CalibratedClassifierCV  # noqa: PLC0415
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
     from sklearn.pipeline import make_pipeline  # noqa: PLC0415
@@ -203,7 +203,7 @@ class Case:
         return float(evidence[self.on_features].sum()) / total if total else 0.0
 
     def report(self) -> str:
-        """Say in words what was found."""
+        """Return the findings in words."""
         explanation = self.explanation
         hidden = explanation.hidden_scores[FACE]
         fidelity = np.nan if explanation.fidelity is None else explanation.fidelity[0]
@@ -278,7 +278,7 @@ def check_output(output: str | Path) -> Path:
 
 
 def run(output: str | Path = "limelens-demo.png", *, n_samples: int = 1000) -> Path:
-    """Train, explain, write the sheet, and tell about it on standard output.
+    """Train, explain, write the sheet, and report on standard output.
 
     Parameters
     ----------

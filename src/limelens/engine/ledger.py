@@ -1,4 +1,4 @@
-"""Rows paid for: key bytes -> row of scores."""
+"""Rows paid for: from the bytes of a key to a row of scores."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from limelens.errors import PredictionError
 
 
 class Ledger:
-    """Every row of scores that was paid for, found again by the bytes of its key.
+    """Holds every row of scores that was paid for, and finds it by the bytes of its key.
 
     Examples
     --------
@@ -32,11 +32,11 @@ class Ledger:
         return len(self._rows)
 
     def expect(self, n_rows: int) -> None:
-        """Make room for this many further rows in one piece once the first of them comes."""
+        """Allocate room for this many further rows at once, when the first of them comes."""
         self._expected = len(self) + n_rows
 
     def extend(self, keys: NDArray[np.uint8], scores: Scores) -> None:
-        """Add rows whose keys are new: the first as they are, of further ones a copy."""
+        """Add rows with new keys. The first scores are kept without copying, later ones copied."""
         start, stop = len(self), len(self) + len(keys)
         if start == 0:
             self._scores = scores
@@ -62,7 +62,7 @@ class Ledger:
         return np.fromiter(first.values(), dtype=np.intp, count=len(first))
 
     def find(self, keys: NDArray[np.uint8], columns: Sequence[int] | None = None) -> Scores:
-        """Return the scores of keys that are all in the ledger, of some columns only if asked."""
+        """Return the scores of keys, which must be in the ledger; optionally some columns only."""
         rows = [self._rows[key] for key in _as_bytes(keys)]
         if columns is None:
             return self._scores[rows]
@@ -81,7 +81,7 @@ class Ledger:
     def _make_room(self, n_rows: int, dtype: np.dtype[Any]) -> None:
         size = len(self._scores)
         if n_rows > size:
-            size = max(n_rows, self._expected, size * 9 // 8)  # so that it is seldom done again
+            size = max(n_rows, self._expected, size * 9 // 8)  # grows by an eighth: few copies
         if size > len(self._scores) or dtype != self._scores.dtype:
             earlier = self._scores[: len(self)]
             self._scores = np.empty((size, earlier.shape[1]), dtype)

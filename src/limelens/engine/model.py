@@ -1,4 +1,4 @@
-"""What a model may offer beside scores, in one place."""
+"""The one place that says what a model may offer besides scores."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from limelens._typing import Batch, ClassNames, Image, PredictFn
 from limelens.errors import InvalidInputError
 
 OFFERS = ("prepare", "predict_prepared", "gradient", "features", "class_names", "for_image")
-"""What a plain callable may offer as attributes; `Model` names each."""
+"""Attributes that a plain callable may have; `Model` documents each."""
 
 _CALLED = {
     "prepare": "(batch)",
@@ -22,35 +22,36 @@ _CALLED = {
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A `predict_fn` with what it offers beside scores; None stands for what it does not.
+    """A `predict_fn` with all that it offers besides scores; None where it offers nothing.
 
-    A plain callable with attributes of these names serves as well.
+    A plain callable with attributes of these names works as well.
 
     Parameters
     ----------
     predict_fn : callable
-        `(n, *image.shape)` -> scores `(n, k)` or `(n,)`.
+        From `(n, *image.shape)` to scores `(n, k)` or `(n,)`.
     prepare : callable, optional
-        Batch -> the same images as the model wants them, pixel by pixel; given together with
-        `predict_prepared`. Then images are prepared once, and masked where they then lie.
+        From a batch to the same images in the model's own form; it acts on each pixel alone. It
+        goes with `predict_prepared`. Images are then prepared once and masked in that form.
     predict_prepared : callable, optional
-        Prepared batch -> scores, equal to `predict_fn` of the batch.
+        From a prepared batch to scores, equal to those of `predict_fn` for the batch.
     gradient : callable, optional
-        `(batch, target)` -> derivative of score column `target` by every element of the batch.
+        From `(batch, target)` to the derivative of score column `target` by every element of the
+        batch.
     features : callable, optional
-        `(batch, target)` -> activations of one layer and the derivatives of score column `target`
-        by them, `(n, maps, *cells)` each.
+        From `(batch, target)` to the activations of one layer and the derivatives of score column
+        `target` by them, `(n, maps, *cells)` each.
     class_names : sequence of str or mapping from int to str, optional
-        Names of the score columns; `explain` uses them where it is given none.
+        Names of the score columns; `explain` uses them if it is given none.
     for_image : callable, optional
-        The intact image -> the model to ask from then on, for scores that depend on what the model
-        answers to the intact image. It may show the model that image once, or return the very
-        `predict_fn` without doing so.
+        From the intact image to the model that is asked from then on. It serves scores that depend
+        on the model's answer to the intact image. It may show the model that image once, or return
+        the same `predict_fn` without doing so.
 
     Raises
     ------
     InvalidInputError
-        If something given cannot be called, or one of `prepare` and `predict_prepared` is missing.
+        If an argument cannot be called, or only one of `prepare` and `predict_prepared` is given.
 
     Examples
     --------
@@ -83,10 +84,10 @@ class Model:
 
 
 def as_model(predict_fn: PredictFn) -> Model:
-    """Return a model, or a plain callable with what it offers as attributes, as a `Model`.
+    """Return a `Model`, made from a plain callable and its attributes if need be.
 
-    One of `prepare` and `predict_prepared` without the other is no offer, nor is an attribute
-    that cannot be called.
+    Attributes that cannot be called are ignored, as is one of `prepare` and `predict_prepared`
+    without the other.
     """
     if isinstance(predict_fn, Model):
         return predict_fn
@@ -118,18 +119,18 @@ def with_gradient(
     Parameters
     ----------
     predict_fn : callable
-        `(n, *image.shape)` -> scores `(n, k)` or `(n,)`.
+        From `(n, *image.shape)` to scores `(n, k)` or `(n,)`.
     gradient_fn : callable, optional
-        `(batch, target)` -> derivative of score column `target` by every element of the batch,
-        `(n, *image.shape)`; for `IntegratedGradients` and `ExpectedGradients`.
+        From `(batch, target)` to the derivative of score column `target` by every element of the
+        batch, `(n, *image.shape)`; `IntegratedGradients` and `ExpectedGradients` need it.
     features_fn : callable, optional
-        `(batch, target)` -> activations of one layer and the derivatives of score column `target`
-        by them, `(n, maps, *cells)` each; for `GradCam`.
+        From `(batch, target)` to the activations of one layer and the derivatives of score column
+        `target` by them, `(n, maps, *cells)` each; `GradCam` needs it.
 
     Returns
     -------
     Model
-        All that the model offers already, with `gradient` and `features` as far as they were given.
+        A model that keeps everything `predict_fn` offers already, with the functions given.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""How far a run is: a tqdm bar or the caller's own function."""
+"""Progress of a run: a tqdm bar or the caller's own function."""
 
 from types import TracebackType
 from typing import Any
@@ -43,7 +43,7 @@ class Reporter:
             self._bar.close()
 
     def report(self, done: int, total: int) -> None:
-        """Say that `done` of `total` images are scored."""
+        """Report that `done` of `total` images have been scored."""
         if self._call is not None:
             self._call(done, total)
         elif self._bar is not None:

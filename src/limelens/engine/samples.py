@@ -1,4 +1,4 @@
-"""The rows a run paid for: what was shown to the model and what it answered."""
+"""The rows that a run paid for: what was shown to the model, and the model's answers."""
 
 import contextlib
 import hashlib
@@ -27,17 +27,18 @@ class Samples:
     Parameters
     ----------
     keys : ndarray of uint8, shape (n, w)
-        What tells the rows apart. Segment methods: `numpy.packbits(coalitions, axis=1)`, so that
-        `w = ceil(d / 8)`. Window and soft-mask methods: bytes that identify the mask.
+        Bytes that tell the rows apart. For segment methods they are
+        `numpy.packbits(coalitions, axis=1)`, so that `w = ceil(d / 8)`. For window and soft-mask
+        methods they identify the mask.
     scores : ndarray, shape (n, k)
-        The model's output in its own dtype, averaged over the backgrounds where there are several.
+        The model's output in its own dtype; with several backgrounds, its mean over them.
     n_segments : int
         Number of segments d; 0 for methods without segments.
     fingerprint : str
-        Digests of image, segments and backgrounds: the rows hold for these and no others.
+        Digests of image, segments and backgrounds; the rows are valid for these only.
     reduced : bool
-        Whether `scores` are the values of a callable target, as the model's own had more than two
-        axes.
+        Whether `scores` are the values of a callable target, because the model's own scores have
+        more than two axes.
 
     Raises
     ------
@@ -116,7 +117,7 @@ class Samples:
 def fingerprint(
     image: Image, segments: Segments | None, backgrounds: Background, mask_kind: str
 ) -> str:
-    """Name what rows of scores depend on, one digest each: image, segments, backgrounds."""
+    """Return digests of all that rows of scores depend on: image, segments, backgrounds."""
     labels: NDArray[Any] | bytes = mask_kind.encode()
     if segments is not None:
         labels = segments.astype(np.min_scalar_type(segments.max()))
@@ -134,16 +135,17 @@ def _digest(part: NDArray[Any] | bytes) -> str:
 
 
 class Asked(Protocol):
-    """Whatever knows its rows: a query."""
+    """Something that knows the rows it paid for, such as a query."""
 
     def samples(self) -> Samples:
         """Return every row that was paid for."""
 
 
 class Attaching:
-    """Lets the rows already paid for ride on whatever stops the block.
+    """Context that attaches the rows already paid for to any exception that leaves it.
 
-    A class, as a generator's context manager writes into exceptions that may be frozen.
+    It is a class because a generator's context manager writes into exceptions, which may be
+    frozen.
     """
 
     def __init__(self, query: Asked) -> None:
@@ -158,8 +160,8 @@ class Attaching:
 
 
 def attach_samples(error: BaseException, query: Asked) -> None:
-    """Hang the rows already paid for on an exception, as `error.samples`."""
+    """Attach the rows already paid for to an exception, as `error.samples`."""
     if isinstance(getattr(error, "samples", None), (Samples, NoneType)):
         with contextlib.suppress(AttributeError, TypeError):
-            # Past the exception's own __setattr__: it may be a frozen dataclass.
+            # This bypasses the exception's own __setattr__: it may be a frozen dataclass.
             BaseException.__setattr__(error, "samples", query.samples())

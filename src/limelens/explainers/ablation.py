@@ -12,30 +12,31 @@ from limelens.errors import InvalidInputError
 from limelens.explainers.base import Attribution, SegmentExplainer
 
 MOST_PAIRED = 60
-"""Pairs of more segments cost more than 1800 model calls."""
+"""Most segments for which pairs are asked: more would cost over 1800 model calls."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Ablation(SegmentExplainer):
-    """What the score loses without one segment, or gains from one alone.
+    """How much the score loses without one segment, or gains from one segment alone.
 
     For the set N of all segments and the score f of the segments kept::
 
         keep=False:  phi_i = f(N) - f(N without i)
         keep=True:   phi_i = f(i alone) - f(nothing)
 
-    Exact and without chance: d + 2 images for d segments. It sees a segment only in one context:
-    of two segments that stand in for each other, leaving one out shows nothing.
+    The answer is exact, without any chance, and takes d + 2 images for d segments. It sees a
+    segment in one context only: if either of two segments is enough, leaving one out changes
+    nothing.
 
     Parameters
     ----------
     keep : bool
         False leaves one segment out, True keeps only one in.
     interactions : bool
-        Also hide (or keep) every pair, d (d - 1) / 2 images more, for up to 60 segments. Their
-        second differences, shape (t, d, d), are ``details["interactions"]``: for keep=False
-        ``f(N) - f(N without i) - f(N without j) + f(N without i, j)``. Positive: together the
-        two are worth more than apart; the diagonal is zero.
+        Also hide (or keep) every pair, for up to 60 segments; this takes d (d - 1) / 2 more
+        images. ``details["interactions"]`` are their second differences, shape (t, d, d): for
+        keep=False ``f(N) - f(N without i) - f(N without j) + f(N without i, j)``. They are
+        positive if two segments are worth more together than apart. The diagonal is zero.
     segmenter, fill
         See `SegmentExplainer`.
 
@@ -77,7 +78,7 @@ class Ablation(SegmentExplainer):
         first, second = np.triu_indices(d, k=1) if self.interactions else _no_pairs()
         values = query.ask_values(_changed(d, first, second, keep=self.keep)).T
         intact, hidden = query.ends()
-        # What one or two segments are worth: alone, or to all the rest.
+        # Gain of one or two segments: alone over nothing, or added to all the others.
         gains = values - hidden[:, np.newaxis] if self.keep else intact[:, np.newaxis] - values
         singles = gains[:, :d]
         if not self.interactions:
@@ -96,7 +97,7 @@ def _no_pairs() -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 def _changed(
     d: int, first: NDArray[np.intp], second: NDArray[np.intp], *, keep: bool
 ) -> Coalitions:
-    """Return a row per segment and per pair: these kept and all else hidden, or the reverse."""
+    """Return one row per segment and per pair: only these are kept, or only these are hidden."""
     chosen = np.zeros((d + len(first), d), dtype=bool)
     np.fill_diagonal(chosen[:d], val=True)
     pairs = np.arange(d, d + len(first))

@@ -1,4 +1,4 @@
-"""Anchors: the fewest segments that hold the prediction, whatever else is hidden."""
+"""Anchors: the fewest segments that keep the prediction the same, whatever else is hidden."""
 
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -15,16 +15,16 @@ from limelens.sampling.kl_lucb import best_arms, confidence_bounds
 Anchor: TypeAlias = tuple[int, ...]
 
 NARROW = 1 / 3
-"""Share of `tolerance`: an interval as narrow that still holds the threshold proves nothing."""
+"""Share of `tolerance`. An interval this narrow around the threshold will not decide any more."""
 
 N_EXAMPLES = 8
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Anchors(SegmentExplainer):
-    """The smallest set A of segments which, kept, holds the prediction.
+    """The smallest set A of segments that keeps the prediction the same while they are kept.
 
-    With every other segment kept at random (chance `p_keep`), an anchor's precision is::
+    Every other segment is kept at random with chance `p_keep`. An anchor's precision is then::
 
         prec(A) = P( prediction(z) = prediction(image) | segments of A are kept )
 
@@ -32,9 +32,10 @@ class Anchors(SegmentExplainer):
     grows the best anchors segment by segment (beam search); KL-LUCB decides which candidates
     deserve model calls. Importances are 1 for the segments of the anchor, else 0.
 
-    The prediction is the highest score, so a target column asks "is it the highest?": for the
-    predicted class the anchor says what makes it so, for another one what keeps it from being. With
-    a single score, and for callable targets, it is "above `score_threshold`?".
+    For a target column the prediction is the answer to "is it the highest score?". For the
+    predicted class the anchor shows what makes it the highest, for another class what keeps it
+    from being the highest. With a single score, and for callable targets, the question is "is it
+    above `score_threshold`?".
 
     Parameters
     ----------
@@ -47,28 +48,29 @@ class Anchors(SegmentExplainer):
     p_keep : float
         Chance that a segment outside the anchor is kept.
     beam_size : int
-        Candidates carried on from one size to the next.
+        Number of candidates that are extended from one size to the next.
     max_samples : int
         Most coalitions drawn per target; equal ones are sent to the model once.
     n_pull : int
         Coalitions drawn at once for a candidate.
     score_threshold : float
-        Where a single score changes the prediction.
+        Score above which a single score counts as a positive prediction.
     segmenter, fill
         See `SegmentExplainer`.
 
     Notes
     -----
-    A candidate starts with the draws of the anchor it extends that fit it. Its precision is then
-    judged on fresh draws alone; the bound holds for all looks and all judged candidates together,
-    with error probability ``delta / (v (v + 1) j (j + 1))`` for look j at the v-th.
+    A candidate starts with those draws of the anchor it extends that keep its new segment too. Its
+    precision is then judged on fresh draws alone. The bound holds for all looks and all judged
+    candidates together: look j at the v-th candidate has the error probability
+    ``delta / (v (v + 1) j (j + 1))``.
 
-    ``details``, per target: ``"success"``; ``"precision"``, ``"precision_low"``,
+    ``details`` holds per target: ``"success"``; ``"precision"``, ``"precision_low"``,
     ``"precision_high"``; ``"coverage"``, the chance ``p_keep ** size`` that a random coalition
-    keeps the anchor; ``"n_draws"``; lists ``"messages"`` in words, ``"paths"`` (judged anchors,
-    their precision and bounds, in order), ``"holding"`` and ``"failing"`` (up to eight coalitions
-    under the anchor that hold and that lose the prediction), and ``"interpolation"``, how the map
-    is drawn: as it is. When the budget ends the judged
+    keeps the anchor; ``"n_draws"``; the lists ``"messages"`` in words, ``"paths"`` (judged anchors
+    with their precision and bounds, in order), ``"holding"`` and ``"failing"`` (up to eight
+    coalitions under the anchor that keep the prediction, and that lose it); and
+    ``"interpolation"``, how the map is drawn: without smoothing. When the budget ends, the judged
     anchor with the highest lower bound is returned and ``"success"`` is False.
 
     References
@@ -130,7 +132,7 @@ class Anchors(SegmentExplainer):
             name: np.array([getattr(each, name) for each in found]) for name in numbers
         }
         details |= {name: [getattr(each, name) for each in found] for name in lists}
-        details["interpolation"] = "nearest"  # a rule has borders
+        details["interpolation"] = "nearest"  # a segment is in the anchor or not
         return Attribution(importances=importances, details=details)
 
 
@@ -159,7 +161,10 @@ class _Draws:
     held: list[NDArray[np.bool_]] = field(default_factory=list)
 
     def fitting(self, segment: int) -> tuple[int, int]:
-        """Return ones and draws that also keep a segment: draws of the larger anchor."""
+        """Return the ones and the number of those draws that also keep a segment.
+
+        They are draws of the anchor with that segment added.
+        """
         kept = [rows[:, segment] for rows in self.coalitions]
         ones = sum(int((k & h).sum()) for k, h in zip(kept, self.held, strict=True))
         return ones, sum(int(k.sum()) for k in kept)
@@ -221,7 +226,7 @@ class _Search:
         return [candidates[arm] for arm in best]
 
     def _is_proven(self, anchor: Anchor) -> bool:
-        """Judge an anchor on fresh draws: until a bound decides, or nothing can."""
+        """Judge an anchor on fresh draws until a bound decides or the interval is narrow."""
         number = len(self._judged) + 1
         ones = n = looks = 0
         low, high = 0.0, 1.0

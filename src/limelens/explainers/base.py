@@ -1,4 +1,4 @@
-"""`Explainer.explain`, the one verb; what a method hands back to it."""
+"""`Explainer.explain`, the one verb, and the `Attribution` that a method returns to it."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,7 +35,7 @@ from limelens.targets.columns import Target
 
 @dataclass(frozen=True, eq=False)
 class Attribution:
-    """What a method found: the part of an `Explanation` that is its own.
+    """Result of a method: its own part of an `Explanation`.
 
     Parameters
     ----------
@@ -57,8 +57,8 @@ class Attribution:
 class Explainer:
     """Base of all explainers: frozen settings with one verb, `explain`.
 
-    A method overrides `_attribute(query, rng) -> Attribution`, and where it needs to
-    `_segment`, `_background`, `_check_budget` and `_mask_kind`.
+    A method overrides `_attribute(query, rng) -> Attribution` and, if it needs to, `_segment`,
+    `_background`, `_check_budget` and `_mask_kind`.
     """
 
     def explain(
@@ -77,15 +77,15 @@ class Explainer:
         """Explain the model's answer on one image.
 
         Memory is O(batch_size · image + n_samples · (d / 8 + k)) bytes for d segments and k
-        scores an image; a batch holds at most `batch_size` images and about 16 MiB.
+        scores per image; a batch holds at most `batch_size` images and about 16 MiB.
 
         Parameters
         ----------
         image : array_like, shape (H, W), (H, W, C), (C, H, W), (D, H, W) or (D, H, W, C)
-            Any real dtype; never modified. A 2-D image has no channel axis whatever
+            Any real dtype; never modified. A 2-D image has no channel axis, whatever
             `channel_axis` says.
         predict_fn : callable
-            Takes `(n, *image.shape)` in the image's own dtype and layout, returns scores
+            Takes `(n, *image.shape)` in the image's own dtype and layout, and returns scores
             `(n, k)` or `(n,)`: probabilities, logits, regressions.
         target : None, int, sequence of int, Top or callable
             What is explained: the highest score of the intact image, score columns, the `k`
@@ -95,9 +95,9 @@ class Explainer:
         class_names : sequence of str or mapping from int to str, optional
             Names of the score columns.
         batch_size : int
-            Most images a call of the model may hold.
+            Most images in one call of the model.
         rng : int, numpy.random.Generator or None
-            Same seed, same answer, whatever the batch size.
+            The same seed gives the same answer, whatever the batch size.
         progress : None, bool or callable
             True shows a tqdm bar (extra `progress`); a callable gets `(done, total)` images.
         reuse : Explanation or Samples, optional
@@ -111,11 +111,11 @@ class Explainer:
         Raises
         ------
         InvalidInputError
-            An argument cannot be used; the message says what would work.
+            If an argument cannot be used; the message says what would work.
         PredictionError
-            The model's answer cannot be used. Rows already paid for (of several backgrounds:
-            before each of them) ride on this and on any exception of the model itself as
-            `error.samples`; pass them to `reuse`.
+            If the model's answer cannot be used. This error, and any exception of the model
+            itself, has the rows already paid for as `error.samples`; pass them to `reuse`. With
+            several backgrounds a row is paid for when all of them have been scored.
         """
         picture, axis = check_image(image, channel_axis)
         check_callable("predict_fn", predict_fn, "(batch) -> scores")
@@ -152,14 +152,14 @@ class Explainer:
     def _segment(
         self, image: Image, channel_axis: int | None
     ) -> tuple[Segments | None, dict[str, Any]]:
-        """Return the segments and what is said of them in `details`."""
+        """Return the segments and their entries in `details`."""
         return None, {}
 
     def _check_budget(self, n_segments: int) -> None:
         """Refuse settings that cannot work before anything is paid for."""
 
     def _mask_kind(self) -> str:
-        """Name what the method's keys mean, so that foreign rows are never reused."""
+        """Return a name for the meaning of the method's keys; rows of others are not reused."""
         return "coalitions"
 
     def _background(
@@ -198,7 +198,7 @@ class FillExplainer(Explainer):
     Parameters
     ----------
     fill : callable
-        What hidden pixels are replaced with: `(image, segments) -> background`.
+        Function `(image, segments) -> background`: what hidden pixels are replaced with.
     """
 
     fill: Fill = field(default_factory=ImageMean)
@@ -219,7 +219,7 @@ class SegmentExplainer(FillExplainer):
     Parameters
     ----------
     segmenter : callable
-        `image -> label image`; any integer labels.
+        Function `image -> label image`; any integer labels.
     fill : callable
         What hidden segments are replaced with.
     """

@@ -1,4 +1,4 @@
-"""Grad-CAM: a layer's activation maps, weighted by what they mean to the score."""
+"""Grad-CAM: a layer's activation maps, weighted by their effect on the score."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ class GradCam(Explainer):
 
         map = relu( sum_k w_k A_k ),    w_k = mean over cells of df / dA_k
 
-    interpolated bicubically from the layer's cells to pixels. The model must offer
+    The map is interpolated bicubically from the layer's cells to pixels. The model must offer
     ``features(batch, target) -> (activations, gradients)``, (n, maps, *cells) each; see
-    `with_gradient`. One model call and one call of `features` per target. Without `relu` negative
-    values say where the layer speaks against the score.
+    `with_gradient`. It takes one model call, and one call of `features` per target. Without `relu`
+    negative values show where the layer lowers the score.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class GradCam(Explainer):
 
     Notes
     -----
-    ``details["cells"]``: the map before interpolation, (t, *cells). Nothing is hidden, so
+    ``details["cells"]`` is the map before interpolation, (t, *cells). Nothing is hidden, so
     `hidden_scores` are NaN.
 
     References
@@ -81,7 +81,7 @@ class GradCam(Explainer):
 def grad_cam(
     activations: ArrayLike, gradients: ArrayLike, shape: tuple[int, ...], *, relu: bool = True
 ) -> Floats:
-    """Return the Grad-CAM map of arrays that are held already.
+    """Return the Grad-CAM map of given activations and gradients.
 
     Parameters
     ----------
@@ -141,6 +141,7 @@ def _enlarge(cells: Floats, sides: tuple[int, ...], *, relu: bool, name: str) ->
         raise InvalidInputError(msg)
     if cells.size == 1:
         return np.full(sides, cells.item())
+    # The cell of every pixel along each axis.
     rows = [np.arange(m) * n // m for n, m in zip(cells.shape, sides, strict=True)]
     labels = np.asarray(np.ravel_multi_index(np.meshgrid(*rows, indexing="ij"), cells.shape))
     heatmap = upsample(cells.ravel(), labels, "bicubic")

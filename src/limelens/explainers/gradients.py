@@ -1,4 +1,4 @@
-"""Integrated and expected gradients: slopes gathered on the way from a baseline to the image."""
+"""Integrated and expected gradients: slopes summed on the way from a baseline to the image."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -32,8 +32,8 @@ class IntegratedGradients(Explainer):
 
         phi_i = (x_i - x'_i) * integral over a in [0, 1] of  df/dx_i (x' + a (x - x'))
 
-    Importances, shape (t, *spatial), are summed over channels; over all pixels they add up to
-    f(x) - f(x') (completeness), as far as the rule is exact. The model must offer
+    Importances, shape (t, *spatial), are summed over channels. Over all pixels they add up to
+    f(x) - f(x') (completeness), up to the error of the rule. The model must offer
     ``gradient(batch, target)``, see `with_gradient`, and the image must be floating-point.
 
     Parameters
@@ -43,20 +43,21 @@ class IntegratedGradients(Explainer):
         ``2 n_steps - 1``), "riemann_left", "riemann_right", "riemann_middle" or
         "riemann_trapezoid".
     n_steps : int
-        Points of the rule: gradients for each target, baseline and noisy copy.
+        Points of the rule: the number of gradients for each target, baseline and noisy copy.
     baseline : callable
-        A fill, ``(image, None) -> baseline``; of several baselines the maps are averaged.
+        A fill, ``(image, None) -> baseline``. If it gives several baselines, their maps are
+        averaged.
     smooth : float
-        SmoothGrad: standard deviation of Gaussian noise on the image, as a share of its range;
-        the maps of `n_smooth` noisy copies are averaged. 0 adds none.
+        SmoothGrad: standard deviation of Gaussian noise on the image, as a share of its range.
+        The maps of `n_smooth` noisy copies are averaged. 0 adds no noise.
     n_smooth : int
-        Noisy copies.
+        Number of noisy copies.
 
     Notes
     -----
-    ``details``: ``"completeness_gap"`` (t,), what the importances lack of f(x) - f(x'), NaN with
-    `smooth`; ``"per_channel"`` (t, *image.shape); ``"n_gradients"``, images whose gradient was
-    asked for. Memory is O(batch_size · image + t · image).
+    ``details`` holds ``"completeness_gap"`` (t,), f(x) - f(x') minus the sum of the importances,
+    NaN with `smooth`; ``"per_channel"`` (t, *image.shape); and ``"n_gradients"``, the number of
+    images whose gradient was asked for. Memory is O(batch_size · image + t · image).
 
     References
     ----------
@@ -66,7 +67,7 @@ class IntegratedGradients(Explainer):
 
     Examples
     --------
-    A square's importance is the square itself:
+    The score is a sum of squares, so each pixel's importance is its square:
 
     >>> import numpy as np
     >>> from limelens import IntegratedGradients, with_gradient
@@ -130,7 +131,7 @@ class IntegratedGradients(Explainer):
         )
 
     def _ends(self, image: Image, rng: np.random.Generator) -> Iterator[Floats]:
-        """Yield where the paths end: at the image, or at one noisy copy after the other."""
+        """Yield the ends of the paths: the image, or one noisy copy after the other."""
         end = image.astype(np.float64)
         if not self.smooth:
             yield end
@@ -142,7 +143,7 @@ class IntegratedGradients(Explainer):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ExpectedGradients(Explainer):
-    """Integrated gradients from random baselines: the mean over samples x' and places a.
+    """Integrated gradients from random baselines: the mean over samples x' and positions a.
 
     ::
 
@@ -156,11 +157,11 @@ class ExpectedGradients(Explainer):
     samples : callable
         A fill that gives the baselines, for example ``Backgrounds(images)``.
     n_steps : int
-        Random draws of sample and place: gradients for each target.
+        Random draws of a sample and a position: the number of gradients for each target.
 
     Notes
     -----
-    Standard errors are those of a mean of independent draws. ``details``: as for
+    Standard errors are those of a mean of independent draws. ``details`` holds the same as for
     `IntegratedGradients`.
 
     References
@@ -251,7 +252,7 @@ def quadrature(method: str, n_steps: int) -> tuple[Floats, Floats]:
 
 @dataclass(frozen=True, eq=False)
 class _Path:
-    """Points between baselines and the image, made only when sliced."""
+    """Points between baselines and the image, computed only when sliced."""
 
     image: Floats
     backgrounds: Background
@@ -269,9 +270,9 @@ class _Path:
 
 
 class _Asker:
-    """Asks for gradients batch by batch and hands them over one by one, in order.
+    """Asks for gradients batch by batch and passes them on one by one, in order.
 
-    One by one, so that sums do not depend on the batch size.
+    Sums of single gradients do not depend on the batch size.
     """
 
     def __init__(self, query: Query, n_total: int) -> None:

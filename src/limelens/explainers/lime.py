@@ -31,15 +31,16 @@ class Lime(SegmentExplainer):
     Parameters
     ----------
     n_samples : int
-        Coalitions shown to the model, the intact one included. The image with everything hidden
-        is shown besides.
+        Coalitions shown to the model, the intact image included. The image with everything hidden
+        is shown as well, and not counted.
     sampler : callable
-        `(n, d, rng) -> coalitions (n, d)`.
+        Function `(n, d, rng) -> coalitions (n, d)`.
     surrogate : callable
-        `(coalitions, scores, weights) -> Fit`: `Lasso()`, `Ridge()`, `Tree()`,
+        Function `(coalitions, scores, weights) -> Fit`: `Lasso()`, `Ridge()`, `Tree()`,
         `ForwardSelection(6)`, `Regressor(...)`.
     kernel_width : float
-        Width of the kernel in cosine distance; small means close to the intact image.
+        Width of the kernel in cosine distance. A small width gives weight only to coalitions close
+        to the intact image.
     include_original : bool
         Whether the first coalition is the intact image, as published. Without it the error
         is up to 11 times smaller on images whose score collapses as soon as they are masked.
@@ -49,7 +50,7 @@ class Lime(SegmentExplainer):
     Notes
     -----
     Standard errors are those of the surrogate: heteroskedasticity-consistent (HC3) for linear
-    ones, None for others. Memory is O(batch_size · image + n_samples · (d / 8 + k)) bytes.
+    surrogates, None for others. Memory is O(batch_size · image + n_samples · (d / 8 + k)) bytes.
 
     References
     ----------

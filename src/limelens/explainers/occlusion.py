@@ -21,38 +21,40 @@ from limelens.masking.windows import compose_shapes, compose_windows, ellipse, g
 class Occlusion(FillExplainer):
     """Hide a sliding window and average the score's fall over the windows that cover a pixel.
 
-    With h_w(x) the share in which window w hides pixel x (0 or 1 for boxes and discs)::
+    With h_w(x) the degree to which window w hides pixel x (0 or 1 for boxes and discs)::
 
         map(x) = sum_w h_w(x) (f(image) - f(image without w)) / sum_w h_w(x)
 
-    A value is what hiding a whole window costs, in units of the score; positive raises it.
-    Every pixel is hidden at least once. Memory is O(batch_size · image + n_windows · k).
+    A value is the fall of the score when a whole window is hidden; it is positive where the pixels
+    raise the score. Every pixel is hidden at least once. Memory is
+    O(batch_size · image + n_windows · k).
 
     Parameters
     ----------
     window, stride : int, float or tuple of them
-        Size and step of the window, one for all axes or one each (height, width): an int is
+        Size and step of the window, one for all axes or one for each (height, width). An int is
         pixels, a float a share of the side. The stride may not exceed the window.
     edges : {"clip", "center"}
-        "clip": the first window starts at the corner and the last one is cut off at the far
-        edge, ``ceil((side - window) / stride) + 1`` windows. "center": the first window is centred
-        on the corner pixel, all are cut off at the edges (MATLAB's MaskClipping).
+        "clip": windows start at the corner and the far edge cuts the last one; there are
+        ``ceil((side - window) / stride) + 1`` along an axis. "center": the first window is centred
+        on the corner pixel, and all edges cut windows (MATLAB's MaskClipping).
     shape : {"box", "disc", "gaussian"}
-        Shape of the window. "disc" hides the ellipse within the box; "gaussian" blends with
-        weight ``exp(-r^2 / 2)``, r in quarters of the window's side, cut off at the box.
+        Shape of the window. "disc" hides the ellipse within the box. "gaussian" blends with the
+        weight ``exp(-r^2 / 2)``, r in quarters of the window's side, and is cut off at the box.
     roi : tuple of (start, stop), optional
         Region to explain, one pair per axis in pixels or shares; outside it the map is zero.
     refine : float, optional
-        Spend calls where they tell: windows are first placed without overlap, then every `stride`
-        only where their central pixel is within the highest share `refine` of the coarse map's
-        absolute values (for any target).
+        Spend calls where the map is strong. Windows are first placed without overlap. Windows at
+        every `stride` follow only if their central pixel is, for any target, among the share
+        `refine` of pixels with the highest absolute values of that coarse map.
     fill : callable
         What the window shows; it is given no segments.
 
     Notes
     -----
-    ``details``: ``"n_windows"``, ``"window"`` and ``"stride"`` in pixels, ``"n_windows_full"``
-    without `refine`, and the bool array ``"covered"`` where `roi` leaves pixels out.
+    ``details`` holds ``"n_windows"``, ``"window"`` and ``"stride"`` in pixels,
+    ``"n_windows_full"``, the number of windows without `refine`, and, if `roi` leaves pixels out,
+    the bool array ``"covered"``.
 
     References
     ----------
@@ -61,7 +63,7 @@ class Occlusion(FillExplainer):
 
     Examples
     --------
-    Windows of two pixels cost 1 + 2 and 2 + 4; the middle pixel is covered by both:
+    Hiding the two windows lowers the score by 1 + 2 and by 2 + 4; both cover the middle pixel:
 
     >>> import numpy as np
     >>> from limelens import Constant, Occlusion
@@ -121,7 +123,7 @@ class Occlusion(FillExplainer):
         return Attribution(importances=average.map(), details=details)
 
     def _place(self, sides: tuple[int, ...]) -> tuple[WindowGrid, NDArray[Any], NDArray[np.bool_]]:
-        """Return the windows, what each hides, and which of them are asked for at first."""
+        """Return the windows, how they hide their pixels, and which are asked for at first."""
         grid = WindowGrid.place(sides, self.window, self.stride, edges=self.edges, roi=self.roi)
         hiding = self._hiding(grid.window)
         asked = np.ones(len(grid.starts), dtype=bool)
@@ -186,7 +188,7 @@ class _Average:
 
 
 def _strongest(maps: Floats, share: float) -> NDArray[np.bool_]:
-    """Return where any target's absolute map is within its highest share of pixels."""
+    """Return which pixels are, for any target, among the share with the highest absolute map."""
     flat = np.abs(maps).reshape(len(maps), -1)
     n_pixels = flat.shape[1]
     cut = np.partition(flat, n_pixels - max(1, round(share * n_pixels)), axis=1)

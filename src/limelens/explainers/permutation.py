@@ -19,15 +19,16 @@ _BLOCK_BYTES = 16 * 2**20
 class PermutationShapley(SegmentExplainer):
     r"""Shapley values as the mean gain of a segment when segments are added one by one.
 
-    Random orders of the segments are walked forwards and backwards (antithetic): from everything
-    hidden to the intact image, each segment is credited with the change of the score at its turn.
-    Any number of orders gives an unbiased answer whose importances sum to the score of the intact
-    image minus the score of everything hidden; there is no least size and no fit that could fail.
+    On the way from everything hidden to the intact image, segments are added in a random order,
+    and each is credited with the change of the score that it causes. Every order is used forwards
+    and backwards (antithetic). Any number of orders gives an unbiased answer whose importances sum
+    to the score of the intact image minus the score of everything hidden. There is no smallest
+    budget, and no fit that could fail.
 
     Parameters
     ----------
     n_permutations : int
-        Orders that are drawn; each costs at most 2 (d - 1) coalitions for d segments.
+        Number of orders; each costs at most 2 (d - 1) coalitions for d segments.
     segmenter, fill
         See `SegmentExplainer`.
 
@@ -35,25 +36,28 @@ class PermutationShapley(SegmentExplainer):
     -----
     Over the orders :math:`\pi`, with :math:`P_j(\pi)` the segments before j,
     :math:`\phi_j = \mathrm{mean}_\pi\, (v(P_j(\pi) \cup j) - v(P_j(\pi)))`. The reverse order
-    adds to the complements, so all interactions of two segments are met exactly by each pair.
+    passes through the complements, so each pair of orders is exact for all interactions of two
+    segments.
 
-    Standard errors come from the n pairs, order and reverse. With :math:`s_j^2` the variance of
-    what they say of segment j and :math:`\bar s^2` its mean over the segments,
+    Standard errors come from n pairs of an order and its reverse. With :math:`s_j^2` the variance
+    of segment j's gain over the pairs and :math:`\bar s^2` its mean over the segments,
 
-    .. math:: \operatorname{SE}(\phi_j) = \frac{t_{.975, n}}{1.96}
-              \sqrt{\frac{(n - 1) s_j^2 + \bar s^2}{n^2}},
+    .. math:: \operatorname{SE}(\phi_j) = \frac{t_{0.975, n}}{1.96}
+              \sqrt{\frac{(n - 1) s_j^2 + \bar s^2}{n^2}}.
 
-    Student's t, so that 1.96 of them make a 95 % interval; a pair's worth of the others' variance,
-    as few pairs may agree on a segment by chance; NaN for a single pair.
+    The factor with Student's t makes 1.96 standard errors a 95 % interval. The mean variance counts
+    as much as one pair, because a few pairs may agree on a segment by chance. For a single pair
+    the errors are NaN.
 
     `fidelity` is the held-out R² of the additive model
-    :math:`v(\emptyset) + \sum_{j \in S} \phi_j` over the coalitions that were walked through,
-    those of each pair predicted from the mean of the other pairs; NaN for a single one.
+    :math:`v(\emptyset) + \sum_{j \in S} \phi_j` over the coalitions on the way. Those of each pair
+    are predicted from the mean of the other pairs. It is NaN for a single pair.
 
-    Memory is O(batch_size · image + n_permutations · d · (d / 8 + k)) bytes for k scores an image.
+    Memory is O(batch_size · image + n_permutations · d · (d / 8 + k)) bytes for k scores per
+    image.
 
-    A longer run of the same seed starts with the shorter one's orders: with `reuse=` raising
-    `n_permutations` costs only what is new.
+    A longer run with the same seed starts with the orders of the shorter run. So with `reuse=`,
+    raising `n_permutations` costs only the new orders.
 
     References
     ----------
@@ -62,7 +66,7 @@ class PermutationShapley(SegmentExplainer):
     R. Mitchell, J. Cooper, E. Frank, G. Holmes, "Sampling permutations for Shapley value
     estimation", Journal of Machine Learning Research 23, 2022, arXiv:2104.12199.
     G. K. Smyth, "Linear models and empirical Bayes methods for assessing differential expression
-    in microarray experiments", 2004, doi:10.2202/1544-6115.1027 (variances that lend each other).
+    in microarray experiments", 2004, doi:10.2202/1544-6115.1027 (shared variances).
 
     Examples
     --------
@@ -107,6 +111,7 @@ def _held_out_r2(walks: NDArray[np.float64], gains: Floats, orders: NDArray[np.i
     if n == 1:
         return np.full(t, np.nan)
     others = (gains.sum(axis=0) - gains) / (n - 1)
+    # v(all hidden) + the others' gains so far, and v(intact) - the same for the complements.
     in_turn = np.take_along_axis(others, orders[:, np.newaxis], axis=2)
     gained = np.cumsum(in_turn, axis=2)[:, :, :-1].transpose(0, 2, 1)
     said = np.stack([walks[:, 0, :1] + gained, walks[:, 1, :1] - gained], axis=1).reshape(-1, t)
@@ -118,13 +123,13 @@ def _held_out_r2(walks: NDArray[np.float64], gains: Floats, orders: NDArray[np.i
 
 
 def _spread(gains: Floats) -> Floats:
-    """Return the variances, (t, d), of the means over the first axis; NaN of a single one."""
+    """Return the variances, (t, d), of the means over the first axis; NaN if it has length 1."""
     if len(gains) == 1:
         return np.full(gains.shape[1:], np.nan)
     return gains.var(axis=0, ddof=1) / len(gains)
 
 
 def _bars(variances: Floats, n: int) -> Floats:
-    """Return the standard errors of means of n whose variances are estimated, shape (t, d)."""
+    """Return the standard errors of means of n pairs with estimated variances, shape (t, d)."""
     shared = ((n - 1) * variances + variances.mean(axis=1, keepdims=True)) / n
     return np.sqrt(shared) * student(n)

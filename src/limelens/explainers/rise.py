@@ -1,4 +1,4 @@
-"""RISE: the scores of many softly masked images, averaged by what each of them showed."""
+"""RISE: scores of many softly masked images, averaged by how much each image showed of a pixel."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -18,7 +18,7 @@ from limelens.explainers.base import Attribution, FillExplainer
 from limelens.masking.soft import soft_composer, soft_masks
 
 CHUNK, CHUNK_BYTES = 64, 64 * 2**20
-"""Most masks summed at once, and most bytes; whatever the batch size, so that it changes no sum."""
+"""Most masks summed at once, and most bytes; independent of the batch size, as are the sums."""
 
 PILOT_MASKS = 64
 PILOT_PS = (0.1, 0.25, 0.5, 0.75)
@@ -26,40 +26,41 @@ PILOT_PS = (0.1, 0.25, 0.5, 0.75)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Rise(FillExplainer):
-    r"""Randomised input sampling: soft random masks M, and the scores f of what they leave.
+    r"""Randomised input sampling: average scores f over thousands of soft random masks M.
 
-    ``debiased=True``: the mean score where a pixel x is shown minus where it is not::
+    ``debiased=True`` is the mean score when a pixel x is shown minus the mean when it is hidden::
 
         map(x) = sum_n f_n M_n(x) / sum_n M_n(x)  -  sum_n f_n (1 - M_n(x)) / sum_n (1 - M_n(x))
 
-    in units of the score; positive raises it, and a constant score gives zero. As neighbouring
-    pixels are shown together, it measures a neighbourhood of about a cell. ``debiased=False``: the
-    published ``sum_n f_n M_n(x) / (N p)``, a mean score, nowhere zero, of which only the
-    differences between pixels tell.
+    It is positive where a pixel raises the score, and a constant score gives zero. Neighbouring
+    pixels are shown together, so it measures a neighbourhood of about one cell. ``debiased=False``
+    is the published ``sum_n f_n M_n(x) / (N p)``. This is a mean score, which is zero nowhere; only
+    its differences between pixels have a meaning.
 
     Parameters
     ----------
     n_masks : int
-        Random masks, N.
+        Number N of random masks.
     grid : int or tuple of int
         Cells of the coarse grid along each axis.
     p : float or None
-        Chance that a cell is kept. None tries 0.1, 0.25, 0.5 and 0.75 with 64 masks each and goes
-        on with the one whose scores vary most (``details["p"]``); what it tried with the chosen p
-        counts among the N.
+        Chance that a cell is kept. None tries 0.1, 0.25, 0.5 and 0.75 with 64 masks each, and goes
+        on with the p whose scores vary most (``details["p"]``). The masks tried with that p count
+        among the N.
     debiased : bool
-        Which of the two estimates.
+        Which of the two estimates to return.
     fill : callable
         What hidden pixels show; it is given no segments.
 
     Notes
     -----
     A mask is a random grid, enlarged by linear interpolation to one cell more than the image and
-    shifted at random within a cell. Standard errors come from the spread over masks (ratio
-    estimates linearised), `reliability` from how far the maps of every other mask and of the rest
-    agree. `fidelity` is a held-out R²: with D the debiased map of every other mask alone, the
-    scores of the rest are predicted from :math:`\sum_x D(x) M_n(x)` by the line fitted to those
-    but n; NaN below six masks. Masks are made three times and never stored: memory is
+    shifted at random within a cell. Standard errors come from the spread over masks (linearised
+    ratio estimates). `reliability` comes from the agreement of two maps, one from the masks with
+    even numbers and one from those with odd numbers. `fidelity` is a held-out R². With D the
+    debiased map of one half of the masks, the score of each mask n of the other half is predicted
+    from :math:`\sum_x D(x) M_n(x)`, by a line fitted to the other masks of its half. It is NaN
+    below six masks. Masks are computed three times and never stored: memory is
     O(batch_size · image + t · image + n_masks · (cells / 8 + k)).
 
     References
@@ -117,7 +118,8 @@ class Rise(FillExplainer):
             return sums.debiased() if self.debiased else sums.published(p, intact)
 
         maps, errors = estimate(sums)
-        # What errs the same everywhere changes no correlation, but is much of these errors.
+        # An error common to all pixels leaves the correlation alone, yet makes up most of these
+        # standard errors. So the reliability is that of the two halves' maps.
         first, second = (estimate(half)[0].reshape(len(maps), -1) for half in halves)
         return Attribution(
             importances=maps,
@@ -136,7 +138,7 @@ class Rise(FillExplainer):
 
 
 class _Masks:
-    """The soft masks of one image: from uniform numbers to grids, shifts, masks, scores."""
+    """The soft masks of one image: turns uniform numbers into grids, shifts, masks and scores."""
 
     def __init__(self, query: Query, grid: int | tuple[int, ...]) -> None:
         self.spatial = spatial_shape(query.image.shape, query.channel_axis)
@@ -166,7 +168,7 @@ class _Masks:
         return self._query.stream(keys, compose)
 
     def few_at_a_time(self, uniform: Floats, p: float) -> Iterator[tuple[slice, Floats]]:
-        """Yield which masks, and the masks themselves, shape (n, pixels)."""
+        """Yield a slice of the masks' numbers with these masks, shape (n, pixels)."""
         chunk = max(1, min(CHUNK, CHUNK_BYTES // (8 * int(np.prod(self.spatial)))))
         for start in range(0, len(uniform), chunk):
             rows = slice(start, start + chunk)
@@ -181,12 +183,12 @@ class _Masks:
 
 @dataclass(frozen=True, eq=False)
 class _Sums:
-    """Sums over masks per pixel: of M and M^2, alone and times f and f^2 (centred scores)."""
+    """Sums over masks per pixel: M and M^2, alone and times f and f^2, for centred scores f."""
 
     spatial: tuple[int, ...]
     n: int
     f: Floats  # (t, 1) sums of the scores, and of their squares
-    ff: Floats
+    ff: Floats  # sums of f^2; fmm below are sums of f M^2, and so on
     m: Floats  # (1, pixels)
     mm: Floats
     fm: Floats  # (t, pixels)
@@ -224,7 +226,7 @@ class _Sums:
         return _Sums(spatial=self.spatial, **sums)
 
     def published(self, p: float, intact: Floats) -> tuple[Floats, Floats]:
-        """Return mean of f M / p, with the intact score added back, and its standard error."""
+        """Return the mean of f M / p and its standard error; f + intact is the score itself."""
         c = intact[:, np.newaxis]
         mean = (self.fm + c * self.m) / self.n
         square = (self.ffmm + 2 * c * self.fmm + c**2 * self.mm) / self.n
@@ -232,12 +234,16 @@ class _Sums:
         return self._shaped(mean / p), self._shaped(errors / p)
 
     def debiased(self) -> tuple[Floats, Floats]:
-        """Return mean with minus mean without; NaN errors, zero maps where one never was."""
+        """Return the mean with a pixel minus the mean without it, and the standard error.
+
+        Where a pixel was always shown or always hidden the map is zero and the error NaN.
+        """
         hidden = self.n - self.m
         known = (self.m > 0) & (hidden > 0)
         m, h = np.where(known, self.m, 1), np.where(known, hidden, 1)
         shown_mean, hidden_mean = self.fm / m, (self.f - self.fm) / h
-        # Each mask moves the difference by f (c + a M) + (e + b M), to first order.
+        # Ratio estimates linearised: each mask moves the difference by f (c + a M) + (e + b M), to
+        # first order. The variance is the sum of the squares of these moves.
         a, c = 1 / m + 1 / h, -1 / h
         b, e = -shown_mean / m - hidden_mean / h, hidden_mean / h
         variance = (
@@ -259,7 +265,7 @@ class _Sums:
 def _fidelity(
     halves: Sequence[_Sums], masks: _Masks, uniform: Floats, p: float, values: Floats
 ) -> Floats:
-    """Return the R² of lines through what the map of the other half makes of each mask, (t,)."""
+    """Return the R², (t,), of scores predicted from the masks and the map of the other half."""
     residuals = np.full(values.shape, np.nan)
     for half, other in ((0, 1), (1, 0)):
         maps = halves[other].debiased()[0].reshape(values.shape[1], -1)
@@ -270,7 +276,10 @@ def _fidelity(
 
 
 def _held_out(x: Floats, y: Floats) -> Floats:
-    """Return what lines fitted to all rows but one miss of that one, per column; NaN below 3."""
+    """Return the residual of each row from a line fitted to all other rows, per column.
+
+    NaN for fewer than three rows.
+    """
     n = len(x)
     if n < 3:
         return np.full(y.shape, np.nan)

@@ -1,4 +1,4 @@
-"""What QuickLime and QuickShap share: blocks of coalitions until the answer is good enough."""
+"""Base of QuickLime and QuickShap: blocks of coalitions until the answer is good enough."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,9 +32,9 @@ class SequentialExplainer(SegmentExplainer):
     Parameters
     ----------
     max_samples : int
-        Most coalitions asked, the intact image and the one with everything hidden included.
+        Most coalitions to ask, the intact image and the one with everything hidden included.
     tolerance : float
-        Relative error that is good enough; 0 asks for none and spends `max_samples`.
+        Relative error that is good enough. With 0 all of `max_samples` is spent.
     scale : {"score", "link"}
         What is explained: the score, or its log-odds.
     link : {"auto", "identity", "log-odds", "softmax"}
@@ -98,10 +98,11 @@ class SequentialExplainer(SegmentExplainer):
 
 
 def in_looks(coalitions: Coalitions, first: int, block: int) -> Iterator[Coalitions]:
-    """Split a design where the answer shall be looked at.
+    """Split a design at the rows after which the answer is looked at.
 
-    After the `first` rows, soon after that again, for a fresh check of what they say (half a block,
-    at most 32 rows), and then after every `block` rows that follow the first ones.
+    The first look comes after the `first` rows. The second follows soon, after half a block or 32
+    rows, whichever is less: it checks the first on fresh rows. Later looks come whenever another
+    `block` of rows follows the first ones.
     """
     check = min(_CHECK, block // 4 * 2)
     cuts = [first, first + check, *range(first + block, len(coalitions), block)]
@@ -125,7 +126,7 @@ def _warn(answer: Settled, message: str, query: Query) -> None:
     if not answer.settled:
         warn(f"{message}.", ConvergenceWarning)
         return
-    still = query.constant_targets()  # these are warned of by the base
+    still = query.constant_targets()  # the base class warns of these
     for verdict, named in zip(answer.verdicts, still, strict=True):
         if verdict.status == "constant" and not named:
             warn(f"{verdict.message}.")

@@ -10,15 +10,16 @@ from limelens.explainers.base import Attribution, SegmentExplainer
 from limelens.games.enumeration import exact_shapley
 
 MOST_ENUMERATED = 16
-"""The most segments whose coalitions are all asked about: 65,536 model calls."""
+"""Most segments for which the model is asked about all coalitions: 65,536 calls."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ExactShapley(SegmentExplainer):
     r"""Shapley values by their definition: the model is asked about every coalition.
 
-    For d segments 2^d coalitions are shown to the model, so d is at most 16; up to about 10
-    this is cheaper than any estimate. There is no sampling error, so no standard errors.
+    For d segments 2^d coalitions are shown to the model, so d is at most 16. Up to about 10
+    segments this is cheaper than any estimate. There is no sampling error, and so there are no
+    standard errors.
 
     Parameters
     ----------
@@ -38,7 +39,7 @@ class ExactShapley(SegmentExplainer):
     .. math:: \phi_j = \sum_{S \not\ni j} \frac{s!\,(d-1-s)!}{d!} (v(S \cup j) - v(S)).
 
     They sum to the score of the intact image minus the score of everything hidden. Memory is
-    O(batch_size · image + 2^d · k) bytes for k scores an image: the rows that were paid for
+    O(batch_size · image + 2^d · k) bytes for k scores per image. The rows that were paid for
     stay in `Explanation.samples`, where `interaction_index` finds them.
 
     References
@@ -47,7 +48,7 @@ class ExactShapley(SegmentExplainer):
 
     Examples
     --------
-    The score is 1 as soon as one of two halves is kept; they share it:
+    The score is 1 as soon as one of two halves is kept; they share it equally:
 
     >>> import numpy as np
     >>> from limelens import Constant, ExactShapley, Grid

@@ -18,37 +18,37 @@ _SHARED = ("image", "channel_axis", "targets", "target_names")
 def average(explanations: Sequence[Explanation]) -> Explanation:
     r"""Return the mean map of several explanations of one image.
 
-    Other seeds, segmentations, fills or methods: what they agree on stays, what was an accident
-    of one of them fades.
+    They may differ in seed, segmentation, fill or method. What they agree on stays, and accidents
+    of one of them fade.
 
     Parameters
     ----------
     explanations : sequence of Explanation
-        Of the same image and the same targets, all per segment or all per pixel.
+        Explanations of the same image and the same targets, all per segment or all per pixel.
 
     Returns
     -------
     Explanation
-        With the same segments in all, a mean per segment. With different ones a map per pixel:
-        every segment's importance is spread evenly over its pixels, in units of the score a pixel,
-        so that a map that sums up to a change of the score still does; it is drawn smooth. Maps
-        per pixel are averaged as they are.
+        If all have the same segments, a mean per segment. If the segments differ, a map per pixel:
+        every segment's importance is spread evenly over its pixels, so that the sum of a map does
+        not change. This map is drawn smooth. Maps per pixel are averaged as they are.
 
-        `standard_errors` come from the spread over the explanations: standard deviation over
-        :math:`\sqrt n`, to be taken with Student's t of n - 1 degrees of freedom; None for one.
-        `scores`, `hidden_scores` and `target_values` are means, `n_predictions` the sum;
-        `samples` and `fidelity` are None. `details`: ``"explainers"``, the repr of each, and where
-        the segments differ ``"layers"``, ``"layer_importances"`` and ``"targets"`` as of `Sharp`.
+        `standard_errors` come from the spread over the explanations: the standard deviation over
+        :math:`\sqrt n`, which goes with Student's t of n - 1 degrees of freedom. They are None for
+        a single explanation. `scores`, `hidden_scores` and `target_values` are means,
+        `n_predictions` is the sum; `samples` and `fidelity` are None. `details` holds
+        ``"explainers"``, the repr of each, and, if the segments differ, ``"layers"``,
+        ``"layer_importances"`` and ``"targets"`` as for `Sharp`.
 
     Raises
     ------
     InvalidInputError
-        If these are no explanations, or of different images or targets, or some are per segment
-        and others per pixel.
+        If these are not explanations, are of different images or targets, or if some are per
+        segment and others per pixel.
 
     Examples
     --------
-    Two ways to cut four pixels in two; the third decides:
+    Two ways to cut four pixels in two; the score is the third pixel:
 
     >>> import limelens as ll
     >>> image = np.array([[1.0, 2.0, 8.0, 9.0]])

@@ -1,4 +1,4 @@
-"""Which segments surely belong to the strongest."""
+"""How certain it is that segments belong to the strongest."""
 
 from dataclasses import dataclass
 
@@ -19,16 +19,16 @@ _CERTAIN, _LIKELY = 0.95, 0.7
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TopConfidence:
-    """How sure it is that the strongest segments are the strongest.
+    """How certain it is that the strongest segments are the strongest.
 
     Attributes
     ----------
     segments : ndarray of int, shape (m,)
-        The strongest segments as reported, strongest first; m at most k.
+        The reported strongest segments, strongest first; m is at most k.
     membership : ndarray of float64, shape (m,)
         Probability that each is truly among the k strongest.
     words : tuple of str, length m
-        "certain" from .95, "likely" from .7, else "open".
+        "certain" for a membership of at least 0.95, "likely" for at least 0.7, else "open".
     set_probability : float
         Probability that these are exactly the k strongest; only roughly calibrated.
     """
@@ -65,7 +65,7 @@ class TopConfidence:
 def top_confidence(
     record: Record, k: int, target: int | str | None = None, *, sign: str = "positive"
 ) -> TopConfidence:
-    """Say which of the k strongest segments are certain, likely or open.
+    """Return which of the k strongest segments are certain, likely or open.
 
     Parameters
     ----------
@@ -79,10 +79,11 @@ def top_confidence(
 
     Notes
     -----
-    Of 2000 draws from a normal distribution with the importances as mean, how many have the
-    segment among their k strongest. The covariance is that of QuickLime's and QuickShap's
-    surrogate (`details["covariance"]`), else the squared standard errors. On games with known
-    answers, for k = 5, "certain" segments were right in 99 % of all cases.
+    2000 maps are drawn from a normal distribution with the importances as its mean. A segment's
+    membership is the share of them that have it among their k strongest. The covariance is that of
+    QuickLime's and QuickShap's surrogate (`details["covariance"]`); for other methods it is
+    diagonal, with the squared standard errors. On games with known answers, for k = 5, "certain"
+    segments were right in 99 % of all cases.
 
     Raises
     ------
@@ -101,6 +102,7 @@ def top_confidence(
         )
     draws = importances + _errors(record, row)
     strength = {"positive": draws, "negative": -draws, "absolute": np.abs(draws)}[sign]
+    # Sorting twice gives each segment's rank in its draw.
     ranks = (-strength).argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
     among = (ranks < k) & (strength > rounding(importances))
     membership = among[:, reported].mean(axis=0)
@@ -127,5 +129,6 @@ def _errors(record: Record, row: int) -> Floats:
     columns = list(record.details.get("targets", ()))
     if covariances is None or record.targets[row] not in columns:
         return normal * errors[row]
+    # x R' with R R' = C has the covariance C.
     values, vectors = np.linalg.eigh(covariances[columns.index(record.targets[row])])
     return normal @ (vectors * np.sqrt(np.maximum(values, 0.0))).T

@@ -1,4 +1,4 @@
-"""Why a model scored one image as it did: a record, and what can be read from it."""
+"""Why a model scored one image as it did: a record, and all that can be derived from it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -49,46 +49,46 @@ if TYPE_CHECKING:
 class Explanation(Record):
     """Why a model scored one image as it did.
 
-    Explainers make it; its methods only derive. `target` is, in every method, a score column or
-    its name; None is the first target.
+    Explainers make it, and its methods only derive from its fields. In every method, `target` is a
+    score column or its name; None is the first target.
 
     Parameters
     ----------
     image : ndarray
         The explained image, in the caller's layout and dtype.
     importances : ndarray of float64, shape (t, d) or (t, *spatial)
-        Per target and segment or pixel; positive raises the score.
+        One number per target and segment or pixel; positive where it raises the score.
     scores : ndarray, shape (k,)
         The model's answer to the intact image.
     hidden_scores : ndarray, shape (k,)
-        Its answer with everything hidden.
+        The model's answer with everything hidden.
     targets : tuple of int, length t
         The explained score columns.
     target_names : tuple of str, length t
     target_values : ndarray of float64, shape (t, 2), optional
-        What each target makes of `scores` and of `hidden_scores`.
+        Values of each target for `scores` and for `hidden_scores`.
     segments : ndarray of int, shape (*spatial,), optional
         Labels `0..d-1`; None for window and pixel methods.
     standard_errors : ndarray of float64, optional
-        Of the importances, in their shape; NaN where not known.
+        Standard errors of the importances, in their shape; NaN where they are not known.
     fidelity : ndarray of float64, shape (t,), optional
-        Share of the scores' variance that the surrogate predicts on rows held out (R²).
+        Share of the scores' variance that the surrogate predicts on held-out rows (R²).
     reliability : ndarray of float64, shape (t,), optional
-        Predicted correlation with the importances of infinitely many samples.
+        Predicted correlation with the importances from infinitely many samples.
     n_predictions : int
         Images the model saw.
     samples : Samples, optional
         The rows that were paid for.
     channel_axis : int, optional
-        Where `image` has its channels, counted from the front; None: it has none.
+        Where `image` has its channels, counted from the front; None if it has none.
     explainer : str
         The explainer's repr.
     details : dict
-        What else the method has to say; its explainer documents the keys. "interpolation" is how
+        Further results of the method; its explainer documents the keys. "interpolation" is how
         the method wants its map to be drawn.
     targets_are_columns : bool
-        Whether `targets` are columns of `scores`. False where a callable target made the values:
-        `targets` number these, and `scores` is what the model answered.
+        Whether `targets` are columns of `scores`. It is False where a callable target made the
+        values: `targets` then numbers these values, and `scores` is the model's answer.
 
     Raises
     ------
@@ -123,10 +123,11 @@ class Explanation(Record):
         ----------
         target : int or str, optional
         interpolation : {"nearest", "bilinear", "bicubic", "smooth", "guided"}, optional
-            "nearest" is the map as it is. "bilinear" and "bicubic" smooth it between the cell
-            centres of a grid, else by moving averages, a map per pixel only over the windows that
-            it was made of. "smooth" is a Gaussian, a third of one of 50 segments wide, and
-            "guided" follows the edges of the image. None is "smooth" for `Sharp`, "nearest" else.
+            "nearest" leaves the map as it is. "bilinear" and "bicubic" interpolate between the
+            cell centres of a grid. They smooth other segments by moving averages, and a map per
+            pixel only over the windows that it was made of. "smooth" is a Gaussian with a third of
+            the width of one of 50 segments, and "guided" follows the edges of the image. None is
+            "smooth" for `Sharp`, and "nearest" for all others.
         """
         row = target_row(self, target)
         return pixel_map(self, row, chosen_interpolation(self, interpolation, drawn=False))
@@ -137,7 +138,7 @@ class Explanation(Record):
         """Return the ids of the `n` most important segments, strongest first.
 
         `sign` is "positive" (they raise the score), "negative" (they lower it) or "absolute".
-        Fewer come back where fewer have such an importance: zero is never among the top.
+        There are fewer than `n` if fewer have such an importance: zero is never among the top.
         """
         n = check_int("n", n, minimum=1)
         check_choice("sign", sign, SIGNS)
@@ -163,8 +164,8 @@ class Explanation(Record):
     ) -> Image:
         """Return the image with nothing but the `n` most important segments left.
 
-        The rest shows what `fill` makes of it, as in the explainers (of several backgrounds the
-        first); None is the image's mean colour. Layout and dtype are the image's.
+        The rest shows what `fill` returns, as in the explainers; if that is several backgrounds,
+        the first. None is the image's mean colour. Layout and dtype are those of the image.
         """
         shown = self.top_mask(n, target, sign=sign)
         return show_only(self.image, self.channel_axis, check_per_segment(self), shown, fill)
@@ -196,7 +197,7 @@ class Explanation(Record):
     ) -> StabilityReport:
         """Return how much maps from sub-samples of the rows already paid for agree.
 
-        No model call; `k` strongest segments are compared, over `n_splits` random divisions.
+        It takes no model call: `k` strongest segments are compared, over `n_splits` divisions.
         """
         return stability_report(self, target, k=k, n_splits=n_splits, rng=rng)
 
@@ -207,8 +208,8 @@ class Explanation(Record):
     def by_segment(self, labels: ArrayLike) -> "Explanation":
         """Return the importances per pixel summed over the segments of a label image.
 
-        The pixels' standard errors are dropped: pixels of one map are not independent. A mean over
-        segmentations, as of `Sharp`, has the spread of the sums over them instead.
+        The pixels' standard errors are dropped, as pixels of one map are not independent. A mean
+        over segmentations, such as that of `Sharp`, gets errors from the spread of the sums.
         """
         return replace(self, **summed_fields(self, labels))
 
@@ -373,7 +374,7 @@ class Explanation(Record):
         return as_napari(self)
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the explanation to one file: an `.npz` without pickle, the name as given.
+        """Write the explanation to one file, an `.npz` without pickle, under the name given.
 
         `details` may hold None, numbers, strings, arrays, and lists, tuples and dicts of these.
         """
@@ -383,7 +384,7 @@ class Explanation(Record):
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> "Explanation":
-        """Read what `save` wrote; a foreign, damaged or cut file is an InvalidInputError."""
+        """Read a file that `save` wrote; a foreign, damaged or cut one raises InvalidInputError."""
         record = read_record(path, {each.name for each in fields(cls)})
         if record["samples"] is not None:
             record["samples"] = Samples(**record["samples"])

@@ -1,4 +1,4 @@
-"""Which segments work together: Shapley interaction indices of rows already paid for."""
+"""Which segments work together: Shapley interaction indices from rows already paid for."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,19 +25,20 @@ def interaction_index(
 ) -> Floats:
     r"""Return how much more every two segments add together than one by one.
 
-    Positive where each raises what the other adds (both eyes make a face), negative where one
-    stands in for the other (either eye will do), zero where they add up. No model is called: the
-    rows of an explanation are looked at again.
+    It is positive where each raises what the other adds (both eyes make a face), negative where
+    one replaces the other (either eye is enough), and zero where they add up. No model is called:
+    the rows of an explanation are used again.
 
     Parameters
     ----------
     samples : Explanation or Samples
-        What segment methods return; for "exact" of all coalitions, as `ExactShapley` pays for.
+        Result of a segment method. "exact" needs all coalitions, as `ExactShapley` asks for them.
     target : None, int, sequence of int, Top or callable
         As in `Explainer.explain`; pass what was passed there.
     estimator : {"exact", "gaussian_process"}
-        By enumeration, for at most 16 segments; or that of the Gaussian process that fits the
-        rows best, in closed form, for any number of rows and segments.
+        "exact" enumerates all coalitions of at most 16 segments. "gaussian_process" takes the
+        closed form for the Gaussian process that fits the rows best; it works for any number of
+        rows and segments.
 
     Returns
     -------
@@ -47,7 +48,7 @@ def interaction_index(
     Raises
     ------
     InvalidInputError
-        If the rows are not of coalitions of segments, or not all that the estimator needs.
+        If the rows are not coalitions of segments, or not all rows that the estimator needs.
 
     Notes
     -----
@@ -59,9 +60,9 @@ def interaction_index(
     interactions.
 
     The process is that of `GaussianProcess()`; see `process_interactions` for the closed form.
-    Its answer is as good as its fit, so look at the fidelity of an explanation with
-    ``surrogate=GaussianProcess()`` on the same rows first. Where it finds nothing but additive
-    effects all interactions are exactly zero.
+    Its answer is as good as its fit, so first look at the fidelity of an explanation with
+    ``surrogate=GaussianProcess()`` on the same rows. If it finds only additive effects, all
+    interactions are exactly zero.
 
     References
     ----------
@@ -110,7 +111,7 @@ def _enumerated(coalitions: Coalitions, values: Floats) -> Floats:
     d = coalitions.shape[1]
     bits: NDArray[np.intp] = 1 << np.arange(min(d, MOST_ENUMERATED))
     codes, first = np.unique(coalitions[:, : len(bits)] @ bits, return_index=True)
-    if len(codes) < 2**d:  # which more segments than can be enumerated never reach
+    if len(codes) < 2**d:  # true for any d > 16, where there are at most 2^16 codes
         msg = (
             f"`samples` must hold all 2**{d} coalitions of {d} segments (at most "
             f"{MOST_ENUMERATED}) for estimator='exact'; got {len(coalitions)}. Pay for the rest "

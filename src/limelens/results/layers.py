@@ -1,4 +1,4 @@
-"""Several segmentations of one image, one over the other: their mean map, and how they differ."""
+"""Several segmentations of one image: their mean map, and how they differ."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -21,7 +21,7 @@ def densities(layers: Sequence[NDArray[Any]], importances: Sequence[Floats]) -> 
     Yields
     ------
     density : ndarray, shape (t, *spatial)
-        Importance a pixel; its sum is that of the importances.
+        Importance per pixel; its sum is that of the importances.
     """
     for labels, values in zip(layers, importances, strict=True):
         yield (values / np.bincount(labels.ravel()))[:, labels]
@@ -30,7 +30,7 @@ def densities(layers: Sequence[NDArray[Any]], importances: Sequence[Floats]) -> 
 def mean_and_error(maps: Sequence[Floats] | Iterator[Floats]) -> tuple[Floats, Floats | None]:
     """Return the mean of some arrays and its standard error; None for a single one.
 
-    Welford's recurrence: no two of the arrays need be there at once.
+    Welford's recurrence needs only one of the arrays at a time.
 
     Examples
     --------

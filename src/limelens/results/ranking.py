@@ -17,7 +17,7 @@ def strongest(importances: Floats, n: int, sign: str = "positive") -> NDArray[np
     ----------
     importances : ndarray, shape (d,)
     n : int
-        At most so many; fewer where fewer have an importance of that sign.
+        Most segments to return; there are fewer if fewer have an importance of that sign.
     sign : {"positive", "negative", "absolute"}
         Segments that raise the score, that lower it, or both by their size. A segment of
         importance zero, up to rounding, is never among them. Ties keep the order of the ids.
@@ -36,7 +36,7 @@ def strongest(importances: Floats, n: int, sign: str = "positive") -> NDArray[np
 
 
 def rounding(importances: Floats) -> float:
-    """Return what is zero but for rounding: 1e-12 of the largest importance.
+    """Return the size up to which importances count as zero: 1e-12 of the largest.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The record of one explained image: its fields, their checks, and how one target is found."""
+"""The record of one explained image: its fields, their checks, and the way to find a target."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -38,9 +38,9 @@ PER_TARGET = (
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Record:
-    """What is known of one explained image.
+    """All that is known about one explained image.
 
-    `Explanation`, which adds what can be read from them, documents the fields.
+    `Explanation` documents the fields and adds everything derived from them.
     """
 
     image: Image
@@ -175,7 +175,7 @@ def check_per_segment(record: Record) -> Segments:
 
 
 def rows_of(record: Record, row: int) -> dict[str, Any]:
-    """Return the fields that have an entry per target, cut to the one in `row`."""
+    """Return the fields that have an entry per target, with only the entry of `row`."""
     one = slice(row, row + 1)
     values = {name: getattr(record, name) for name in PER_TARGET}
     return {name: None if value is None else value[one] for name, value in values.items()}
@@ -200,7 +200,7 @@ def summed_fields(record: Record, labels: ArrayLike) -> dict[str, Any]:
 
 
 def _errors_of_sums(record: Record, segments: Segments) -> Floats | None:
-    """Return the spread over the segmentations that a map is the mean of, where they are kept."""
+    """Return standard errors from the spread over segmentations, if the record keeps these."""
     details = record.details
     if record.standard_errors is None or "layer_importances" not in details:
         return None

@@ -1,4 +1,4 @@
-"""Smoother maps per pixel: for the eye, and because the borders of segments are arbitrary."""
+"""Smoother maps per pixel: easier to look at, and the borders of segments are arbitrary anyway."""
 
 import math
 
@@ -15,11 +15,12 @@ _MOST_PIXELS = 2**18
 """Larger maps are filtered at this size: 512 x 512."""
 
 _BEFORE, _WINDOW, _EPSILON = 0.03, 0.18, 0.01
-"""Of the guided filter: Gaussian before and window, as shares of the side; epsilon."""
+"""Of the guided filter: width of the Gaussian before it and of its window, as shares of the side;
+epsilon."""
 
 
 def smooth_map(heatmap: Floats) -> Floats:
-    r"""Return the map under a Gaussian, a third of a middling segment wide.
+    r"""Return the map smoothed by a Gaussian with a third of the width of a medium segment.
 
     Parameters
     ----------
@@ -32,9 +33,9 @@ def smooth_map(heatmap: Floats) -> Floats:
     Notes
     -----
     With n pixels along m axes, :math:`\sigma = (n / 50)^{1/m} / 3`: 4.7 % of the side of a square
-    picture. At the border the weights of the pixels that exist are brought to a sum of one. The
-    result is linear in the map, of a constant a constant, and stays within the map's range. Maps
-    of more than 512 x 512 pixels are filtered at a reduced size and enlarged linearly.
+    picture. At the border the weights of the pixels that exist are scaled to sum to one. The
+    result is linear in the map, keeps a constant, and stays within the map's range. Maps of more
+    than 512 x 512 pixels are filtered at a reduced size and enlarged linearly.
 
     Examples
     --------
@@ -49,7 +50,7 @@ def smooth_map(heatmap: Floats) -> Floats:
 
 
 def guided_map(heatmap: Floats, image: Image) -> Floats:
-    r"""Return the map smoothed within the image's edges: sharp to look at, no more than that.
+    r"""Return the map smoothed within the image's edges: it looks sharp, but is not more accurate.
 
     Parameters
     ----------
@@ -68,8 +69,8 @@ def guided_map(heatmap: Floats, image: Image) -> Floats:
     :math:`\epsilon |a|^2` added to the mean squared error, and every pixel gets the mean of the
     functions of the windows that hold it. Windows are 18 % of the side wide, :math:`\epsilon` is
     0.01 of the colours' range squared. The colours are those that segmenters look at. The result is
-    linear in the map and of a constant that constant. Maps of more than 512 x 512 pixels are
-    fitted at a reduced size.
+    linear in the map and keeps a constant. Maps of more than 512 x 512 pixels are fitted at a
+    reduced size.
 
     References
     ----------
@@ -104,8 +105,8 @@ def guided_map(heatmap: Floats, image: Image) -> Floats:
 def moving_averages(heatmap: Floats, widths: tuple[float, ...], n_averages: int) -> Floats:
     """Return the map after moving averages that together spread as far as one of these widths.
 
-    A B-spline window of that order along each axis, mirrored at the border; it stays within the
-    range of the map.
+    This is a B-spline window of that order along each axis, mirrored at the border. The result
+    stays within the range of the map.
 
     Examples
     --------
@@ -129,6 +130,7 @@ def _local_fits(values: Floats, colours: Floats, width: int) -> tuple[Floats, Fl
     n_bands = colours.shape[-1]
     mean = _box(colours, width)
     average = _box(values[..., np.newaxis], width)
+    # Cov(I, p) and Cov(I) + epsilon in each window: He, Sun and Tang, equations 19 and 20.
     joint = _box(colours * values[..., np.newaxis], width) - mean * average
     pairs = (colours[..., :, np.newaxis] * colours[..., np.newaxis, :]).reshape(*values.shape, -1)
     spread = _box(pairs, width).reshape(*values.shape, n_bands, n_bands)
@@ -140,7 +142,7 @@ def _local_fits(values: Floats, colours: Floats, width: int) -> tuple[Floats, Fl
 
 
 def _box(bands: Floats, width: int) -> Floats:
-    """Return the mean over the window around each pixel, as much of it as is in the picture."""
+    """Return the mean over the part of the window around each pixel that is in the picture."""
     from scipy.ndimage import uniform_filter  # noqa: PLC0415
 
     def filtered(values: Floats, size: tuple[int, ...]) -> Floats:
@@ -151,14 +153,14 @@ def _box(bands: Floats, width: int) -> Floats:
 
 
 def _gaussian(heatmap: Floats, width: float) -> Floats:
-    """Return the map under a Gaussian whose weights sum to one at the border too."""
+    """Return the map smoothed by a Gaussian whose weights sum to one at the border, too."""
     from scipy.ndimage import gaussian_filter, gaussian_filter1d  # noqa: PLC0415
 
     found = np.asarray(gaussian_filter(heatmap, width, mode="constant"))
     for axis, side in enumerate(heatmap.shape):
         weights = gaussian_filter1d(np.ones(side), width, mode="constant")
         found /= weights.reshape((-1,) + (1,) * (heatmap.ndim - 1 - axis))
-    return np.clip(found, heatmap.min(), heatmap.max())  # but for rounding it is there
+    return np.clip(found, heatmap.min(), heatmap.max())  # only rounding leaves the range
 
 
 def _reduced(sides: tuple[int, ...]) -> tuple[int, ...]:

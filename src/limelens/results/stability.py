@@ -1,4 +1,4 @@
-"""How far an explanation can be trusted to stay what it is."""
+"""How much an explanation would change with other samples."""
 
 from dataclasses import dataclass
 from math import ceil, inf
@@ -24,7 +24,7 @@ _FEWEST_ROWS = 16
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StabilityReport:
-    """What halves and quarters of the rows say about the importances of all of them.
+    """How well maps from halves and quarters of the rows agree.
 
     Attributes
     ----------
@@ -34,13 +34,13 @@ class StabilityReport:
         Mean rank correlation of two maps from disjoint sub-samples of each size. Segments without
         effect count as much as others, and their ranks are noise.
     linear_correlations : tuple of float
-        Mean linear correlation of the same maps: that of the strong segments.
+        Mean linear correlation of the same maps, which the strong segments dominate.
     overlaps : tuple of float
         Mean Jaccard overlap of their k strongest segments (absolute).
     n_rows : int
         Rows paid for.
     correlation : float
-        Rank correlation to be expected of two maps from `n_rows` rows each.
+        Expected rank correlation of two maps from `n_rows` rows each.
     k : int
     """
 
@@ -53,7 +53,7 @@ class StabilityReport:
     k: int
 
     def calls_for(self, correlation: float = 0.9) -> float:
-        """Return how many rows two maps need to correlate so well; infinity if none would do.
+        """Return how many rows two maps need to correlate this well; infinity if no number does.
 
         Spearman and Brown's formula: with r at n rows, ``n r' (1 - r) / (r (1 - r'))`` rows for r'.
         """
@@ -106,18 +106,18 @@ def stability_report(
     target : int or str, optional
         See `Explanation`.
     k : int
-        How many of the strongest segments are compared.
+        Number of the strongest segments that are compared.
     n_splits : int
-        Random divisions of the rows.
+        Number of random divisions of the rows.
     rng : int, numpy.random.Generator or None
 
     Notes
     -----
-    No model call. Every map is LIME's plain fit (kernel of width .25, ridge of 1), whatever method
-    made the explanation: for QuickLime and QuickShap, whose surrogates need fewer rows, it is a
-    lower bound. Complementary coalitions stay together. Two maps agree also in what both get
-    wrong, so this says how much the map would change with another seed, not how right it is:
-    see `Explanation.reliability` for that.
+    No model is called. Every map is LIME's plain fit (kernel of width 0.25, ridge of 1), whatever
+    method made the explanation. For QuickLime and QuickShap, whose surrogates need fewer rows, the
+    correlation is therefore a lower bound. Complementary coalitions stay together. Two maps also
+    agree in the errors that they share. So the report says how much the map would change with
+    another seed, not how right it is: see `Explanation.reliability` for that.
 
     References
     ----------
@@ -156,7 +156,7 @@ def stability_report(
         linear_correlations=linear,
         overlaps=overlaps,
         n_rows=len(values),
-        correlation=2.0 * half / (1.0 + half),
+        correlation=2.0 * half / (1.0 + half),  # Spearman and Brown: twice as many rows
         k=k,
     )
 
@@ -177,7 +177,7 @@ def _rows_of(record: Record, row: int) -> tuple[Coalitions, Floats]:
 
 
 def _complements(coalitions: Coalitions) -> NDArray[np.intp]:
-    """Return a number for every row so that a coalition and its complement have one number."""
+    """Return a number for every row; a coalition and its complement have the same number."""
     folded = np.where(coalitions[:, :1], coalitions, ~coalitions)
     return np.unique(folded, axis=0, return_inverse=True)[1].ravel()
 
@@ -190,7 +190,7 @@ def _fit(coalitions: Coalitions, values: Floats) -> Floats:
 
 
 def _correlation(a: Floats, b: Floats) -> float:
-    """Return the linear correlation, 0 where one of both does not vary."""
+    """Return the linear correlation, or 0 if one of the two does not vary."""
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         return 0.0
     # squares of tiny importances would underflow

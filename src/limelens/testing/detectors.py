@@ -20,9 +20,9 @@ def _channel(ndim: int, channel_axis: int | None) -> int | None:
 class ColorDetector:
     """Score the share of pixels that have one colour.
 
-    True attribution of every method, for hard masks and a fill of another colour: a segment has
-    the share of all pixels that lie in it and have the colour. Per pixel: ``1 / n_pixels`` where
-    the colour is, else 0. It has no useful gradient.
+    True attribution of every method, for hard masks and a fill of another colour: a segment gets
+    the share of all pixels that lie in it and have the colour. A pixel gets ``1 / n_pixels`` if it
+    has the colour, else 0. The model has no useful gradient.
 
     Parameters
     ----------
@@ -70,8 +70,8 @@ class EdgeDetector:
 
     True attribution: by enumeration, `exact_values(model(batch))`. The score is a sum over pairs
     of neighbours, so only touching segments interact. Masks cut edges of their own into the
-    picture: with a fill that differs from a flat region, hiding part of it *raises* the score.
-    The toy for studying that.
+    picture: with a fill that differs from a flat region, hiding part of the region *raises* the
+    score. This toy is meant for studying that effect.
 
     Parameters
     ----------
@@ -113,10 +113,10 @@ class EdgeDetector:
 class WindowDetector:
     """Score the mean brightness inside a window and nothing else.
 
-    True attribution of every method: a segment has ``sum of (image - background) / n`` over its
-    elements inside the window, n being the elements (pixels times channels) of the window; zero
-    outside. Integrated gradients: ``(image - baseline) / n`` per element inside. All of a map's
-    mass belongs inside the window, which makes it a ground truth for localisation.
+    True attribution of every method: a segment gets ``sum of (image - background) / n`` over its
+    elements inside the window, where n is the number of elements (pixels times channels) of the
+    window. Integrated gradients are ``(image - baseline) / n`` for each element inside. Everything
+    outside gets zero, which makes the window a ground truth for localisation.
 
     Parameters
     ----------

@@ -19,8 +19,8 @@ from limelens.testing._checks import check_batch, check_matrix
 class LinearModel:
     """A weighted sum of the image's elements.
 
-    True attribution of every method, for hidden elements at `background`: a segment or element
-    has the sum of its ``weights * (image - background)``. Integrated and expected gradients:
+    True attribution of every method, if hidden elements show `background`: a segment or element
+    gets the sum of its ``weights * (image - background)``. Integrated and expected gradients are
     ``weights * (image - baseline)``, whatever the quadrature.
 
     Parameters
@@ -81,8 +81,8 @@ class LinearModel:
 class PowerModel:
     """A weighted sum of the elements' powers: no element interacts with another.
 
-    True attribution of every method: as `LinearModel` with ``image**power`` and
-    ``background**power``. Integrated gradients: ``weights * (image**p - baseline**p)``; their
+    True attribution of every method: that of `LinearModel` with ``image**power`` and
+    ``background**power``. Integrated gradients are ``weights * (image**p - baseline**p)``. Their
     integrand has degree p - 1, so a quadrature rule that is exact to that degree is exact here.
 
     Parameters
@@ -139,9 +139,9 @@ class QuadraticModel:
     """A quadratic form of the flattened image, ``x @ matrix @ x``: every pair may interact.
 
     True attribution, with ``Q`` the symmetric part of the matrix: Shapley values of segments and
-    integrated gradients agree, as interactions of pairs are split evenly. An element has
-    ``(x - b) * (Q @ (x + b))``, b being background or baseline; a segment has the sum of its
-    elements. Banzhaf values of segments: the same. Others: by `exact_values`.
+    integrated gradients agree, because both split interactions of pairs evenly. An element gets
+    ``(x - b) * (Q @ (x + b))``, where b is the background or baseline; a segment gets the sum of
+    its elements. Banzhaf values of segments are the same. `exact_values` gives all others.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from limelens.testing._checks import check_table
 Kind = Literal["shapley", "banzhaf", "lime", "ablation", "keep_one"]
 _KINDS = ("shapley", "banzhaf", "lime", "ablation", "keep_one")
 MAX_SEGMENTS = 16
-"""The most segments that are enumerated: 65,536 coalitions."""
+"""Most segments that are enumerated: 65,536 coalitions."""
 
 
 def all_coalitions(n_segments: int) -> Coalitions:
@@ -49,7 +49,7 @@ def all_coalitions(n_segments: int) -> Coalitions:
 def exact_values(game: Any, kind: Kind = "shapley", *, kernel_width: float = 0.25) -> Floats:
     """Compute the attribution of every segment by enumeration.
 
-    The brute-force reference that fast methods are tested against.
+    This is the brute-force reference that fast methods are tested against.
 
     Parameters
     ----------
@@ -78,8 +78,8 @@ def exact_values(game: Any, kind: Kind = "shapley", *, kernel_width: float = 0.2
     * Banzhaf: ``2**(1-d) * sum of (v(S + j) - v(S))``
     * ablation: ``v(N) - v(N - j)``; keep one: ``v({j}) - v({})``
     * LIME: the coefficients of the least-squares fit of ``v`` on all coalitions with an intercept
-      and the weights ``exp(-dist**2 / (2 kernel_width**2))``, ``dist = 1 - sqrt(|S| / d)``: what
-      `Lime` without a penalty tends to when samples are many.
+      and the weights ``exp(-dist**2 / (2 kernel_width**2))``, ``dist = 1 - sqrt(|S| / d)``. This is
+      the limit of `Lime` without a penalty for many samples.
 
     References
     ----------
@@ -110,6 +110,7 @@ def exact_values(game: Any, kind: Kind = "shapley", *, kernel_width: float = 0.2
         return gains[:, 0].T.copy()
     if kind == "banzhaf":
         return gains.mean(axis=1).T
+    # Shapley's weight of a coalition of s others.
     by_size = [factorial(s) * factorial(d - 1 - s) / factorial(d) for s in range(d)]
     return np.einsum("js,jst->tj", np.asarray(by_size)[others], gains)
 
@@ -124,6 +125,7 @@ def _gains(table: Floats, d: int) -> tuple[Floats, Any]:
     """Return `v(S + j) - v(S)`, `(d, 2**(d-1), t)`, and the sizes of S, `(d, 2**(d-1))`."""
     rows = np.arange(2**d)
     sizes = all_coalitions(d).sum(axis=1)
+    # Rows whose bit j is not set, and the same rows with it.
     without = np.stack([rows[rows >> j & 1 == 0] for j in range(d)])
     bits = (1 << np.arange(d))[:, np.newaxis]
     return table[without | bits] - table[without], sizes[without]

@@ -17,8 +17,8 @@ class Recorder:
     Parameters
     ----------
     predict_fn : callable
-        `(n, *image.shape)` -> scores. Its optional attributes `gradient`, `features`, `prepare`
-        and `predict_prepared` are offered by the recorder only if the model has them.
+        From `(n, *image.shape)` to scores. The recorder offers the optional attributes `gradient`,
+        `features`, `prepare` and `predict_prepared` only if the model has them.
     keep : bool, default False
         Also keep a copy of every batch in `batches`.
     fail_at_call : int, optional
@@ -26,7 +26,7 @@ class Recorder:
     max_images : int, optional
         Raise `MemoryError` whenever a batch holds more images than this.
     error : Exception, optional
-        What `fail_at_call` raises; by default a RuntimeError.
+        Exception that is raised at `fail_at_call`; by default a RuntimeError.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ class Recorder:
         return self._answer(self.predict_fn, batch)
 
     def __getattr__(self, name: str) -> Any:
-        # By name only: a copy being made asks for other attributes before it has any fields.
+        # Known names only: `copy` asks a new object for attributes before it has any fields.
         offered = getattr(self.predict_fn, name, None) if name in _OFFERS else None
         if offered is None:
             msg = f"{type(self).__name__!r} object has no attribute {name!r}"

@@ -22,22 +22,23 @@ from limelens.testing.exact import MAX_SEGMENTS, all_coalitions
 
 @dataclass(frozen=True, eq=False)
 class SegmentModel:
-    """Base of the toys: read from the pixels what share of every segment is intact.
+    """Base of the toys: it reads from the pixels which share of every segment is intact.
 
     A subclass writes `_score(shares) -> (n,) or (n, t)` over shares of shape (n, d).
 
     Parameters
     ----------
     segments : ndarray of int, spatial shape of the image
-        Any integer ids; made `0..d-1` in their order.
+        Any integer ids; they become `0..d-1` in their order.
     image : ndarray
         The intact image in the layout and dtype that the model will be shown.
     background : float or ndarray that broadcasts to the image, optional
-        What hidden pixels show. Given, a pixel at `background + a * (image - background)` counts
-        as `a` intact, so soft masks are read exactly; it is rounded to the image's dtype as an
-        explainer's fill is. Pixels equal in image and background tell nothing and are left out.
-        Left out, a pixel is intact if it equals the image's, and hidden otherwise: right for any
-        fill and hard masks, as long as the fill differs from the image in every pixel.
+        What hidden pixels show. With a background, a pixel at
+        `background + a * (image - background)` counts as `a` intact, so that soft masks are read
+        exactly. The background is rounded to the image's dtype as an explainer's fill is. Pixels
+        that are equal in image and background do not count. Without a background, a pixel is
+        intact if it equals the image's and hidden otherwise. This is right for hard masks and any
+        fill that differs from the image in every pixel.
     channel_axis : int or None, default -1
         As in `explain`; a 2-D image has none.
 
@@ -76,6 +77,7 @@ class SegmentModel:
         """Return the intact share of every segment in every image, `(n, d)`."""
         batch = check_batch(batch, self.image.shape)
         intact, counted = self._intact(self._pixels(batch))
+        # Pixels sorted by segment, so that one `reduceat` sums over every segment.
         order = np.argsort(self.segments, axis=None, kind="stable")
         starts = np.searchsorted(self.segments.ravel()[order], np.arange(self.n_segments))
         total = np.add.reduceat(intact[:, order], starts, axis=1)
@@ -109,6 +111,7 @@ class SegmentModel:
         way = image - background
         length = (way**2).sum(axis=1)
         seen = length > 0
+        # The a in background + a * (image - background) that is nearest to the pixel.
         along = ((pixels - background) * way).sum(axis=2)
         return np.divide(along, length, out=np.zeros_like(along), where=seen), seen.astype(float)
 
@@ -119,11 +122,11 @@ class AdditiveModel(SegmentModel):
 
     ``score = bias + sum of weights[j] * (intact share of segment j)``
 
-    True attribution. LIME (any kernel, no penalty), Shapley, Banzhaf, Owen values, ablation and
-    keep-one-in: `weights`. Occlusion: a window that covers the share ``a[j]`` of each segment
-    drops the score by ``sum of a[j] * weights[j]``, so windows equal to the segments give the
-    weights. RISE, debiased: proportional to ``weights[j] / size[j]`` per pixel in expectation.
-    Anchors and correlations may differ: they explain something else.
+    True attribution: LIME (any kernel, no penalty), Shapley, Banzhaf and Owen values, ablation and
+    keep-one-in give `weights`. In occlusion, a window that covers the share ``a[j]`` of each
+    segment lowers the score by ``sum of a[j] * weights[j]``, so windows equal to the segments give
+    the weights. Debiased RISE is, in expectation, proportional to ``weights[j] / size[j]`` per
+    pixel. Anchors and correlations may differ, because they explain something else.
 
     Parameters
     ----------
@@ -163,9 +166,9 @@ class AdditiveModel(SegmentModel):
 class TableGame(SegmentModel):
     """A game given by the score of each of its coalitions.
 
-    True attribution: `exact_values(model, kind)` for every kind. Partly hidden segments score by
-    the multilinear extension: the mean of the table when every segment is kept with a chance
-    equal to its share.
+    True attribution: `exact_values(model, kind)` for every kind. The score of partly hidden
+    segments is the multilinear extension: the mean of the table when every segment is kept with a
+    chance equal to its intact share.
 
     Parameters
     ----------
@@ -298,16 +301,17 @@ class XorModel(_MemberModel):
 class SaturatingModel:
     """Squash the scores of a toy as a classifier's last layer does.
 
-    True attribution: by `exact_values`, and less than the unsquashed model's where the score
-    is near its ends. On the log-odds of a ``"sigmoid"`` it is the unsquashed model's; so it is
-    on the log-ratio of two columns of a ``"softmax"``, for the difference of their scores.
+    True attribution: take `exact_values`; it is smaller than that of the unsquashed model where
+    the score is near its ends. On the log-odds of a ``"sigmoid"`` it equals that of the unsquashed
+    model. On the log-ratio of two columns of a ``"softmax"`` it equals that of the difference of
+    their scores.
 
     Parameters
     ----------
     model : SegmentModel
         The toy to squash.
     link : {"sigmoid", "softmax"}, default "sigmoid"
-        Each score alone, or the score columns against each other.
+        "sigmoid" squashes each score alone, "softmax" the score columns against each other.
 
     Raises
     ------
