@@ -32,6 +32,7 @@ def test_a_gallery_knows_of_each_image_what_it_is_found_by(scored, tmp_path):
         {
             "name": "image 1",
             "class": "cat",
+            "map": "cat",
             "truth": None,
             "right": None,
             "score": 0.7,
@@ -73,14 +74,19 @@ def test_a_generator_is_read_one_by_one(scored, tmp_path):
     assert [card["name"] for card in cards_of(path)] == ["image 1", "image 2", "image 3"]
 
 
-def test_the_mean_map_of_a_class_averages_its_images(scored, tmp_path):
+def test_the_mean_map_of_a_target_averages_its_images(scored, tmp_path):
     twice = replace(scored, importances=3 * scored.importances)
     other = replace(scored, scores=np.array([0.9, 0.05, 0.05]))
     means = data_of(ll.report([scored, twice, other], tmp_path / "all.html"))["means"]
     assert [(mean["class"], mean["count"], mean["peak"]) for mean in means] == [
-        ("cat", 2, 1.0),
-        ("class 0", 1, 0.5),
+        ("cat", 3, pytest.approx(0.5 * (1 + 3 + 1) / 3)),
     ]
+
+
+def test_a_map_of_another_target_than_the_answer_is_named(scored, tmp_path):
+    other = replace(scored, scores=np.array([0.9, 0.05, 0.05]))
+    (card,) = cards_of(ll.report([other], tmp_path / "all.html"))
+    assert (card["class"], card["map"]) == ("class 0", "cat")
 
 
 def test_memory_holds_one_explanation_not_all(make, tmp_path):

@@ -79,3 +79,14 @@ def test_signed_panels_show_all_positive_and_negative(scored, words):
     np.testing.assert_array_equal(
         np.asarray(raised.to_image("dog", scale=2.0, max_side=320, boundaries=True)), tiles[1]
     )
+
+
+def test_a_map_that_the_common_scale_leaves_blank_is_warned_of(scored):
+    weak = replace(scored, importances=scored.importances / 1e4, explainer="Sharp()")
+    with pytest.warns(ll.LimelensWarning, match=r"map of 'cat' by Sharp is blank.*one unit"):
+        ll.show([scored, weak])
+    ll.show([weak])  # what the message advises
+
+
+def test_a_map_of_zeros_is_no_reason_to_warn(scored):
+    ll.show([scored, replace(scored, importances=np.zeros_like(scored.importances))])

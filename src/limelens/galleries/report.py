@@ -33,8 +33,8 @@ def report(
     """Write a gallery of many explanations as one page that needs nothing else.
 
     The images can be filtered by class, by right and wrong answers, by score and confidence, and
-    sorted; every class shows its mean map; every image opens its own page. They are read one after
-    the other: memory holds one explanation, and what the page holds of the others.
+    sorted; every explained target shows its mean map; every image opens its own page. They are
+    read one after the other: memory holds one explanation, and what the page holds of the others.
 
     Parameters
     ----------
@@ -67,8 +67,9 @@ def report(
     Notes
     -----
     An image's class is the column of its highest score, for targets that are a function of the
-    scores the target. Its score is that of its first target, its confidence its highest score.
-    The mean map of a class averages the first target's maps, each stretched to a square.
+    scores the target. Its map and its score are those of its first target, which the page names
+    where it is another class; its confidence is its highest score. The mean map of a target
+    averages the maps of all images that explain it first, each stretched to a square.
 
     Examples
     --------
@@ -93,7 +94,7 @@ def report(
         item["card"] = _card(explanation, named, true)
         items.append(item)
         methods[explanation.explainer.partition("(")[0]] = None
-        means.setdefault(item["card"]["class"], []).append(_square(explanation))
+        means.setdefault(item["card"]["map"], []).append(_square(explanation))
     _check_lengths(len(items), truth=truth, names=names)
     facts = f"{len(items)} images, explained by {', '.join(filter(None, methods)) or 'limelens'}"
     extra = {
@@ -161,6 +162,7 @@ def _card(explanation: Explanation, name: str, truth: Any) -> dict[str, Any]:
     return {
         "name": name,
         "class": _class_of(explanation),
+        "map": shown_name(explanation, 0),
         "truth": true,
         "right": right,
         "score": None if values is None else finite(values[0, 0]),

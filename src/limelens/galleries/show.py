@@ -1,6 +1,6 @@
 """Several maps on one scale: of many images and targets, or of the two signs of one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from limelens._checks.values import check_int, check_text, describe
 from limelens._typing import Floats
-from limelens.errors import InvalidInputError
+from limelens.errors import InvalidInputError, warn
 from limelens.pictures.fonts import FontFile
 from limelens.pictures.panels import Panel, arrange
 from limelens.results.record import Record, target_row
@@ -17,6 +17,10 @@ from limelens.results.words import number, shown_name
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
+
+
+_BLANK = 100
+"""A map this many times weaker than the full colour is drawn in no colour that an eye sees."""
 
 
 def show(
@@ -71,6 +75,7 @@ def show(
     check_text("title", title)
     maps = [(each, row) for each in listed for row in range(len(each.targets))]
     limit, beyond = limit_of(maps, interpolation, scale)
+    _warn_of_other_units(maps, interpolation, limit)
     rows = [
         [
             original_panel(each, panel_side),
@@ -92,6 +97,23 @@ def show(
         rows, limit=limit, beyond=beyond, heading=title, panel_side=panel_side, font=font
     )
     return drawing.to_picture(font)
+
+
+def _warn_of_other_units(
+    maps: Sequence[tuple[Record, int]], interpolation: str | None, limit: float
+) -> None:
+    """Warn of a map that the common scale leaves blank although it is not zero."""
+    for explanation, row in maps:
+        strongest, _ = limit_of([(explanation, row)], interpolation, "symmetric")
+        if 0 < strongest < limit / _BLANK:
+            method = explanation.explainer.partition("(")[0] or "one explanation"
+            warn(
+                f"the map of {shown_name(explanation, row)!r} by {method} is blank on the common "
+                f"scale: its strongest importance is {strongest:.2g}, the full colour {limit:.2g}. "
+                "Are both in one unit (per segment, or per pixel)? Show them by themselves: "
+                "show([explanation])."
+            )
+            return
 
 
 def check_explanations(explanations: Iterable[Record]) -> list[Record]:

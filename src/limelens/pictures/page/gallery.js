@@ -39,6 +39,7 @@ function cardOf(card) {
   const answer = make("strong", card.class, card.right === false ? "wrong" : "");
   button.append(canvas, answer, make("small", card.name));
   if (card.right === false) button.append(make("small", `truth: ${card.truth}`));
+  if (card.map !== card.class) button.append(make("small", `map of ${card.map}`));
   const known = [["score", card.score], ["confidence", card.confidence], ["reliability", card.reliability]];
   button.append(make("small", known.filter(([, value]) => value !== null).map(([name, value]) => `${name} ${number(value)}`).join(", ")));
   button.addEventListener("click", () => { location.hash = `image-${card.index}`; });
