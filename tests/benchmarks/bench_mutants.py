@@ -16,6 +16,7 @@ import argparse
 import ast
 import contextlib
 import gc
+import importlib
 import json
 import os
 import random
@@ -203,6 +204,9 @@ def draw(n: int, seed: int, under: str) -> tuple[list[Mutant], int]:
 
 def put_in_place(mutant: Mutant) -> None:
     """Give every live copy of the function the changed code."""
+    module = mutant.path.relative_to(SOURCE.parent).with_suffix("")
+    importlib.import_module(".".join(module.parts))  # many are loaded when they are first used
+    n_copies = 0
     for function in gc.get_objects():
         if isinstance(function, types.FunctionType):
             code = function.__code__
@@ -210,6 +214,9 @@ def put_in_place(mutant: Mutant) -> None:
                 Path(code.co_filename) == mutant.path
             ):
                 function.__code__ = mutant.code
+                n_copies += 1
+    if not n_copies:
+        raise LookupError(f"no function to put {mutant} into")
 
 
 class Reach:
@@ -328,6 +335,8 @@ class Mutation:
                 if limit:  # seconds of the processor, then the kernel ends it
                     resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
                 answer.write_text(json.dumps(work()))
+            except BaseException as error:  # noqa: BLE001 - told by the parent
+                answer.write_text(json.dumps(repr(error)))
             finally:
                 os._exit(0)
         if wait:

@@ -143,3 +143,14 @@ def test_the_advice_to_sum_maps_over_segments_works():
     (one,) = owens(4)
     other = explain(ll.Occlusion(window=4, stride=2)).by_segment(one.segments)
     assert ll.average([one, other]).importances.shape == (2, 4)
+
+
+def test_scores_that_differ_are_averaged_target_by_target():
+    limes = [
+        explain(ll.Lime(segmenter=ll.Grid(9), n_samples=50, fill=ll.Constant(c))) for c in (0, 1)
+    ]
+    pairs = np.stack([each.target_values for each in limes])
+    assert (pairs[0] != pairs[1]).any()
+    np.testing.assert_allclose(ll.average(limes).target_values, pairs.mean(axis=0))
+    without = replace(limes[1], target_values=None)
+    assert ll.average([limes[0], without]).target_values is None

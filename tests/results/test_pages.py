@@ -96,3 +96,12 @@ def test_what_is_not_known_is_not_said(make):
 def test_bars_of_scores_end_at_probabilities_or_at_the_largest(make, values, ends):
     known = None if values is None else np.array(values)
     assert score_range(make(target_values=known)) == ends
+
+
+def test_a_map_per_pixel_with_error_bars_has_a_page_without_segments():
+    rise = ll.Rise(n_masks=30, grid=2, fill=ll.Constant(0))
+    found = rise.explain(np.ones((6, 8)), lambda batch: batch[:, :, 4:].mean(axis=(1, 2)), rng=0)
+    assert np.isfinite(found.standard_errors).all()
+    page = found.to_html()
+    assert "certain" not in page.partition("<script")[0]
+    assert page.startswith("<!DOCTYPE html>")

@@ -124,6 +124,8 @@ def make_samples(n, noise, d=6, seed=0, effects=None):
 def test_without_noise_sub_samples_agree():
     samples = make_samples(400, 0.0, d=10)
     report = make_explanation(np.zeros(10), None, samples=samples).stability_report(k=2, rng=0)
+    assert report.sizes == (len(samples.scores) // 4, len(samples.scores) // 2)
+    assert report.n_rows == len(samples.scores)
     assert report.correlation > 0.95
     assert report.overlaps[-1] > 0.9
     assert report.calls_for(0.9) < len(samples)
