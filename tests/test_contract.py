@@ -322,7 +322,7 @@ def test_a_model_that_is_no_function_is_named(name):
 
 
 def test_an_estimator_is_told_how_to_become_a_function():
-    with pytest.raises(InvalidInputError, match=r"must be a callable .* Call its predict_proba"):
+    with pytest.raises(InvalidInputError, match=r"must be a callable .* limelens\.from_sklearn"):
         CASES["Lime"].explain(picture(), LogisticRegression())
 
 

@@ -2,6 +2,7 @@
 
 import doctest
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import limelens
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 REFERENCE = sorted((ROOT / "docs" / "reference").glob("*.md"))
+NEEDS = re.compile(r"^<!-- needs (.+) -->$", re.MULTILINE)  # packages that a page's examples import
 LISTING = re.compile(r"^```\{api-listing\} (.+)$", re.MULTILINE)
 
 
@@ -22,6 +24,10 @@ def blocks(page: Path, language: str) -> list[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_examples_with_prompts_give_what_the_page_shows(page, tmp_path, monkeypatch):
+    needed = NEEDS.search(page.read_text(encoding="utf-8"))
+    missing = [name for name in needed[1].split() if not find_spec(name)] if needed else []
+    if missing:
+        pytest.skip(f"needs {', '.join(missing)}")
     monkeypatch.chdir(tmp_path)
     text = "\n".join(blocks(page, "pycon"))
     test = doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)

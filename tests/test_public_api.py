@@ -40,11 +40,14 @@ OWN_DEFAULTS = {
     ("max_side", "Explanation.to_html"): "of a photograph on a page of its own",
     ("max_side", "report"): "of a picture among hundreds",
     ("max_side", "Inpaint"): "the biharmonic fill of one segment is cubic in its size",
+    ("method", "from_sklearn"): "of the estimator, not a rule for an integral",
     ("n", "Noise"): "backgrounds, not segments",
     ("n", "Explanation.plot"): "bars have more room in a figure of their own",
     ("surrogate", "KernelShap"): "None stands for its own constrained least squares",
     ("n_segments", "Grid"): "49 cells are 7 x 7 on a square image",
     ("n_steps", "ExpectedGradients"): "random draws, not points of a rule",
+    ("output", "from_keras"): "most Keras models end in their own softmax",
+    ("output", "from_transformers"): "None stands for what the model's own pipeline does",
     ("rng", "Noise"): "a fill is the same on every call",
     ("rng", "Quickshift"): "scikit-image's, and so lime's",
     **{
@@ -54,6 +57,8 @@ OWN_DEFAULTS = {
     **dict.fromkeys((("scale", "show"), ("scale", "signed_panels")), "of colours, not of scores"),
     ("scale", "Felzenszwalb"): "scikit-image's word for the size of its segments",
     ("scale", "change"): "of two models' scores, settled by what they are",
+    ("scale", "from_onnx"): "of pixels, not of scores",
+    ("scale", "from_torch"): "of pixels, not of scores",
     ("sigma", "Felzenszwalb"): "as in scikit-image's examples, half of SLIC's",
     ("sign", "Explanation.top_image"): "a picture shows both signs, in two colours",
 }

@@ -1,3 +1,10 @@
+from .adapters.http import from_http as from_http
+from .adapters.keras import from_keras as from_keras
+from .adapters.onnx import from_onnx as from_onnx
+from .adapters.sklearn import from_sklearn as from_sklearn
+from .adapters.timm import from_timm as from_timm
+from .adapters.torch import from_torch as from_torch
+from .adapters.transformers import from_transformers as from_transformers
 from .engine.model import with_gradient as with_gradient
 from .engine.samples import Samples as Samples
 from .errors import ConvergenceWarning as ConvergenceWarning

@@ -96,8 +96,6 @@ def check_callable(name: str, value: object, signature: str) -> Any:
         raise InvalidInputError(msg)
     if not callable(value):
         msg = f"`{name}` must be a callable {signature}; got {describe(value)}."
-        if hasattr(value, "predict_proba"):
-            msg += " Call its predict_proba on what it was trained on, made from the batch."
         raise InvalidInputError(msg)
     return value
 

@@ -1,1 +1,1 @@
-"""Models of other libraries as `predict_fn`."""
+"""Models of other libraries and services as models."""

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limelens._checks.models import check_model
 from limelens._checks.values import describe
 from limelens._typing import Batch, Coalitions, Image, Scores, Segments
 from limelens.compat.scikit_image import SegmentationAlgorithm
@@ -136,7 +137,9 @@ class Scorer:
     def __init__(
         self, classifier_fn: Callable[[Batch], Any], labels: Sequence[int] = (), *, strict: bool
     ) -> None:
-        self.classifier_fn = classifier_fn
+        self.classifier_fn = (
+            classifier_fn if strict else check_model("classifier_fn", classifier_fn)
+        )
         self._labels = labels
         self._strict = strict
         self._is_first = True

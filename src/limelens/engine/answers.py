@@ -148,7 +148,9 @@ def _as_array(raw: object, want: str) -> NDArray[Any]:
         raise PredictionError(msg) from error
 
 
-def check_class_names(class_names: ClassNames, n_columns: int) -> dict[int, str]:
+def check_class_names(
+    class_names: ClassNames, n_columns: int, *, name: str = "class_names"
+) -> dict[int, str]:
     """Return the names of the score columns by column; unnamed columns are their number."""
     names = {column: str(column) for column in range(n_columns)}
     if class_names is None:
@@ -156,17 +158,17 @@ def check_class_names(class_names: ClassNames, n_columns: int) -> dict[int, str]
     if isinstance(class_names, Mapping):
         unknown = [column for column in class_names if column not in names]
         if unknown:
-            msg = f"`class_names` names column {unknown[0]!r}; the model has {n_columns} columns."
+            msg = f"`{name}` names column {unknown[0]!r}; the model has {n_columns} columns."
             raise InvalidInputError(msg)
-        return names | {int(column): str(name) for column, name in class_names.items()}
+        return names | {int(column): str(text) for column, text in class_names.items()}
     listed = isinstance(class_names, (Sequence, np.ndarray)) and not isinstance(class_names, str)
     if not listed or len(class_names) != n_columns:
         msg = (
-            f"`class_names` must be a sequence that names all {n_columns} score columns, or a "
+            f"`{name}` must be a sequence that names all {n_columns} score columns, or a "
             f"mapping from column to name; got {describe(class_names)}."
         )
         raise InvalidInputError(msg)
-    return {column: str(name) for column, name in enumerate(class_names)}
+    return {column: str(text) for column, text in enumerate(class_names)}
 
 
 def check_reuse(reuse: Any, fingerprint: str) -> Any:

@@ -87,8 +87,11 @@ def ask_features(query: Query, batch: Batch, target: int) -> tuple[Floats, Float
 
 
 _GIVE = {
-    "gradient": "limelens.with_gradient(predict_fn, gradient_fn)",
-    "features": "limelens.with_gradient(predict_fn, features_fn=features_fn)",
+    "gradient": "limelens.with_gradient(predict_fn, gradient_fn), or limelens.from_torch(net)",
+    "features": (
+        "limelens.with_gradient(predict_fn, features_fn=features_fn), or "
+        "limelens.from_torch(net, layer=...)"
+    ),
 }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from limelens._checks.models import check_model
 from limelens._checks.values import check_callable
 from limelens._typing import Batch, ClassNames, Image, PredictFn
 from limelens.errors import InvalidInputError
@@ -70,7 +71,7 @@ class Model:
     for_image: Callable[[Image], PredictFn] | None = None
 
     def __post_init__(self) -> None:
-        check_callable("predict_fn", self.predict_fn, "(batch) -> scores")
+        check_model("predict_fn", self.predict_fn)
         for name, takes in _CALLED.items():
             if getattr(self, name) is not None:
                 check_callable(name, getattr(self, name), takes)
@@ -147,7 +148,7 @@ def with_gradient(
     >>> model.gradient(np.array([[[1.0, 3.0]]]), 0)
     array([[[2., 6.]]])
     """
-    check_callable("predict_fn", predict_fn, "(batch) -> scores")
+    check_model("predict_fn", predict_fn)
     if gradient_fn is None and features_fn is None:
         msg = "`gradient_fn` or `features_fn` must be given; got neither."
         raise InvalidInputError(msg)

@@ -379,9 +379,10 @@ class Query:
         words = None if self._reduces else getattr(self._target, "named", None)
         if self.columns.names is not None and (words is None or class_names is None):
             return self.columns.names
+        name = "class_names"
         if class_names is None:
-            class_names = self.model.class_names
-        names = check_class_names(class_names, len(self.intact_scores))
+            name, class_names = "predict_fn.class_names", self.model.class_names
+        names = check_class_names(class_names, len(self.intact_scores), name=name)
         if words is not None:
             return (words(names),)
         return tuple(names[column] for column in self.targets)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from limelens._checks.images import check_image
+from limelens._checks.models import check_model
 from limelens._checks.values import check_callable, check_rng
 from limelens._statistics import predicted_correlation
 from limelens._typing import (
@@ -93,7 +94,7 @@ class Explainer:
         channel_axis : int or None
             Where the channels are; None for a volume without channels.
         class_names : sequence of str or mapping from int to str, optional
-            Names of the score columns.
+            Names of the score columns; None takes the model's own `class_names`, if it has any.
         batch_size : int
             Most images in one call of the model.
         rng : int, numpy.random.Generator or None
@@ -118,7 +119,7 @@ class Explainer:
             several backgrounds a row is paid for when all of them have been scored.
         """
         picture, axis = check_image(image, channel_axis)
-        check_callable("predict_fn", predict_fn, "(batch) -> scores")
+        check_model("predict_fn", predict_fn)
         generator = check_rng(rng)
         segments, details = self._segment(picture, axis)
         self._check_budget(0 if segments is None else int(segments.max()) + 1)

@@ -1,0 +1,115 @@
+"""From what a network returns to scores: the right entry, and softmax or sigmoid."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelens._checks.values import check_callable, describe
+from limelens.errors import InvalidInputError
+
+Output: TypeAlias = "str | Callable[[Any], Any]"
+"""How outputs become scores: "softmax", "sigmoid", "raw", or a callable."""
+
+CHOICES = ("softmax", "sigmoid", "raw")
+_NAMES = ("logits", "logits_per_image")  # the second is that of CLIP and its kin
+_KEYS = (*_NAMES, "out")  # torchvision's, for segmentation
+
+
+def check_output_choice(output: object) -> Any:
+    """Return `output` if it is one of the names or can be called."""
+    if isinstance(output, str) and output in CHOICES:
+        return output
+    if not callable(output):
+        listed = ", ".join(f'"{choice}"' for choice in CHOICES)
+        msg = (
+            f"`output` must be {listed} or a callable (outputs) -> scores; got {describe(output)}."
+        )
+        raise InvalidInputError(msg)
+    return check_callable("output", output, "(outputs) -> scores")
+
+
+def pick(returned: Any) -> Any:
+    """Return the array of scores in what a network returned.
+
+    An object's or mapping's ``logits`` or ``logits_per_image``, a mapping's ``out`` or only entry,
+    the first of a tuple or list; anything else as it is.
+
+    Raises
+    ------
+    InvalidInputError
+        If a mapping does not say which of its entries are the scores.
+
+    Examples
+    --------
+    >>> pick(([1.0], [2.0])), pick({"logits": [1.0], "hidden": [2.0]})
+    ([1.0], [1.0])
+    """
+    for name in _NAMES:
+        if getattr(returned, name, None) is not None:
+            return getattr(returned, name)
+    if isinstance(returned, Mapping):
+        keys = list(returned)
+        known = [key for key in _KEYS if key in returned]
+        if known or len(keys) == 1:
+            return returned[known[0] if known else keys[0]]
+        msg = (
+            f"`output` must say which entry of the network's outputs {keys} are the scores; pass "
+            f"output=lambda outputs: outputs[{keys[0]!r}], with softmax where it is needed."
+            if keys
+            else "`output` must be a callable for a network that returns an empty mapping."
+        )
+        raise InvalidInputError(msg)
+    return returned[0] if isinstance(returned, (tuple, list)) and len(returned) else returned
+
+
+def check_activation(raw: NDArray[Any], output: Output, *, is_coarse: bool = False) -> None:
+    """Refuse a softmax that would say nothing: of one score, or of probabilities.
+
+    Parameters
+    ----------
+    raw : ndarray, shape (n,) or (n, k, ...)
+        Before any softmax.
+    output : str or callable
+    is_coarse : bool
+        Whether the scores were computed in half precision.
+
+    Raises
+    ------
+    InvalidInputError
+        If `output` is "softmax" and there is one score an image, or every image's scores are
+        probabilities already.
+    """
+    if output != "softmax" or raw.dtype.kind != "f":
+        return
+    if raw.ndim < 2 or raw.shape[1] == 1:
+        msg = (
+            f'`output` must be "sigmoid" or "raw" for a network with one score an image; got '
+            f'"softmax" of shape {raw.shape}, which is 1 whatever the image shows.'
+        )
+        raise InvalidInputError(msg)
+    sums = raw.sum(axis=1, dtype=np.float64)
+    tolerance = 1e-2 if is_coarse else 1e-4
+    if raw.size and (raw >= 0).all() and (np.abs(sums - 1) < tolerance).all():
+        msg = (
+            '`output` must be "raw" for a network whose outputs already sum to 1; got "softmax", '
+            "which would flatten them."
+        )
+        raise InvalidInputError(msg)
+
+
+def activated(raw: NDArray[Any], output: Output, *, is_coarse: bool = False) -> NDArray[Any]:
+    """Return softmax over axis 1 or sigmoid of an array, as `output` asks.
+
+    Examples
+    --------
+    >>> activated(np.array([[0.0, 0.0]]), "softmax")
+    array([[0.5, 0.5]])
+    """
+    from scipy.special import expit, softmax  # noqa: PLC0415
+
+    check_activation(raw, output, is_coarse=is_coarse)
+    if output == "softmax":
+        return np.asarray(softmax(raw, axis=1))
+    return np.asarray(expit(raw)) if output == "sigmoid" else raw
