@@ -182,6 +182,18 @@ def test_only_the_strongest_leaves_the_rest_blank(open_page, lime):
     assert alphas(page, f"at({column}, {row})") == [215, 215, 215]
 
 
+def test_boundaries_of_enlarged_pixels_are_thin_lines_that_can_be_taken_away(open_page, lime):
+    page = open_page(lime.to_html())
+    count = """(() => { const c = get("marks");
+      const rgba = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
+      const drawn = rgba.filter((level, i) => i % 4 === 3 && level > 0).length;
+      return drawn / (c.width * c.height); })()"""
+    assert 0 < page.run(count) < 0.05
+    page.page.uncheck("#boundaries")
+    page.run("drawing")
+    assert page.run(count) == 0
+
+
 def test_a_swipe_shows_one_map_left_and_another_right(open_page, explained):
     ones = explained("Occlusion")
     maps = np.stack([np.ones((16, 24)), -np.ones((16, 24))])

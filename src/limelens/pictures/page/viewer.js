@@ -172,7 +172,8 @@ function painted(target) {
     share: (row, column) => (full === 0 ? 0 : Math.max(-1, Math.min(1, valueAt(target, row, column) / full))),
     visible: (pixel) => shown === null || shown.has(labels[start + pixel]) === (mode === "only"),
     edge: (row, column) => {
-      if (!labels || !get("boundaries").checked) return false;
+      // Where pixels are enlarged a line of pixels would be a bar: `mark` draws thin ones.
+      if (!labels || state.item.times > 1 || !get("boundaries").checked) return false;
       const { width, height } = state.item, at = start + row * width + column;
       return (column + 1 < width && labels[at] !== labels[at + 1]) || (row + 1 < height && labels[at] !== labels[at + width]);
     },
@@ -228,7 +229,7 @@ function drawScale(full, opacity) {
 
 // The outline of the region under the pointer, and of the pinned one; the line of the swipe.
 function mark() {
-  const canvas = get("marks"), pen = canvas.getContext("2d"), { width, height } = state.item;
+  const canvas = get("marks"), pen = canvas.getContext("2d", { willReadFrequently: true }), { width, height } = state.item;
   pen.clearRect(0, 0, canvas.width, canvas.height);
   const scale = canvas.width / width, target = current(), labels = target.map ? null : labelsOf(target);
   const start = state.slice * width * height;
@@ -247,6 +248,18 @@ function mark() {
     pen.lineCap = "round";
     for (const [color, thick] of [["#fff", 6], ["#111", 2.5]]) { pen.strokeStyle = color; pen.lineWidth = thick; pen.stroke(path); }
   };
+  if (labels && state.item.times > 1 && get("boundaries").checked) {
+    const path = new Path2D();
+    for (let row = 0, at = start; row < height; row++)
+      for (let column = 0; column < width; column++, at++) {
+        const x = (column + 1) * scale, y = (row + 1) * scale;
+        if (column + 1 < width && labels[at] !== labels[at + 1]) { path.moveTo(x, y - scale); path.lineTo(x, y); }
+        if (row + 1 < height && labels[at] !== labels[at + width]) { path.moveTo(x - scale, y); path.lineTo(x, y); }
+      }
+    pen.strokeStyle = `rgb(${[1, 1, 1].map(() => PAPER - DETAIL).join(",")})`;
+    pen.lineWidth = 1.5;
+    pen.stroke(path);
+  }
   if (labels) for (const id of new Set([state.pinned, state.hovered])) if (id >= 0) outline(id);
   const cross = (x, y) => {
     for (const [color, thick] of [["#fff", 5], ["#111", 2]]) { pen.strokeStyle = color; pen.lineWidth = thick; pen.strokeRect(x - 7, y - 7, 14, 14); }
