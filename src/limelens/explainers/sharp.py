@@ -49,7 +49,7 @@ class Sharp(FillExplainer):
     ----------
     max_samples : int
         Images shown to the model, the intact one and everything hidden included: 128 is plenty
-        for a photograph, 64 a good first look, 256 a little better.
+        for a photograph, 64 a good first look; more hardly sharpen a map.
     segmenters : sequence of callables or None
         Divisions of your own, each `image -> label image`. None: `Slic` from 30 to 100 segments at
         half the image's size, displaced by up to 18 % of the side, and with a compactness of 50
