@@ -36,6 +36,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "limelens"
 PATIENCE = 20
+_BROKEN = "could not be tried:"
 
 SWAPPED_OPERATORS: dict[type, type] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
@@ -301,7 +302,7 @@ class Mutation:
 
     def note_reach(self, items: Sequence[Any]) -> dict[str, Any]:
         reach = Reach()
-        for item, following in zip(items, [*items[1:], None], strict=True):
+        for item, following in zip(items, [*items[1:], None], strict=False):
             with reach.of(item.nodeid):
                 item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         passed = reach.lines.keys() - set(self.failed)
@@ -315,7 +316,7 @@ class Mutation:
 
         def attempt() -> str:
             put_in_place(mutant)
-            for item, following in zip(items, [*items[1:], None], strict=True):
+            for item, following in zip(items, [*items[1:], None], strict=False):
                 item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
                 if self.failed:
                     return self.failed[0]
@@ -336,7 +337,7 @@ class Mutation:
                     resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
                 answer.write_text(json.dumps(work()))
             except BaseException as error:  # noqa: BLE001 - told by the parent
-                answer.write_text(json.dumps(repr(error)))
+                answer.write_text(json.dumps(f"{_BROKEN} {error!r}"))
             finally:
                 os._exit(0)
         if wait:
@@ -348,9 +349,9 @@ class Mutation:
         number = running.pop(process)
         answer, mutant = self.folder / str(number), self.chosen[number]
         by = json.loads(answer.read_text()) if answer.exists() else f"ended, status {status}"
-        if not by:
+        if not by or by.startswith(_BROKEN):
             self.missed.append(mutant)
-        self.say(f"{'caught' if by else 'MISSED'}  {mutant}  {by}".rstrip())
+        self.say(f"{'MISSED' if mutant in self.missed else 'caught'}  {mutant}  {by}".rstrip())
 
 
 def main() -> None:
