@@ -49,8 +49,9 @@ def test_all_coalitions_are_asked_about_as_soon_as_they_fit():
     np.testing.assert_allclose(explanation.importances, exact_values(TABLE), atol=1e-9)
     np.testing.assert_array_equal(explanation.standard_errors, 0)
     np.testing.assert_allclose(explanation.reliability, 1)
-    assert explanation.n_predictions == 2**D
+    assert explanation.n_predictions == 2**D + 2  # both ends again: does it answer the same?
     assert explanation.details["exact"]
+    assert not explanation.details["stochastic"]
     assert not explain(2**D - 1).details["exact"]
 
 
@@ -302,3 +303,18 @@ def test_reliability_of_a_posterior_mean_is_about_the_true_correlation():
         as_if_unbiased.append(predicted_correlation(found.importances, found.standard_errors)[0])
     assert abs(np.mean(said) - np.mean(true)) < 0.1
     assert abs(np.mean(said) - np.mean(true)) < abs(np.mean(as_if_unbiased) - np.mean(true))
+
+
+def test_bars_of_a_model_that_answers_by_chance_are_those_of_one_answer_each():
+    inside = []
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+
+        def predict(batch, rng=rng):
+            return brightness(batch * np.arange(8)) + rng.normal(0, 2, len(batch))
+
+        with pytest.warns(LimelensWarning, match="differently every time"):
+            found = kernel(2**D).explain(IMAGE, predict, rng=0)
+        assert found.details["stochastic"]
+        inside.append(np.abs(found.importances[0] - np.arange(8)) < 1.96 * found.standard_errors[0])
+    assert 0.9 < np.mean(inside) < 0.99

@@ -67,7 +67,7 @@ def test_few_segments_are_enumerated_and_the_answer_is_exact(scale):
     table = model.table(8)
     shown = table if scale == "score" else np.log(table) - np.log1p(-table)
     np.testing.assert_allclose(found.importances, exact_values(shown, "lime"), atol=1e-9)
-    assert found.n_predictions == 256
+    assert found.n_predictions == 256 + 2  # both ends again: does the model answer the same?
     assert found.details["status"] == "exact"
     assert not found.standard_errors.any()
 
@@ -345,3 +345,33 @@ def test_it_goes_on_until_the_last_target_is_settled(order):
     assert both.details["statuses"] == [wanted[target] for target in order]
     assert not both.details["converged"]
     assert both.details["status"] == "not converged"
+
+
+def rounded(steps):
+    network = Network(20, k=3, seed=1)
+    return lambda batch: np.round(network(batch) * steps) / steps
+
+
+def test_rounded_probabilities_are_refused_by_the_softmax_link_which_names_the_steps():
+    with pytest.raises(InvalidInputError, match="come in steps, as of a quantised model"):
+        make(link="softmax").explain(picture(), rounded(64), rng=0)
+    whole = make(link="softmax", max_samples=60)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        assert whole.explain(picture(), Network(20, k=3, seed=1), rng=0).details["links"]
+
+
+def test_a_probability_that_moves_by_a_few_steps_of_its_rounding_is_unreliable():
+    network = Network(20, k=3, seed=1)
+
+    def predict(batch, steps=64):
+        return np.round((0.5 + 0.06 * (network(batch)[:, 0] - 0.5)) * steps) / steps
+
+    with pytest.warns(
+        ConvergenceWarning, match=r"unreliable: the probability moves by about [012]\.\d steps"
+    ):
+        found = make(max_samples=120).explain(picture(), predict, rng=0)
+    assert found.details["status"] == "unreliable"
+    assert "before they are rounded" in found.details["message"]
+    fine = explain(lambda batch: predict(batch, 10_000), max_samples=120)
+    assert fine.details["status"] != "unreliable"

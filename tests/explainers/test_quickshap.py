@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from limelens import Constant, Foldover, Grid, KernelShap, QuickLime, QuickShap
-from limelens.errors import ConvergenceWarning
+from limelens.errors import ConvergenceWarning, LimelensWarning
 from limelens.testing import AdditiveModel, Recorder, SaturatingModel, exact_values
 
 CELLS = Grid(cell=(1, 1))
@@ -138,6 +138,30 @@ def test_what_was_asked_is_known_so_that_few_open_coalitions_leave_little_error(
     outside = np.abs(found.importances[0] - exact) > 1.96 * found.standard_errors[0]
     assert outside.sum() <= 1
     assert np.linalg.norm(found.standard_errors[0]) < 0.3 * np.linalg.norm(exact)
+
+
+@pytest.mark.parametrize("explainer", [QuickLime, QuickShap])
+@pytest.mark.parametrize("scale", ["score", "link"])
+def test_a_model_that_answers_by_chance_is_not_called_exact(explainer, scale):
+    weights = np.arange(1.0, 7.0) / 10
+    inside = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+
+        def predict(batch, rng=rng):
+            noise = rng.normal(0, 0.2, len(batch))
+            return 1 / (1 + np.exp(-batch.reshape(len(batch), -1) @ weights - noise))
+
+        with pytest.warns(LimelensWarning, match="stochastic: all 64 coalitions were asked, but"):
+            found = explainer(segmenter=CELLS, fill=Constant(0), scale=scale).explain(
+                picture(6), predict, rng=0
+            )
+        assert found.details["status"] == "stochastic"
+        assert (found.standard_errors > 0).all()
+        if scale == "link":
+            inside.append(np.abs(found.importances[0] - weights) < 1.96 * found.standard_errors[0])
+    if scale == "link":
+        assert 0.85 < np.mean(inside) < 0.99
 
 
 @pytest.mark.parametrize("explainer", [QuickLime, QuickShap])

@@ -83,6 +83,10 @@ def test_reliability_is_the_share_of_the_variance_under_a_root():
         ({"carriers": 4.9}, "carriers"),
         ({"carriers": 4.9, "n_rows": 40}, ""),
         ({"saturation": 0.5, "curved": False}, ""),
+        ({"carriers": 4.9, "curved": False}, "carriers"),
+        ({"steps": 3.9}, "steps"),
+        ({"steps": 3.9, "curved": False}, "steps"),
+        ({"steps": 4.1}, ""),
     ],
 )
 def test_doubts_about_the_error_bars(settings, doubt):
@@ -133,6 +137,21 @@ def test_unreliable_says_why(settings, words):
     assert words in found.message
     assert found.message.endswith("use scale='link'")
     assert not found.settled
+
+
+def test_advice_for_rounded_probabilities_and_for_scores_as_they_are():
+    rounded = judge(make_fit(error=0.01, steps=2.0), tolerance=0.3, n_calls=130)
+    assert "moves by about 2.0 steps of the model's rounding" in rounded.message
+    assert rounded.message.endswith("before they are rounded")
+    straight = judge(make_fit(error=0.01, carriers=2, curved=False), tolerance=0.3, n_calls=130)
+    assert straight.message.endswith("raise max_samples or use fewer segments")
+
+
+def test_a_model_that_answers_by_chance_is_settled_but_not_exact():
+    found = judge(make_fit(link="exact", error=0.1, curved=False), tolerance=0.3, n_calls=8)
+    assert (found.status, found.settled) == ("stochastic", True)
+    exact = judge(make_fit(link="exact", error=0.0, curved=False), tolerance=0.3, n_calls=8)
+    assert exact.status == "exact"
 
 
 def test_labels_are_not_sent_to_the_log_odds():

@@ -143,6 +143,14 @@ class Query:
             values[part] = self.values(self._ledger.find(keys[part]))
         return values
 
+    def ask_again(self, coalitions: Coalitions) -> Floats:
+        """Return fresh target values (n, t) of coalitions asked before; their rows stay."""
+        kept, self._ledger = self._ledger, Ledger()
+        try:
+            return self.ask_values(coalitions)
+        finally:
+            self._ledger = kept
+
     def stream(self, keys: NDArray[np.uint8], compose: Compose) -> Scores:
         """Return the scores, shape (n, k), of any masked images, one key per row.
 

@@ -1,6 +1,7 @@
 """KernelSHAP: Shapley values as a least-squares fit to sampled coalitions."""
 
 from dataclasses import dataclass
+from math import comb
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from limelens._typing import Coalitions, Floats
 from limelens.engine.query import Query
 from limelens.errors import InvalidInputError, warn
 from limelens.explainers.base import Attribution, SegmentExplainer, fit_reliability
+from limelens.games.chance import answer_variance
 from limelens.games.coalitions import both_ends, coalition_chunks
 from limelens.games.constrained import constrained_least_squares, shapley_kernel
 from limelens.sampling.distinct import pair_weights, sized_pairs
@@ -62,10 +64,12 @@ class KernelShap(SegmentExplainer):
     (`pair_weights`).
 
     Standard errors are those of that fit, pair by pair (HC3), where sizes asked completely add
-    nothing: zero if all coalitions were asked about. `fidelity` is the held-out R² of the additive
-    model over the sampled coalitions with these weights, each pair predicted by the fit to the
-    others; where all were asked, nothing is held out. `details`:
-    `"exact"`, whether all coalitions were asked about; `"n_pairs"`; `"training_fidelity"`. Memory
+    nothing: zero if all coalitions were asked about, unless the model, asked for the intact image
+    once more, answers differently; then the bars are those of one answer each. `fidelity` is the
+    held-out R² of the additive model over the sampled coalitions with these weights, each pair
+    predicted by the fit to the others; where all were asked, nothing is held out. `details`:
+    `"exact"`, whether all coalitions were asked about, and then `"stochastic"`, whether the model
+    answers by chance; `"n_pairs"`; `"training_fidelity"`. Memory
     is O(batch_size · image + n_samples · (d + k)) bytes for k scores an image.
 
     A longer design of the same seed starts with the shorter one: with `reuse=` raising
@@ -215,14 +219,39 @@ def _fit_all(query: Query) -> Attribution:
     weights = shapley_kernel(coalitions)
     fit = constrained_least_squares(coalitions, values - hidden, intact - hidden, weights)
     explained = _explained(query, values, fit.residuals, weights)
-    errors = np.zeros_like(fit.coefs)
+    asked = np.concatenate([both_ends(query.n_segments), coalitions])
+    errors = _errors_of_single_answers(query, asked, np.vstack([intact, hidden, values]))
     return Attribution(
         fit.coefs,
         standard_errors=errors,
         fidelity=explained,
         reliability=predicted_correlation(fit.coefs, errors),
-        details={"exact": True, "n_pairs": len(values) // 2, "training_fidelity": explained},
+        details={
+            "exact": True,
+            "stochastic": bool(errors.any()),
+            "n_pairs": len(values) // 2,
+            "training_fidelity": explained,
+        },
     )
+
+
+def _errors_of_single_answers(query: Query, coalitions: Coalitions, values: Floats) -> Floats:
+    """Return standard errors (t, d) where all was asked: 0, unless the model answers by chance."""
+    d = query.n_segments
+    if not query.n_predictions:  # all is reused, and nothing shall be paid for
+        return np.zeros((values.shape[1], d))
+    variance = answer_variance(query.ask_again, coalitions, values)
+    if variance.any():
+        warn(
+            "the model answers the same image differently every time; error bars are those of one "
+            "answer for each coalition. Average several answers in predict_fn, or fix what is "
+            "random.",
+        )
+    # A coalition of size s stands in a Shapley value with 1 / (s C(d, s)) or 1 / ((d - s) C(d, s)).
+    squares = [comb(d - 1, s - 1) / (s * comb(d, s)) ** 2 if s else 0.0 for s in range(d + 1)] + [
+        comb(d - 1, s) / ((d - s) * comb(d, s)) ** 2 for s in range(d)
+    ]
+    return np.outer(np.sqrt(variance), np.full(d, np.sqrt(sum(squares))))
 
 
 def _explained(query: Query, values: Floats, residuals: Floats, weights: Floats) -> Floats:

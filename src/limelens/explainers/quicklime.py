@@ -27,7 +27,7 @@ class QuickLime(SequentialExplainer):
     ----------
     max_samples : int
         Most coalitions asked, the intact image and the one with everything hidden included. If all
-        2^d fit, they are all asked and the answer is exact.
+        2^d fit, they are all asked and the answer is exact; those two are then asked once more.
     tolerance : float
         Relative error of the importances, ``|error| / |importances|``, that is good enough if it
         holds with a probability of .9; 0 asks for none and spends `max_samples`.
@@ -59,7 +59,8 @@ class QuickLime(SequentialExplainer):
 
     `details` says, per target where nothing else is said:
 
-    * "status", of all targets the worst: "exact"; "converged"; "not converged"; "unreliable", the
+    * "status", of all targets the worst: "exact"; "stochastic", all coalitions were asked but the
+      model does not answer the same twice; "converged"; "not converged"; "unreliable", the
       error bars themselves cannot be trusted; "constant", the score changed by less than a
       millionth, which is taken for rounding. "message" says it in words;
       "statuses" and "messages" per target; "converged": no target needs more calls;
@@ -68,9 +69,10 @@ class QuickLime(SequentialExplainer):
     * "links", "link_limits" (how close to 0 and 1 probabilities are taken at their word), "ratio"
       (squared leave-one-out error of log-odds over the identity's);
     * "additive_share", the part of the surrogate's variance that importances can express;
-    * "inflation" (over 2), "saturation" (over .1) and "carriers" (under 5) make error bars
-      unreliable: the surrogate's squared errors over the expected, the share of coalitions whose
-      probability is at 0 or 1, and how many coalitions carry the score's variation;
+    * "inflation" (over 2), "saturation" (over .1), "carriers" (under 5) and "steps" (under 4, of a
+      rounded probability) make error bars unreliable: the surrogate's squared errors over the
+      expected, the share of coalitions whose probability is at 0 or 1, how many coalitions carry
+      the score's variation, and over how many steps of its rounding it moves;
     * "additive" and "noise", the process's hyper-parameters; "covariance" (t, d, d) of the
       importances in the order of "targets", for `Explanation.top_confidence`.
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from limelens._checks.values import check_choice, check_int, check_number
-from limelens._typing import Coalitions
+from limelens._typing import Coalitions, Floats
 from limelens.engine.query import Query
 from limelens.errors import ConvergenceWarning, InvalidInputError, warn
 from limelens.explainers.base import Attribution, SegmentExplainer
@@ -71,6 +71,11 @@ class SequentialExplainer(SegmentExplainer):
         d = query.n_segments
         enumerable = d <= _MOST_ENUMERATED and 2**d <= self.max_samples
         blocks = iter([Exhaustive()(2**d, d, rng)]) if enumerable else self._blocks(d, rng)
+
+        def again(coalitions: Coalitions) -> Floats:
+            # where all rows are reused, nothing shall be paid for
+            return (query.ask_again if query.n_predictions else query.ask_values)(coalitions)
+
         answer = ask_until_settled(
             blocks,
             query.ask,
@@ -85,6 +90,7 @@ class SequentialExplainer(SegmentExplainer):
             energy=segment_energy(
                 query.image, query.backgrounds, query.segments, query.channel_axis
             ),
+            again=again,
         )
         details = answer.details() | _judgement(answer, query)
         _warn(answer, details["message"], query)
@@ -128,5 +134,5 @@ def _warn(answer: Settled, message: str, query: Query) -> None:
         return
     still = query.constant_targets()  # the base class warns of these
     for verdict, named in zip(answer.verdicts, still, strict=True):
-        if verdict.status == "constant" and not named:
+        if verdict.status == "stochastic" or (verdict.status == "constant" and not named):
             warn(f"{verdict.message}.")

@@ -4,8 +4,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from limelens._typing import Floats
+from limelens._typing import Coalitions, Floats, Game
 from limelens.errors import InvalidInputError
+from limelens.games.chance import answer_variance
 from limelens.games.lime_kernel import cosine_distance, kernel_weights
 from limelens.gaussian.learning import learn_kernel
 from limelens.gaussian.links import Link, log_odds_link, logit, softmax_link
@@ -33,7 +34,12 @@ class _Candidate:
 
 
 def fit_linked(
-    rows: Rows, *, definition: str, link: str = "auto", scale: str = "score"
+    rows: Rows,
+    *,
+    definition: str,
+    link: str = "auto",
+    scale: str = "score",
+    again: "Game | None" = None,
 ) -> list[TargetFit]:
     """Fit the link surrogate and project it on a definition of importance.
 
@@ -50,6 +56,8 @@ def fit_linked(
     scale : {"score", "link"}
         What is explained: the score, or the log-odds of scores in [0, 1]. On the link's scale
         "auto" takes log-odds for such scores and the identity for all others.
+    again : callable, optional
+        Where every coalition was asked: asks anew, see `answer_variance`.
 
     Returns
     -------
@@ -67,7 +75,7 @@ def fit_linked(
     if rows.complete:
         for target in moving:
             on_log_odds = scale == "link" and names[target] != ["identity"]
-            fits[target] = _exact(rows, target, definition, on_log_odds=on_log_odds)
+            fits[target] = _exact(rows, target, definition, again, on_log_odds=on_log_odds)
         return fits
     candidates = _candidates(rows, names) if moving else []
     ratios = _ratios(rows, candidates)
@@ -87,9 +95,15 @@ def _possible_links(rows: Rows, target: int, link: str, scale: str) -> list[str]
     """Return the names of the links to fit for a target; the last is preferred."""
     probability = rows.is_probability(target)
     if link == "softmax" and not rows.compete():
+        lattice = (
+            " These come in steps, as of a quantised model: their rivals are not known well enough."
+            if rows.on_lattice
+            else ""
+        )
         msg = (
             "`link` must be 'auto', 'identity' or 'log-odds' for these scores; 'softmax' needs "
-            "three or more floating-point probabilities that sum to 1 and are never exactly 0."
+            "three or more floating-point probabilities that sum to 1, are never exactly 0 and "
+            f"hardly ever the same twice.{lattice}"
         )
         raise InvalidInputError(msg)
     if link == "log-odds" and not probability:
@@ -191,6 +205,7 @@ def _describe(
             odd_inflation=float(odd_inflation[place]),
             saturation=rows.saturation(target) if is_probability else 0.0,
             carriers=rows.carriers(target),
+            steps=rows.steps(target) if rows.is_probability(target) else float("inf"),
             n_rows=len(rows.values),
             additive=process.kernel.additive,
             noise=process.noise,
@@ -215,16 +230,24 @@ def end_difference(rows: Rows, values: Floats) -> Floats:
     return np.asarray(values[intact][0] - values[hidden][0])
 
 
-def _exact(rows: Rows, target: int, definition: str, *, on_log_odds: bool) -> TargetFit:
-    values = rows.values[:, [target]]
-    if on_log_odds:
-        values = logit(values, rows.limits)
+def _exact(
+    rows: Rows, target: int, definition: str, again: "Game | None", *, on_log_odds: bool
+) -> TargetFit:
+    def of_target(values: Floats) -> Floats:
+        column = values[:, [target]]
+        return logit(column, rows.limits) if on_log_odds else column
+
+    def of_target_again(coalitions: Coalitions) -> Floats:
+        return of_target(again(coalitions)) if again is not None else np.empty((0, 1))
+
+    values, variance = of_target(rows.values), 0.0
+    if again is not None:
+        variance = float(answer_variance(of_target_again, rows.coalitions, values)[0])
     fitting = fitting_on(rows.coalitions, definition, complete=True)
     importances = fitting.importances(rows.coalitions, values, end_difference(rows, values))
-    d = rows.coalitions.shape[1]
     return TargetFit(
         importances=importances[0],
-        covariance=np.zeros((d, d)),
+        covariance=variance * fitting.noise_covariance(rows.coalitions),
         link="exact",
         fidelity=1.0,
         additive_share=float(additive_share(rows.coalitions, values, importances)[0]),

@@ -23,6 +23,8 @@ _SUM_TOLERANCE = 1e-3
 # Outputs of which fewer are distinct are rounded to a lattice, where rivals are not really known.
 _FEWEST_DISTINCT = 0.5
 
+_WIDEST_STEP, _OFF_LATTICE = 0.02, 0.01
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Rows:
@@ -100,6 +102,21 @@ class Rows:
         squares /= squares.max()
         return float(squares.sum() ** 2 / np.square(squares).sum())
 
+    @property
+    def on_lattice(self) -> bool:
+        """Whether the targets are multiples of a step, as of a quantised network or of votes."""
+        seen = self.values if self.columns is None else self.scores[:, self.columns]
+        return _step(seen) > 0
+
+    def steps(self, target: int) -> float:
+        """Return the standard deviation of a target in its lattice's steps; infinite without one.
+
+        Steps of more than .02 are no rounding but what the score is, as of a label.
+        """
+        values = self.values[:, target]
+        step = _step(values)
+        return float(values.std() / step) if 0 < step <= _WIDEST_STEP else float("inf")
+
     def compete(self) -> bool:
         """Tell whether the targets are probabilities whose rivals are really known.
 
@@ -114,6 +131,16 @@ class Rows:
         chosen = np.concatenate([self.columns, rivals(scores, self.columns, N_RIVALS)])
         seen = scores[:, chosen]
         return bool(seen.min() > 0 and len(np.unique(seen)) >= _FEWEST_DISTINCT * seen.size)
+
+
+def _step(values: Floats) -> float:
+    """Return the step that all values are multiples of; 0 if there is none but rounding."""
+    distinct = np.unique(values)
+    step = float(np.diff(distinct).min()) if len(distinct) > 1 else 0.0
+    if step < _ROUNDING:
+        return 0.0
+    multiples = distinct / step
+    return step if np.abs(multiples - multiples.round()).max() < _OFF_LATTICE else 0.0
 
 
 def merge_rows(

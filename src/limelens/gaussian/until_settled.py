@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from limelens._typing import Coalitions, Floats, Scores
+from limelens._typing import Coalitions, Floats, Game, Scores
 from limelens.gaussian.linked_fit import fit_linked
-from limelens.gaussian.rows import merge_rows
+from limelens.gaussian.rows import Rows, merge_rows
 from limelens.gaussian.verdict import TargetFit, Verdict, judge
 
 
@@ -70,6 +70,7 @@ class Settled:
             "inflation",
             "saturation",
             "carriers",
+            "steps",
             "additive_share",
             "ratio",
         )
@@ -95,6 +96,7 @@ def ask_until_settled(
     *,
     targets: tuple[int, ...],
     energy: Floats,
+    again: "Game | None" = None,
 ) -> Settled:
     """Ask one block after the other; fit and judge after each; stop when all targets are settled.
 
@@ -111,6 +113,9 @@ def ask_until_settled(
         Score columns of the targets, where they are columns.
     energy : ndarray, shape (d,)
         See `relevance`.
+    again : callable, optional
+        Coalitions (n, d) -> fresh target values (n, t): where all coalitions were asked, a few are
+        asked again, to see whether the model answers the same.
     """
     asked: list[Coalitions] = []
     scores: list[Scores] = []
@@ -121,7 +126,7 @@ def ask_until_settled(
         rows = merge_rows(
             np.concatenate(asked), together, values_of(together), targets=targets, energy=energy
         )
-        fits = fit_linked(rows, definition=goal.definition, link=goal.link, scale=goal.scale)
+        fits = _fits(rows, goal, again)
         n_calls = len(together)
         looks.append((n_calls, [fit.relative_error for fit in fits]))
         checked = len(looks) > 1
@@ -140,3 +145,22 @@ def ask_until_settled(
         if answer is not None and answer.settled:
             break
     return look() if answer is None else answer
+
+
+def _fits(rows: Rows, goal: Goal, again: "Game | None") -> list[TargetFit]:
+    settings = {"definition": goal.definition, "link": goal.link, "scale": goal.scale}
+    fresh = _remembered(again) if again is not None and rows.complete else None
+    return fit_linked(rows, **settings, again=fresh)
+
+
+def _remembered(again: Game) -> Game:
+    """Return the same, but that equal coalitions are asked once for all targets."""
+    known: dict[bytes, Floats] = {}
+
+    def ask(coalitions: Coalitions) -> Floats:
+        key = coalitions.tobytes()
+        if key not in known:
+            known[key] = again(coalitions)
+        return known[key]
+
+    return ask

@@ -33,6 +33,9 @@ _MOST_SATURATION = 0.1
 # Fewest effective rows that carry a score's variation, and their smallest share of few rows.
 _FEWEST_CARRIERS, _FEWEST_CARRYING = 5.0, 0.1
 
+# A probability that moves by fewer steps of its lattice is mostly rounding.
+_FEWEST_STEPS = 4.0
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TargetFit:
@@ -65,6 +68,9 @@ class TargetFit:
     carriers : float
         Effective number of coalitions that carry the score's variation, (sum u²)² / sum u⁴ of the
         deviations u from the mean. It is about a third of the rows for a normal distribution.
+    steps : float
+        Standard deviation of a probability in steps of the lattice that its values are on, as of
+        a quantised network; infinite without a lattice.
     n_rows : int
         Distinct coalitions of the fit.
     additive, noise : float
@@ -82,6 +88,7 @@ class TargetFit:
     odd_inflation: float = float("nan")
     saturation: float = 0.0
     carriers: float = float("inf")
+    steps: float = float("inf")
     n_rows: int = 0
     additive: float = float("nan")
     noise: float = float("nan")
@@ -110,7 +117,7 @@ class TargetFit:
     def spread(self) -> Floats:
         """Covariance of the importances, scaled to the surrogate's actual errors, (d, d)."""
         factor = max(1.0, self.inflation) if self.curved else 1.0
-        learned = 1.0 + _LEARNED / max(self.n_rows, 1)
+        learned = 1.0 + _LEARNED / self.n_rows if self.n_rows else 1.0  # 0: all was asked
         return self.covariance * (factor * self.foldover * learned)
 
     @property
@@ -159,19 +166,19 @@ class TargetFit:
     def doubt(self) -> str:
         """Why the error bars themselves cannot be trusted; empty if they can.
 
-        It names what is beyond its bound: "saturation", "inflation" or "carriers".
+        It names what is beyond its bound: "saturation", "inflation", "carriers" or "steps". Of
+        scores explained as they were fitted only the last two count.
         """
-        if not self.curved:
-            return ""
-        if self.saturation > _MOST_SATURATION:
+        if self.curved and self.saturation > _MOST_SATURATION:
             return "saturation"
-        if self.inflation > _MOST_INFLATION:
+        if self.curved and self.inflation > _MOST_INFLATION:
             return "inflation"
-        few = self.carriers < min(_FEWEST_CARRIERS, _FEWEST_CARRYING * self.n_rows)
-        return "carriers" if few else ""
+        if self.carriers < min(_FEWEST_CARRIERS, _FEWEST_CARRYING * self.n_rows):
+            return "carriers"
+        return "steps" if self.steps < _FEWEST_STEPS else ""
 
 
-STATUSES = ("exact", "constant", "converged", "not converged", "unreliable")
+STATUSES = ("exact", "constant", "converged", "stochastic", "not converged", "unreliable")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,7 +199,7 @@ class Verdict:
     @property
     def settled(self) -> bool:
         """Whether no more model calls are needed."""
-        return self.status in ("exact", "constant", "converged")
+        return self.status in ("exact", "constant", "converged", "stochastic")
 
 
 def judge(fit: TargetFit, *, tolerance: float, n_calls: int, checked: bool = True) -> Verdict:
@@ -212,14 +219,23 @@ def judge(fit: TargetFit, *, tolerance: float, n_calls: int, checked: bool = Tru
     Returns
     -------
     Verdict
-        "exact": every coalition was asked. "constant": the score changed by less than a
+        "exact": every coalition was asked. "stochastic": so it was, but asked again the model
+        answers differently. "constant": the score changed by less than a
         millionth (or never left 0 or 1), which is taken for rounding. "unreliable": the
         error bars themselves cannot be trusted, because the probability is at 0 or 1 in over 10 %
-        of the coalitions, the surrogate's squared errors are over twice what it expects, or fewer
-        than about five coalitions carry the score's variation. "converged" and "not converged":
+        of the coalitions, the surrogate's squared errors are over twice what it expects, fewer than
+        about five coalitions carry the score's variation, or a rounded probability moves by fewer
+        than four of its steps. "converged" and "not converged":
         the bound on the relative error is, or is not, within the tolerance at a look that was not
         the first.
     """
+    if fit.link == "exact" and fit.covariance.any():
+        message = (
+            f"stochastic: all {n_calls} coalitions were asked, but the model answers the same "
+            "image differently every time; error bars are those of one answer each: average "
+            "several answers in predict_fn, or fix what is random"
+        )
+        return Verdict(status="stochastic", message=message)
     if fit.link == "exact":
         return Verdict(status="exact", message=f"exact: all {n_calls} coalitions were asked")
     if fit.link == "none":
@@ -263,15 +279,19 @@ def _unreliable(fit: TargetFit, n_calls: int) -> str:
         "saturation": f"the probability is at 0 or 1 for {fit.saturation:.0%} of the coalitions",
         "inflation": f"the surrogate's squared errors are {fit.inflation:.1f} times the expected",
         "carriers": f"about {fit.carriers:.0f} coalitions carry all of the score's variation",
+        "steps": f"the probability moves by about {fit.steps:.1f} steps of the model's rounding",
     }
     # Log-odds of nothing but 0 and 1 say no more than the labels do.
-    advice = (
-        "use scale='link'"
-        if fit.saturation < 1
-        else "let predict_fn answer with probabilities instead of labels"
-    )
+    if fit.doubt == "steps":
+        advice = "let predict_fn answer with logits, or with probabilities before they are rounded"
+    elif not fit.curved:
+        advice = "raise max_samples or use fewer segments"
+    elif fit.saturation < 1:
+        advice = "use scale='link'"
+    else:
+        advice = "let predict_fn answer with probabilities instead of labels"
     return (
-        f"unreliable: {reasons[fit.doubt]} after {n_calls} calls; error bars on the score's scale "
+        f"unreliable: {reasons[fit.doubt]} after {n_calls} calls; error bars "
         f"cannot be trusted: {advice}"
     )
 

@@ -63,6 +63,12 @@ class Fitting:
         moments = weighted.T @ coalitions - np.outer(weighted.sum(axis=0), self.centre)
         return np.asarray(moments @ self.inverse.T + np.outer(differences, self.ends))
 
+    def noise_covariance(self, coalitions: Coalitions) -> Floats:
+        """Return the covariance (d, d) of importances of values with independent variance 1."""
+        moved = (coalitions - self.centre) * self.weights[:, np.newaxis]
+        inner = self.inverse @ (moved.T @ moved) @ self.inverse.T
+        return np.asarray(inner + 2.0 * np.outer(self.ends, self.ends))
+
     def contributions(self, coalitions: Coalitions, values: Floats, difference: float) -> Floats:
         """Return what each complementary pair adds to the importances of values (v,), (d, v / 2).
 

@@ -1,0 +1,46 @@
+"""Models that answer the same question differently: how much a single answer varies."""
+
+import numpy as np
+
+from limelens._statistics import student
+from limelens._typing import Coalitions, Floats, Game
+
+_SAME, _ROUNDING = 1e-4, 1e-5
+_REPEATS = 16
+
+
+def answer_variance(again: Game, coalitions: Coalitions, values: Floats) -> Floats:
+    r"""Return the variance of one answer, shape (t,); 0 of a model that answers the same twice.
+
+    Parameters
+    ----------
+    again : callable
+        Coalitions (m, d) -> fresh values (m, t); asked two, and 16 more if these differ.
+    coalitions : ndarray of bool, shape (n, d)
+    values : ndarray, shape (n, t)
+        What was answered before.
+
+    Notes
+    -----
+    The coalitions that keep most and least are asked first. Their answers differ if one moves by
+    more than a ten thousandth of the values' range and by rounding. Then m = 16 are asked again,
+    and with the differences :math:`\delta` the variance is :math:`\overline{\delta^2} / 2`, times
+    the square of :math:`t_{.975, m} / 1.96`, so that 1.96 of its roots make a 95 % interval.
+
+    Examples
+    --------
+    >>> coalitions = np.array([[True, True], [False, True]])
+    >>> answer_variance(lambda z: z.sum(axis=1, keepdims=True) * 1.0, coalitions,
+    ...                 np.array([[2.0], [1.0]]))
+    array([0.])
+    """
+    kept = coalitions.sum(axis=1)
+    ends = np.array([kept.argmax(), kept.argmin()])
+    moved = np.abs(again(coalitions[ends]) - values[ends]).max(axis=0)
+    allowed = _SAME * np.ptp(values, axis=0) + _ROUNDING * np.abs(values).max(axis=0)
+    if not (moved > allowed).any():
+        return np.zeros(values.shape[1])
+    chosen = np.unique(np.linspace(0, len(values) - 1, _REPEATS).round().astype(np.intp))
+    differences = again(coalitions[chosen]) - values[chosen]
+    variance = np.square(differences).mean(axis=0) / 2.0 * student(len(chosen)) ** 2
+    return np.where(np.abs(differences).max(axis=0) > allowed, variance, 0.0)
