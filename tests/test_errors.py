@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 import limelens as ll
 from limelens.errors import LimelensWarning
@@ -16,8 +17,10 @@ def test_a_warning_names_the_callers_file():
 
 
 def test_a_warning_from_deep_within_names_the_callers_file():
-    with pytest.warns(LimelensWarning) as caught:
+    picture = Pillow.fromarray(np.arange(36, dtype=np.uint8).reshape(6, 6))
+    picture.getexif()[0x0112] = 6  # to be turned
+    with pytest.warns(LimelensWarning, match="EXIF orientation") as caught:
         ll.Ablation(segmenter=ll.Grid(cell=(3, 3))).explain(
-            np.random.default_rng(0).random((3, 6, 20)), lambda batch: batch[:, 0, 0, 0]
+            picture, lambda batch: batch[:, 0, 0] / 7
         )
     assert {each.filename for each in caught} == {__file__}

@@ -36,15 +36,47 @@ class ConvergenceWarning(LimelensWarning):
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Recognise NumPy's, CUDA's and XLA's ways of saying so, without importing them."""
+    """Recognise how NumPy and the frameworks say so, without importing them.
+
+    An error that was raised from such a one is taken for one too.
+
+    Examples
+    --------
+    >>> is_out_of_memory(RuntimeError("DefaultCPUAllocator: not enough memory: you tried ..."))
+    True
+    >>> is_out_of_memory(RuntimeError("shapes do not match"))
+    False
+    """
+    if isinstance(error, LimelensError):
+        return False
+    said = str(error).lower()
     return (
         isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or (
-            isinstance(error, RuntimeError)
-            and any(words in str(error) for words in ("out of memory", "RESOURCE_EXHAUSTED"))
-        )
+        or type(error).__name__ in ("OutOfMemoryError", "ResourceExhaustedError")
+        or any(words in said for words in _OUT_OF_MEMORY)
+        or (isinstance(error.__cause__, Exception) and is_out_of_memory(error.__cause__))
     )
+
+
+_OUT_OF_MEMORY = (
+    "out of memory",  # CUDA, HIP, MPS
+    "out_of_memory",  # CUDA_ERROR_OUT_OF_MEMORY
+    "outofmemory",  # hipErrorOutOfMemory
+    "not enough memory",  # PyTorch on the CPU
+    "can't allocate memory",
+    "cannot allocate memory",  # the operating system
+    "failed to allocate memory",  # ONNX Runtime, TensorFlow
+    "failed to allocate",
+    "unable to allocate",  # NumPy
+    "resource_exhausted",  # XLA
+    "resource exhausted",
+    "oom when allocating",  # TensorFlow
+    "alloc_failed",  # CUBLAS_STATUS_ALLOC_FAILED, CUDNN_STATUS_ALLOC_FAILED
+    "memoryallocation",  # cudaErrorMemoryAllocation
+    "is smaller than requested bytes",  # ONNX Runtime's arena
+    "bad_alloc",  # C++
+    "bad allocation",
+)
 
 
 def add_note(error: BaseException, note: str) -> None:

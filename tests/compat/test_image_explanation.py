@@ -182,7 +182,7 @@ def test_the_score_of_the_hidden_image_is_known_if_it_was_drawn():
 
 
 def test_strict_columns_find_their_segments():
-    with pytest.warns(LimelensWarning, match="renumbered"):
+    with pytest.warns(LimelensWarning, match="each is hidden"):
         right = explained(SEGMENTS + 1)[0].as_limelens()
     np.testing.assert_allclose(right.importances[1], WEIGHTS[0], atol=1e-12)
     strict = explained(SEGMENTS + 1, explainer={"strict_lime": True})[0].as_limelens()

@@ -1,5 +1,6 @@
 """lime's explainer: what the classifier is shown, what comes back, where it departs from lime."""
 
+import json
 import pickle
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from sklearn.linear_model import Lasso, LinearRegression
 
 from limelens.compat import lime_image
+from limelens.compat.lime_base import LimeBase
 from limelens.errors import InvalidInputError, LimelensWarning, PredictionError
 from limelens.testing import AdditiveModel, Recorder
 
@@ -173,13 +175,24 @@ def test_labels_that_do_not_exist_are_refused_after_one_batch():
 
 
 @pytest.mark.parametrize("ids", [[1, 2, 3, 4], [-3, 0, 1, 5], [0, 2, 4, 9000]])
-def test_ids_are_made_consecutive(ids):
+def test_every_segment_is_hidden_and_keeps_the_caller_s_id(ids):
     segments = np.array(ids, dtype=np.int16)[SEGMENTS]
-    with pytest.warns(LimelensWarning, match=f"4 ids from {ids[0]} to {ids[-1]}, renumbered"):
+    words = f"4 ids from {ids[0]} to {ids[-1]}: lime would never hide some of them"
+    with pytest.warns(LimelensWarning, match=words):
         explanation = explain(additive(), segments=segments)
-    np.testing.assert_array_equal(explanation.segments, SEGMENTS)
+    np.testing.assert_array_equal(explanation.segments, segments)
     assert explanation.segments.dtype == np.int16
-    np.testing.assert_allclose(weights_of(explanation, 0), WEIGHTS[0], atol=1e-12)
+    painted = np.zeros(segments.shape)
+    for id_, weight in explanation.local_exp[0]:
+        painted[explanation.segments == id_] = weight
+    np.testing.assert_allclose(painted, WEIGHTS[0][SEGMENTS], atol=1e-12)
+    _, mask = explanation.get_image_and_mask(0, num_features=1)
+    np.testing.assert_array_equal(mask, SEGMENTS == 0)
+    ours = explanation.as_limelens()
+    np.testing.assert_allclose(ours.importances[-1], WEIGHTS[0], atol=1e-12)
+    np.testing.assert_array_equal(ours.segments, SEGMENTS)
+    np.testing.assert_array_equal(ours.details["segment_ids"], ids)
+    assert set(ours.samples.coalitions.sum(axis=1)) > {1, 2, 3, 4}
 
 
 def test_strict_lime_leaves_ids_alone_and_one_segment_in_view():
@@ -355,3 +368,108 @@ def test_explanations_can_be_pickled():
     explanation = pickle.loads(pickle.dumps(explain(additive())))
     np.testing.assert_allclose(weights_of(explanation, 1), WEIGHTS[1], atol=1e-12)
     assert explanation.as_limelens().n_predictions == 40
+
+
+# -- code that replaces parts of lime's explainer ---------------------------------------------
+
+
+class AsReleased(lime_image.LimeImageExplainer):
+    """`data_labels` as written for lime 0.2.0.1, whose signature has no `progress_bar`."""
+
+    def data_labels(self, image, fudged_image, segments, classifier_fn, num_samples, batch_size=10):
+        data = np.ones((num_samples, np.unique(segments).size), dtype=int)
+        data[1:] = self.random_state.randint(0, 2, (num_samples - 1, data.shape[1]))
+        batch = [np.where(row[segments][..., np.newaxis], image, fudged_image) for row in data]
+        return data, np.concatenate([classifier_fn(np.array([each])) for each in batch])
+
+
+@pytest.mark.parametrize("first_id", [0, 1])
+@pytest.mark.filterwarnings("ignore:`segments` has")
+def test_data_labels_of_the_release_s_signature_is_asked(first_id):
+    model = additive()
+    explanation = AsReleased(random_state=0).explain_instance(
+        IMAGE,
+        model,
+        hide_color=0,
+        num_samples=40,
+        segmentation_fn=lambda image: SEGMENTS + first_id,
+        model_regressor=LinearRegression(),
+    )
+    assert model.batch_sizes == [1] * 40
+    assert min(dict(explanation.local_exp[0])) == first_id
+    np.testing.assert_allclose(weights_of(explanation, 0), WEIGHTS[0], atol=1e-12)
+
+
+class Own(LimeBase):
+    def explain_instance_with_data(self, data, scores, distances, label, num_features, **settings):
+        assert set(settings) == {"feature_selection", "model_regressor"}
+        return 0.0, [(0, 42.0)], np.float32(1), np.ones(1)
+
+
+class OwnSelection(LimeBase):
+    def feature_selection(self, data, labels, weights, num_features, method):
+        return np.array([2])
+
+
+class OwnSteps(LimeBase):
+    def forward_selection(self, data, labels, weights, num_features):
+        return np.array([3, 1])
+
+
+class NotEvenASubclass:
+    explain_instance_with_data = Own.explain_instance_with_data
+
+
+@pytest.mark.parametrize(
+    ("base", "segments"),
+    [
+        (Own(len), [0]),
+        (NotEvenASubclass(), [0]),
+        (OwnSelection(np.ones_like), [2]),
+        (OwnSteps(np.ones_like), [1, 3]),
+    ],
+    ids=["fit", "any object", "selection", "steps"],
+)
+def test_a_base_that_was_replaced_is_asked(base, segments):
+    explainer = lime_image.LimeImageExplainer(random_state=0)
+    explainer.base = base
+    explanation = explainer.explain_instance(
+        IMAGE,
+        additive(),
+        hide_color=0,
+        num_samples=40,
+        num_features=2,
+        progress_bar=False,
+        segmentation_fn=lambda image: SEGMENTS,
+    )
+    assert sorted(dict(explanation.local_exp[0])) == segments
+    if len(segments) == 1 and segments[0] == 0:
+        assert explanation.local_exp[0] == [(0, 42.0)]
+
+
+def test_a_method_put_on_the_base_itself_is_asked():
+    explainer = lime_image.LimeImageExplainer(random_state=0)
+    explainer.base.explain_instance_with_data = lambda *rows, **named: (0.0, [(1, 7.0)], 1.0, [0.0])
+    explanation = explainer.explain_instance(
+        IMAGE,
+        additive(),
+        num_samples=10,
+        progress_bar=False,
+        segmentation_fn=lambda image: SEGMENTS,
+    )
+    assert explanation.local_exp[0] == [(1, 7.0)]
+
+
+def test_all_images_go_in_one_call_without_a_batch_size():
+    model = additive()
+    explain(model, batch_size=None)
+    assert model.batch_sizes == [40]
+
+
+def test_what_is_returned_goes_into_json():
+    explanation = explain(additive(), segments=SEGMENTS)
+    for each in (explanation.score, explanation.local_exp, explanation.top_labels):
+        json.dumps(each)
+    assert explanation.local_pred.tolist() == list(explanation.local_pred.values())[-1].tolist()
+    assert type(explanation.score.item()) is float
+    assert explanation.local_pred.shape == (1,)

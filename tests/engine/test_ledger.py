@@ -100,3 +100,20 @@ def test_rows_taken_over_twice_are_one_row():
     ledger.extend(keys(3), np.array([[0.3]]))
     np.testing.assert_array_equal(ledger.scores(), [[0.1], [0.2], [0.3]])
     np.testing.assert_array_equal(scores, [[0.1], [0.2], [0.1]])
+
+
+def test_an_interrupt_while_room_is_made_leaves_every_row_as_it_was(monkeypatch):
+    ledger = Ledger()
+    ledger.extend(keys(1, 2), np.array([[0.1], [0.2]]))
+    before = ledger.scores().copy()
+
+    class Interrupting(np.ndarray):
+        def __setitem__(self, where, values):
+            raise KeyboardInterrupt
+
+    empty = np.empty
+    monkeypatch.setattr(np, "empty", lambda *shape: empty(*shape).view(Interrupting))
+    with pytest.raises(KeyboardInterrupt):
+        ledger.extend(keys(3), np.array([[0.3]]))
+    np.testing.assert_array_equal(ledger.scores(), before)
+    np.testing.assert_array_equal(ledger.find(keys(2, 1)), [[0.2], [0.1]])

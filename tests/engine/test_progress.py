@@ -55,10 +55,15 @@ def test_a_bar_is_closed_when_the_model_fails(bars):
     assert bars[0].closed
 
 
-def test_without_tqdm_a_bar_names_the_extra(monkeypatch):
+def test_without_tqdm_a_line_of_text_is_written_over_and_over(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)
-    with pytest.raises(ImportError, match=r"pip install limelens\[progress\]"):
-        EXPLAINER.explain(IMAGE, brightness, progress=True)
+    EXPLAINER.explain(IMAGE, brightness, progress=True, batch_size=2)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    lines = shown.err.split("\r")
+    assert lines[-1].startswith("6 of 6 images, 100 %")
+    assert lines[-1].endswith("\n")
+    assert shown.err.count("\n") == 1
 
 
 @pytest.mark.parametrize("progress", [None, False])

@@ -1,7 +1,13 @@
+import contextlib
 import io
 import json
+import os
 import pickle
+import stat
+import struct
+import tracemalloc
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from limelens.errors import InvalidInputError
-from limelens.results import Explanation, Samples
+from limelens.results import Explanation, Samples, storage
 from limelens.results.storage import read_record, write_record
 
 DTYPES = ["bool", "uint8", "uint16", "int16", "int64", "float16", "float32", "float64", ">f4"]
@@ -284,3 +290,303 @@ def test_an_entry_that_claims_to_be_encrypted_is_refused(make, file):
     file.write_bytes(data)
     with pytest.raises(InvalidInputError, match="damaged or cut short"):
         Explanation.load(file)
+
+
+# -- crafted and damaged files: typed errors only, and no more memory than the file is worth -----
+
+
+def npy(description, data=b""):
+    """Return a member whose description is taken at its word, before `data`."""
+    text = repr(description).encode()
+    text += b" " * (-(10 + len(text) + 1) % 64) + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + data
+
+
+def described(shape, descr="<f8", data=b""):
+    return npy({"descr": descr, "fortran_order": False, "shape": shape}, data)
+
+
+def rewritten(file, *, drop=(), packing=zipfile.ZIP_DEFLATED, change=None, **members):
+    """Rewrite a saved file: `change` is given the parsed header, members are bytes by name."""
+    with zipfile.ZipFile(file) as archive:
+        content = {each.removesuffix(".npy"): archive.read(each) for each in archive.namelist()}
+    if change is not None:
+        parsed = json.loads(np.load(io.BytesIO(content["header"])).tobytes())
+        change(parsed)
+        text = json.dumps(parsed)
+        stream = io.BytesIO()
+        np.save(stream, np.frombuffer(text.encode(), np.uint8))
+        content["header"] = stream.getvalue()
+    with zipfile.ZipFile(file, "w", packing) as archive:
+        for name, data in (content | members).items():
+            if name not in drop:
+                archive.writestr(f"{name}.npy", data)
+
+
+def refused(file, match="`path` must be a file written by Explanation.save"):
+    """Load a file, which must be refused within a few MiB; return the message."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidInputError, match=match) as caught:
+            Explanation.load(file)
+        assert tracemalloc.get_traced_memory()[1] < 32 * 2**20
+    finally:
+        tracemalloc.stop()
+    return str(caught.value)
+
+
+def test_a_member_of_96_mib_in_a_small_file_is_refused_before_it_is_unpacked(make, file):
+    make(details={"map": np.zeros(3)}).save(file)
+    zeros = np.zeros(2**20)
+    with (
+        zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("bomb.npy", "w", force_zip64=True) as member,
+    ):
+        member.write(described((12 * 2**20,)))
+        for _ in range(12):
+            member.write(zeros.tobytes())
+    assert file.stat().st_size < 110_000
+    assert "would unpack to" in refused(file)
+
+
+def test_a_member_that_the_header_does_not_name_is_refused(make, file):
+    make().save(file)
+    rewritten(file, stowaway=described((2,), data=bytes(16)))
+    assert "['stowaway.npy']" in refused(file)
+
+
+def test_a_member_that_is_missing_or_there_twice_is_refused(make, file):
+    make().save(file)
+    with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("image.npy", described((0,)))
+    assert "there twice" in refused(file)
+    make().save(file)
+    rewritten(file, drop=["image"])
+    assert "['image.npy']" in refused(file)
+
+
+def test_a_blank_image_that_packs_like_a_bomb_can_be_saved_and_loaded(file, monkeypatch):
+    monkeypatch.setattr(storage, "_LEAST", 2**16)
+    blank = np.zeros((3, 500, 600), np.uint8)  # 900 kB that pack to 1 kB
+    write_record(file, {"details": blank})
+    np.testing.assert_array_equal(read_record(file, {"details"})["details"], blank)
+
+
+def test_an_array_is_read_without_a_second_copy(file):
+    write_record(file, {"details": np.random.default_rng(0).random(2**19)})  # 4 MiB
+    tracemalloc.start()
+    try:
+        read_record(file, {"details"})
+        assert tracemalloc.get_traced_memory()[1] < 7 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2], ids=["lzma", "bzip2"])
+def test_other_packings_are_refused_damaged_or_not(make, file, packing):
+    make().save(file)
+    rewritten(file, packing=packing)
+    assert "packed in a way" in refused(file)
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        described((2**34,)),
+        described((2**100,)),
+        described((0, 2**100)),
+        described((2, 2**62), data=bytes(32)),
+        described((-4,)),
+        described((4,), "|O", bytes(32)),
+        described((4,), "<U100000000", bytes(32)),
+        described((4,), "<c16", bytes(64)),
+        described((4,), [("a", "<f8"), ("b", "<i8")], bytes(64)),
+        described((4,), "|V8", bytes(32)),
+        described((4,), "nonsense", bytes(32)),
+        described((4,), "<f8", bytes(31)),
+        described((4,), "<f8", bytes(33)),
+        npy({"descr": "<f8", "shape": (4,)}, bytes(32)),
+        npy({"descr": "<f8", "fortran_order": "yes", "shape": (4,)}, bytes(32)),
+        npy({"descr": "<f8", "fortran_order": False, "shape": 4}, bytes(32)),
+        b"\x93NUMPY\x01\x00\x76\x00" + b"(" * 117 + b"\n",
+        b"\x93NUMPY\x03\x00" + bytes(100),
+        b"\x93NUMPY\x01",
+        b"",
+        b"not an array",
+    ],
+)
+@pytest.mark.parametrize("name", ["header", "image", "importances", "segments"])
+def test_arrays_that_are_not_what_they_say_are_refused(make, file, member, name):
+    make().save(file)
+    rewritten(file, **{name: member})
+    refused(file, match="`")
+
+
+@pytest.mark.parametrize("label", [2**40, 2**62, -1])
+def test_labels_that_no_image_has_room_for_are_refused(make, file, label):
+    explanation = make()
+    explanation.save(file)
+    segments = np.full(explanation.segments.shape, label)
+    stream = io.BytesIO()
+    np.save(stream, segments)
+    rewritten(file, segments=stream.getvalue())
+    assert "`segments`" in refused(file, match="`segments`")
+
+
+def set_field(name, value):
+    return lambda header: header["fields"].__setitem__(name, value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(5, True, "x", [], [1], {"dict": []}, {"dict": [["keys", 1]]}, {"tuple": [1, 2]}),
+        *({"array": 3}, {"array": ["image"]}, {"dict": [[[], 1]]}, {"dict": 4}, {"float": []}),
+        *({}, {"a": 1, "b": 2}),
+    ],
+)
+@pytest.mark.parametrize("field", sorted(vars(Explanation)["__dataclass_fields__"]))
+def test_fields_of_another_kind_are_refused(make, file, field, value):
+    make().save(file)
+    rewritten(file, change=set_field(field, value))
+    legal = {
+        "explainer": [str],
+        "n_predictions": [int],
+        "details": [dict],
+        "targets": [tuple],
+        "targets_are_columns": [bool],
+    }
+    try:
+        loaded = Explanation.load(file)
+    except InvalidInputError:
+        return
+    assert type(getattr(loaded, field)) in legal[field]
+
+
+@pytest.mark.parametrize("version", [-1, 0, True, 1.0, float("nan"), "1", None, [1], 10**30])
+def test_versions_that_never_were_are_refused(make, file, version):
+    make().save(file)
+    rewritten(file, change=lambda header: header.__setitem__("version", version))
+    assert "version" in refused(file)
+
+
+def test_a_header_that_nests_without_end_is_refused(file):
+    stream = io.BytesIO()
+    np.savez(stream, header=np.frombuffer(b"[" * 10**6, np.uint8))
+    file.write_bytes(stream.getvalue())
+    assert "damaged or cut short" in refused(file)
+
+
+@settings(max_examples=150, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), n_changes=st.integers(1, 40))
+def test_random_damage_gives_typed_errors_or_a_sound_explanation(seed, n_changes, tmp_path_factory):
+    file = tmp_path_factory.getbasetemp() / "fuzzed.npz"
+    rng = np.random.default_rng(seed)
+    content = np.frombuffer(_SAVED.read_bytes(), np.uint8).copy()
+    where = rng.integers(len(content), size=n_changes)
+    content[where] = rng.integers(256, size=n_changes)
+    file.write_bytes(content.tobytes())
+    with contextlib.suppress(InvalidInputError):
+        Explanation.load(file)
+
+
+@settings(max_examples=150, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_random_damage_under_a_valid_checksum_gives_typed_errors(seed, tmp_path_factory):
+    """The archive is sound, what lies in its members is not."""
+    file = tmp_path_factory.getbasetemp() / "fuzzed-members.npz"
+    rng = np.random.default_rng(seed)
+    with zipfile.ZipFile(_SAVED) as archive:
+        members = {name: bytearray(archive.read(name)) for name in archive.namelist()}
+    data = members[sorted(members)[rng.integers(len(members))]]
+    for _ in range(rng.integers(1, 9)):
+        data[rng.integers(len(data))] = rng.integers(32, 127)
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, each in members.items():
+            archive.writestr(name, bytes(each))
+    with contextlib.suppress(InvalidInputError):
+        Explanation.load(file)
+
+
+_SAVED = Path(__file__).parents[1] / "data" / "version1.npz"
+
+
+# -- where a file is put --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("why.png", r"explanation\.to_image\(\)\.save\('.*why\.png'\)"),
+        ("why.JPG", r"explanation\.to_image\(\)\.save\('.*why\.JPG'\)"),
+        ("why.html", r"explanation\.to_html\('.*why\.html'\)"),
+        ("why.pkl", r"explanation\.save\('.*why\.npz'\)"),
+    ],
+)
+def test_another_kind_of_file_is_refused_with_the_call_that_works(make, tmp_path, name, advice):
+    explanation = make()
+    with pytest.raises(InvalidInputError, match=f"`path` must end in .npz.*{advice}") as caught:
+        explanation.save(tmp_path / name)
+    call = str(caught.value).partition("Call ")[2].partition(" for a ")[0].removesuffix(".")
+    assert list(tmp_path.iterdir()) == []
+    eval(call, {"explanation": explanation})
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_saving_through_a_link_writes_where_it_leads(make, tmp_path):
+    (tmp_path / "folder").mkdir()
+    real, link = tmp_path / "folder" / "real.npz", tmp_path / "link.npz"
+    link.symlink_to(real)
+    make().save(link)
+    assert link.is_symlink()
+    assert real.is_file()
+    make(n_predictions=7).save(link)
+    assert link.is_symlink()
+    assert Explanation.load(real).n_predictions == 7
+
+
+def test_a_replaced_file_keeps_its_permissions(make, file):
+    make().save(file)
+    file.chmod(0o640)
+    make().save(file)
+    assert file.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_pipe_a_folder_and_a_circular_link_are_refused_and_stay(make, tmp_path):
+    pipe, circle = tmp_path / "pipe", tmp_path / "circle"
+    os.mkfifo(pipe)
+    circle.symlink_to(circle)
+    for path in (pipe, circle, tmp_path, Path(os.devnull)):
+        with pytest.raises(InvalidInputError, match="`path` must be the path of a file"):
+            make().save(path)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert circle.is_symlink()
+    assert not Path(os.devnull).is_file()
+
+
+def test_a_folder_that_is_not_there_is_named(make, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no such folder.*nowhere'"):
+        make().save(tmp_path / "nowhere" / "why.npz")
+
+
+def test_the_longest_name_a_folder_takes_can_be_saved(make, tmp_path):
+    name = "w" * 251 + ".npz"
+    make().save(tmp_path / name)
+    assert Explanation.load(tmp_path / name).n_predictions == 0
+
+
+@pytest.mark.parametrize("path", [io.BytesIO(), 3, None, "why\0.npz"])
+def test_what_is_no_path_is_refused(make, path):
+    with pytest.raises(InvalidInputError, match="`path` must be the path of a file"):
+        make().save(path)
+    with pytest.raises(InvalidInputError, match="`path` must be the path of a file"):
+        Explanation.load(path)
+
+
+def test_details_without_end_are_refused(make, file):
+    endless = []
+    endless.append(endless)
+    for value in (endless, 10**5000):
+        with pytest.raises(InvalidInputError, match="`details` must be finite"):
+            make(details={"odd": value}).save(file)
+    assert list(file.parent.iterdir()) == []

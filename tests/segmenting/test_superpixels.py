@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy.ndimage import gaussian_filter
-from skimage import segmentation
+from skimage import data, segmentation
 
-from limelens.errors import InvalidInputError
+from limelens.errors import InvalidInputError, LimelensWarning
 from limelens.segmenting import Felzenszwalb, Quickshift, Slic, Watershed, segmenting_view
 
 SEGMENTERS = [
@@ -234,10 +234,13 @@ def test_only_the_obvious_setting_goes_by_position():
         Quickshift(4)
 
 
-def test_compactness_keeps_slic_from_giving_up_on_fine_texture():
+def test_a_compactness_of_one_s_own_is_obeyed_and_too_few_segments_are_told():
     noise = np.random.default_rng(0).random((128, 128, 3))
-    assert len(np.unique(Slic(50)(noise))) < 10
-    assert len(np.unique(Slic(50, compactness=50)(noise))) > 40
+    with pytest.warns(LimelensWarning, match=r"compactness=9\) divides this image into only \d "):
+        labels = Slic(50, compactness=9)(noise)
+    assert len(np.unique(labels)) < 10
+    assert len(np.unique(Slic(50)(noise))) >= 40
+    assert len(np.unique(Slic(50, compactness=50)(noise))) >= 40
 
 
 def displaced(segmenter, offset, **settings):
@@ -263,6 +266,8 @@ def test_an_offset_moves_borders_that_follow_no_edge(segmenter):
 @by_segmenter
 def test_a_picture_by_hand_padded_with_its_reflection_has_the_same_segments(segmenter):
     image = np.clip(picture(30, 36, 3), 60, 190)  # one range, with and without the reflection
+    if isinstance(segmenter, Slic):
+        segmenter = Slic(12, compactness=12)  # obeyed with and without the reflection
     padded = np.pad(image, [(4, 0), (7, 0), (0, 0)], mode="reflect")
     wanted = 12 * (34 * 43) / (30 * 36)
     more = {"n_segments": round(wanted)} if hasattr(segmenter, "n_segments") else {}
@@ -334,3 +339,17 @@ def test_an_offset_must_fit_the_image():
         Slic(offset=8)(np.zeros((8, 9)))
     assert Slic(2, offset=0.1)(picture(8, 9)).shape == (8, 9)  # as the message advises
     assert Slic(2, offset=0.99)(np.zeros((1, 9))).shape == (1, 9)
+
+
+@pytest.mark.parametrize("name", ["brick", "gravel", "astronaut"])
+@pytest.mark.parametrize("n", [10, 50])
+def test_slic_keeps_the_count_that_was_asked_for(name, n):
+    image = getattr(data, name)()[::2, ::2]
+    assert abs(len(np.unique(Slic(n)(image))) - n) <= 0.2 * n
+
+
+def test_slic_leaves_the_compactness_alone_where_the_count_is_right():
+    image = data.chelsea()[::2, ::2]
+    asked = Slic(20)
+    found = asked(image)
+    np.testing.assert_array_equal(found, asked.divide(segmenting_view(image, 512)))

@@ -1,5 +1,7 @@
 """Which of the model's outputs are explained."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -137,3 +139,70 @@ def test_log_odds_refuses_logits():
 def test_top_needs_a_positive_count(k):
     with pytest.raises(InvalidInputError, match="`k` must be an integer >= 1"):
         Top(k)
+
+
+CLASSES = ("cat", "dog", "fox", "fox")
+
+
+@pytest.mark.parametrize(
+    ("target", "columns"),
+    [("dog", (1,)), (["cat", 3], (0, 3)), (np.array(["dog", "cat"]), (1, 0)), (("cat",), (0,))],
+)
+def test_columns_may_be_given_by_name(target, columns):
+    assert find_target(target, INTACT, dict(enumerate(CLASSES))).columns == columns
+
+
+@pytest.mark.parametrize(
+    ("target", "names", "words"),
+    [
+        ("wolf", CLASSES, "one of the class names 'cat', 'dog', 'fox', 'fox'; got 'wolf'"),
+        ("fox", CLASSES, r"'fox' names the columns \[2, 3\]: pass one of them"),
+        (["cat", 0], CLASSES, "none twice"),
+        ("cat", None, r"Name them: class_names=\[...\]"),
+        (margin("cat", 0), CLASSES, "`other` must be another column"),
+        (margin("cat"), None, r"Name them: class_names=\[...\]"),
+        (log_odds("wolf"), CLASSES, "got 'wolf'"),
+    ],
+)
+def test_names_that_are_not_one_column_s_are_refused(target, names, words):
+    with pytest.raises(InvalidInputError, match=words):
+        find_target(target, INTACT, None if names is None else dict(enumerate(names)))
+
+
+@pytest.mark.parametrize(
+    ("target", "name", "value"),
+    [
+        (margin("cat", "dog"), "cat rather than dog", -0.4),
+        (margin(1, 0), "dog rather than cat", 0.4),
+        (margin("dog"), "dog rather than another", 0.25),
+        (log_odds("dog"), "log-odds of dog", 0.0),
+    ],
+)
+def test_functions_of_named_columns_are_called_by_their_names(target, name, value):
+    found = find_target(target, INTACT, dict(enumerate(CLASSES)))
+    assert found.names == (name,)
+    np.testing.assert_allclose(found.values(INTACT[np.newaxis]), [[value]], atol=1e-12)
+
+
+@pytest.mark.parametrize("target", [margin(0, 1), margin("cat"), log_odds(2, eps=1e-3)])
+def test_functions_of_scores_pickle_and_are_equal(target):
+    again = pickle.loads(pickle.dumps(target))
+    assert again == target
+    assert hash(again) == hash(target)
+    with pytest.raises(AttributeError):
+        again.column = 1
+
+
+@pytest.mark.parametrize("target", ["dog", margin("dog", "cat"), [1]])
+def test_names_work_in_explain_and_in_the_explanation(target):
+    image = np.random.default_rng(0).random((4, 4))
+
+    def model(batch):
+        left = batch[:, :, :2].mean(axis=(1, 2))
+        return np.stack([left, 1 - left], axis=1)
+
+    explainer = ll.Ablation(segmenter=ll.Grid(4), fill=ll.Constant(0))
+    explanation = explainer.explain(image, model, target=target, class_names=["cat", "dog"])
+    name = explanation.target_names[0]
+    assert name in ("dog", "dog rather than cat")
+    np.testing.assert_array_equal(explanation.heatmap(name), explanation.heatmap())

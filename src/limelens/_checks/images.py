@@ -15,9 +15,10 @@ def check_image(
 ) -> tuple[Image, int | None]:
     """Return the image as an array and its channel axis counted from the front.
 
-    A 2-D image has none, whatever `channel_axis` says. `ask` warns of what looks channels first.
+    A 2-D image has none, whatever `channel_axis` says. `ask` refuses the default `channel_axis`
+    where the image hardly has its channels last.
     """
-    array = check_numeric("image", image)
+    array = check_numeric("image", check_pillow(image))
     if array.ndim < 2 or 0 in array.shape:
         msg = f"`image` must have at least two axes, none of them empty; got {describe(array)}."
         raise InvalidInputError(msg)
@@ -34,13 +35,85 @@ def check_image(
         msg = f"`image` must have two or three spatial axes and channels; got {describe(array)}."
         raise InvalidInputError(msg)
     axis %= array.ndim
-    if ask and array.ndim == 3 and axis == 2 and array.shape[0] <= 4 and array.shape[2] > 16:
-        warn(
-            f"`image` of shape {array.shape} is read as {array.shape[0]} pixels high with "
-            f"{array.shape[2]} channels. If its channels come first pass channel_axis=0; "
-            "if it is a volume without channels pass channel_axis=None.",
-        )
+    if ask and channel_axis == -1:
+        _check_layout(array.shape)
     return array, axis
+
+
+def check_native_image(image: object, channel_axis: object = -1) -> tuple[Image, int | None]:
+    """Return what `check_image` does, in this machine's byte order: most models take no other."""
+    array, axis = check_image(image, channel_axis)
+    return in_native_order(array), axis
+
+
+def in_native_order(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array in this machine's byte order; most models take no other.
+
+    Examples
+    --------
+    >>> in_native_order(np.zeros(2, ">f4")).dtype.isnative
+    True
+    """
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+_PILLOW_MODES = ("1", "L", "LA", "RGB", "RGBA", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
+_ORIENTATION = 0x0112  # of EXIF
+
+
+def check_pillow(image: object) -> object:
+    """Return the image, unless it is Pillow's and its numbers are no colours.
+
+    Raises
+    ------
+    InvalidInputError
+        For a palette, HSV, CMYK and the like.
+    """
+    module = type(image).__module__
+    if not (module.startswith("PIL.") and hasattr(image, "mode") and hasattr(image, "getexif")):
+        return image
+    if image.mode not in _PILLOW_MODES:
+        what = "numbers of a palette" if image.mode in ("P", "PA") else "no colours as on a screen"
+        msg = (
+            f"`image` must be a Pillow image of grey or RGB; got mode {image.mode!r}, whose values "
+            f'are {what}. Pass image.convert("RGB").'
+        )
+        raise InvalidInputError(msg)
+    if image.getexif().get(_ORIENTATION, 1) not in (0, 1):
+        warn(
+            "`image` is to be turned or flipped before it is shown, says its EXIF orientation; "
+            "the model sees it as it is stored. Pass PIL.ImageOps.exif_transpose(image) if it "
+            "learnt from upright pictures."
+        )
+    return image
+
+
+def _check_layout(shape: tuple[int, ...]) -> None:
+    """Refuse a shape whose last axis hardly holds channels, where nobody has said so."""
+    *spatial, n_channels = shape
+    # planes that come one after the other have equal sides
+    few = 0 if n_channels == spatial[-1] else _BANDS
+    many = n_channels > max(_COLORS, few) and n_channels >= min(spatial)
+    if len(shape) == 3 and many:
+        msg = (
+            f"`channel_axis` must be given for an image of shape {shape}, which would be read as "
+            f"{spatial[0]} x {spatial[1]} pixels with {n_channels} channels. Pass channel_axis=0 "
+            "if its channels come first, channel_axis=None if it is a volume without channels, "
+            "channel_axis=2 if the last axis does hold channels."
+        )
+        raise InvalidInputError(msg)
+    if len(shape) == 4 and (many or spatial[0] <= _FEW):
+        msg = (
+            f"`channel_axis` must be given for an image of shape {shape}. If it is a batch, pass "
+            "one image of it: image[0]. If it is a volume, pass channel_axis=3 for channels last, "
+            "channel_axis=0 for channels first."
+        )
+        raise InvalidInputError(msg)
+
+
+_COLORS = 4  # the most channels that a picture for the screen has
+_BANDS = 16  # about as many as satellites' cameras have
+_FEW = 2  # slices that hardly make a volume
 
 
 def check_segments(

@@ -132,10 +132,20 @@ def check_numeric(name: str, value: object) -> NDArray[Any]:
         bad = int(array.size - np.count_nonzero(np.isfinite(array)))
         msg = (
             f"`{name}` must be finite; {bad} of {array.size} values are NaN or infinite. "
-            f"Replace them first, for example with np.nan_to_num({name})."
+            f"Replace them first, for example with {_replacing(name, array)}."
         )
         raise InvalidInputError(msg)
     return array
+
+
+def _replacing(name: str, array: NDArray[Any]) -> str:
+    """Return the call that puts the outermost finite values for those that are not finite.
+
+    Without such bounds `nan_to_num` puts the largest number of the dtype, which spoils every mean.
+    """
+    finite = array[np.isfinite(array)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    return f"np.nan_to_num({name}, nan={low!r}, posinf={high!r}, neginf={low!r})"
 
 
 def check_array(

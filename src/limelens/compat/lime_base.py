@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from limelens._typing import Floats
-from limelens.compat.selection import Problem, lars_path, problems, ridge, select
+from limelens.compat.selection import FEW, Problem, lars_path, problems, ridge, select
 from limelens.surrogates.moments import Moments, r2_of_residuals
 
 __all__ = ["LimeBase"]
@@ -56,7 +56,8 @@ class LimeBase:
         self, data: NDArray[Any], labels: ArrayLike, weights: Floats, num_features: int
     ) -> NDArray[np.intp]:
         """Return the columns that raise the weighted R² most, in the order of their choice."""
-        return self.feature_selection(data, labels, weights, num_features, "forward_selection")
+        (problem,) = problems(data, np.asarray(labels)[:, np.newaxis], weights, [0])
+        return select(problem, num_features, "forward_selection")
 
     def feature_selection(
         self,
@@ -85,6 +86,10 @@ class LimeBase:
             If there is no such method.
         """
         (problem,) = problems(data, np.asarray(labels)[:, np.newaxis], weights, [0])
+        forward = "forward_selection"
+        by_steps = method == forward or (method == "auto" and num_features <= FEW)
+        if by_steps and is_overridden(self, LimeBase, forward):
+            return self.forward_selection(data, labels, weights, num_features)
         return select(problem, num_features, method)
 
     def explain_instance_with_data(
@@ -157,7 +162,15 @@ class LimeBase:
         """Yield the fit of each label; arguments as in `explain_instance_with_data`."""
         weights = self.kernel_fn(distances)
         for problem in problems(data, scores, weights, labels):
-            used = select(problem, num_features, feature_selection)
+            if any(is_overridden(self, LimeBase, name) for name in _SELECTIONS):
+                # only a subclass that selects in its own way is asked by lime's signature
+                values = problem.values
+                used = self.feature_selection(
+                    data, values, weights, num_features, feature_selection
+                )
+                used = np.asarray(used, dtype=np.intp)
+            else:
+                used = select(problem, num_features, feature_selection)
             if model_regressor is None and problem.moments is not None:
                 parts = _closed_form(problem, problem.moments, used)
             else:
@@ -178,6 +191,21 @@ class LimeBase:
         if given is not None:
             return given
         return Ridge(alpha=_ALPHA, fit_intercept=True, random_state=self.random_state)
+
+
+_SELECTIONS = ("feature_selection", "forward_selection")
+
+
+def is_overridden(one: object, base: type, name: str) -> bool:
+    """Return whether an object's method is another than the one of a base class.
+
+    Examples
+    --------
+    >>> is_overridden(LimeBase(len), LimeBase, "forward_selection")
+    False
+    """
+    method = getattr(one, name)
+    return getattr(method, "__func__", method) is not getattr(base, name)
 
 
 _Parts: TypeAlias = tuple[float, Floats, float, Floats]

@@ -1,8 +1,10 @@
 """lime's image explainer: the interface of `lime.lime_image`, over this library."""
 
 import importlib.util
+import inspect
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from limelens._checks.values import check_int
 from limelens._typing import Batch, Floats, Image, Scores
 from limelens.compat import lime_base
 from limelens.compat.image_explanation import ImageExplanation, Run
+from limelens.compat.lime_base import LimeBase, is_overridden
 from limelens.compat.perturbation import (
     Scorer,
     consecutive,
@@ -35,8 +38,8 @@ class LimeImageExplainer:
     Segments, masks, weights, scores and pictures equal those of lime 0.2.0.1, within 1e-10. It
     differs where lime is silently wrong or fails, each time with a `LimelensWarning`:
 
-    - Segment ids are made consecutive. lime never hides segments whose id is no column number:
-      the last one where ids start at 1.
+    - Segments may have any ids, which `segments` and `local_exp` keep. lime never hides segments
+      whose id is no column number: the last one where ids start at 1.
     - Segments of weight zero are not painted.
     - Grey `(H, W, 1)`, RGBA and other channels, and one score an image, work.
     - ``negative_only=True`` works alone.
@@ -102,7 +105,7 @@ class LimeImageExplainer:
         top_labels: int | None = 5,
         num_features: int = 100000,
         num_samples: int = 1000,
-        batch_size: int = 10,
+        batch_size: int | None = 10,
         segmentation_fn: Callable[[Image], Any] | None = None,
         distance_metric: str = "cosine",
         model_regressor: Any = None,
@@ -129,8 +132,8 @@ class LimeImageExplainer:
             At most so many segments take part in the linear model of a label.
         num_samples : int
             Images shown to the classifier, the intact one first.
-        batch_size : int
-            Images a call.
+        batch_size : int or None
+            Images a call; None is all of them in one call, which takes as much memory.
         segmentation_fn : callable, optional
             `image -> label image`; None is quickshift with lime's settings.
         distance_metric : str
@@ -155,26 +158,19 @@ class LimeImageExplainer:
             The classifier's answer cannot be used.
         """
         image = _as_lime_image(image)
-        segments = self._segment(image, segmentation_fn, random_seed)
+        labelled = self._segment(image, segmentation_fn, random_seed)
+        segments = consecutive(labelled, image, strict=self.strict_lime)
         hidden = hidden_image(image, segments, hide_color, strict=self.strict_lime)
         labels = list(labels)
         scorer = Scorer(classifier_fn, () if top_labels else labels, strict=self.strict_lime)
-        data, scores = self.data_labels(
-            image, hidden, segments, scorer, num_samples, batch_size, progress_bar
+        data, scores = self._show(
+            image, hidden, segments, scorer, num_samples, batch_size, progress_bar=progress_bar
         )
-        explanation = ImageExplanation(image, segments, strict_lime=self.strict_lime)
-        explanation.run = self._run(hidden, segments, data, scores)
+        explanation = ImageExplanation(image, labelled, strict_lime=self.strict_lime)
+        explanation.run = self._run(hidden, labelled, segments, data, scores)
         if top_labels:
             labels = _choose(explanation, scores[0], top_labels)
-        fits = self.base.explain_labels(
-            data,
-            scores,
-            _distances(data, distance_metric),
-            labels,
-            num_features,
-            feature_selection=self.feature_selection,
-            model_regressor=model_regressor,
-        )
+        fits = self._fit(data, scores, distance_metric, labels, num_features, model_regressor)
         _store(explanation, scores, labels, fits)
         return explanation
 
@@ -185,7 +181,7 @@ class LimeImageExplainer:
         segments: NDArray[Any],
         classifier_fn: Callable[[Batch], Any],
         num_samples: int,
-        batch_size: int = 10,
+        batch_size: int | None = 10,
         progress_bar: bool = True,  # noqa: FBT001, FBT002
     ) -> tuple[NDArray[np.int64], Scores]:
         """Show randomly masked images to the classifier.
@@ -209,7 +205,8 @@ class LimeImageExplainer:
         image = np.asarray(image)
         segments = consecutive(np.asarray(segments), image, strict=self.strict_lime)
         num_samples = check_int("num_samples", num_samples, minimum=1)
-        batch_size = check_int("batch_size", batch_size, minimum=1)
+        size = num_samples if batch_size is None else batch_size
+        size = check_int("batch_size", size, minimum=1)
         ids = label_ids(segments)
         data = self.random_state.randint(0, 2, num_samples * len(ids)).reshape(num_samples, -1)
         data[0, :] = 1
@@ -220,7 +217,7 @@ class LimeImageExplainer:
         scores: list[Scores] = []
         with Reporter(bool(progress_bar) and _has_tqdm()) as reporter:
             done = 0
-            for batch in masked_batches(image, fudged_image, segments, kept, batch_size):
+            for batch in masked_batches(image, fudged_image, segments, kept, size):
                 scores.append(np.array(scorer(batch)))  # a copy: models may reuse their buffer
                 done += len(batch)
                 reporter.report(done, num_samples)
@@ -238,17 +235,76 @@ class LimeImageExplainer:
             segmentation_fn = SegmentationAlgorithm(
                 "quickshift", kernel_size=4, max_dist=200, ratio=0.2
             )
-        labels = segment_image(image, segmentation_fn, strict=self.strict_lime)
-        return consecutive(labels, image, strict=self.strict_lime)
+        return segment_image(image, segmentation_fn, strict=self.strict_lime)
+
+    def _show(
+        self,
+        image: Image,
+        hidden: Image,
+        segments: NDArray[Any],
+        scorer: Scorer,
+        num_samples: int,
+        batch_size: int | None,
+        *,
+        progress_bar: bool,
+    ) -> tuple[NDArray[Any], Scores]:
+        """Ask `data_labels`, which a subclass may have from lime's release: without a bar."""
+        given = (image, hidden, segments, scorer, num_samples)
+        named: dict[str, Any] = {"batch_size": batch_size, "progress_bar": progress_bar}
+        try:
+            inspect.signature(self.data_labels).bind(*given, **named)
+        except TypeError:
+            del named["progress_bar"]
+        data, scores = self.data_labels(*given, **named)
+        return np.asarray(data), np.asarray(scores)
+
+    def _fit(
+        self,
+        data: NDArray[Any],
+        scores: Scores,
+        distance_metric: str,
+        labels: Sequence[int],
+        num_features: int,
+        model_regressor: Any,
+    ) -> Iterable[lime_base.LocalFit]:
+        """Return the fit of each label by `base`, whatever was put there."""
+        distances, method = _distances(data, distance_metric), self.feature_selection
+        fit_one = "explain_instance_with_data"
+        if isinstance(self.base, LimeBase) and not is_overridden(self.base, LimeBase, fit_one):
+            return self.base.explain_labels(
+                data,
+                scores,
+                distances,
+                labels,
+                num_features,
+                feature_selection=method,
+                model_regressor=model_regressor,
+            )
+        return (
+            self.base.explain_instance_with_data(
+                data,
+                scores,
+                distances,
+                label,
+                num_features,
+                model_regressor=model_regressor,
+                feature_selection=method,
+            )
+            for label in labels
+        )
 
     def _run(
-        self, hidden: Image, segments: NDArray[Any], data: NDArray[Any], scores: Scores
+        self,
+        hidden: Image,
+        labelled: NDArray[Any],
+        segments: NDArray[Any],
+        data: NDArray[Any],
+        scores: Scores,
     ) -> Run:
-        ids = label_ids(segments)
         return Run(
             background=hidden,
-            ids=ids,
-            coalitions=kept_segments(data, ids),
+            ids=label_ids(labelled),
+            coalitions=kept_segments(data, label_ids(segments)),
             scores=scores,
             explainer=(
                 f"LimeImageExplainer(kernel_width={self.kernel_width:g}, "
@@ -279,7 +335,7 @@ def _distances(data: NDArray[Any], metric: str) -> Floats:
 
 def _choose(explanation: ImageExplanation, scores: Scores, n: int) -> list[Any]:
     """Return the `n` labels of highest score in the order of lime's fits, the highest last."""
-    rising = list(np.argsort(scores)[-n:])
+    rising = np.argsort(scores)[-n:].tolist()
     explanation.top_labels = rising[::-1]
     return rising
 
@@ -296,9 +352,21 @@ def _store(
             f"`classifier_fn` never changed its score of label {', '.join(still)}: there is "
             "nothing to explain. Try another label, hide_color or segmentation_fn."
         )
-    for label, fit in zip(labels, fits, strict=True):
-        explanation.intercept[label], explanation.local_exp[label] = fit[:2]
-        explanation.score[label], explanation.local_pred[label] = fit[2:]
+    for each, fit in zip(labels, fits, strict=True):
+        label = int(each) if isinstance(each, Integral) else each  # a key that JSON takes
+        explanation.intercept[label], pairs, score, explanation.local_pred[label] = fit
+        explanation.local_exp[label] = _with_ids(explanation, pairs)
+        explanation.score[label] = float(score)
+
+
+def _with_ids(
+    explanation: ImageExplanation, pairs: Sequence[tuple[Any, Any]]
+) -> list[tuple[Any, Any]]:
+    """Return weights with the caller's segment ids in place of column numbers."""
+    if explanation.strict_lime:
+        return list(pairs)
+    ids = label_ids(explanation.segments).tolist()
+    return [(ids[column] if column < len(ids) else column, weight) for column, weight in pairs]
 
 
 def _has_tqdm() -> bool:

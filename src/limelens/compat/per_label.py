@@ -26,7 +26,15 @@ class PerLabel(NDArrayOperatorsMixin, dict[Any, Any]):
     (0.5, '0.500', True)
     >>> PerLabel({0: np.array([0.25]), 7: np.array([0.5])})[7]
     array([0.5])
+    >>> PerLabel({7: np.array([0.5])}).tolist()
+    [0.5]
     """
+
+    def __getattr__(self, name: str) -> Any:
+        # what the release's number or array of one number offers: `tolist`, `item`, `shape`, ...
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(np.asarray(self.last), name)
 
     @property
     def last(self) -> Any:

@@ -68,9 +68,8 @@ def consecutive(segments: NDArray[Any], image: Image, *, strict: bool) -> NDArra
     if strict or are_consecutive(ids):
         return segments
     warn(
-        f"`segments` has {len(ids)} ids from {ids[0]} to {ids[-1]}, renumbered from 0 in the "
-        "explanation; lime would never hide some of them. Make them consecutive yourself, or "
-        "pass strict_lime=True."
+        f"`segments` has {len(ids)} ids from {ids[0]} to {ids[-1]}: lime would never hide some of "
+        "them, here each is hidden. Number them from 0 yourself, or pass strict_lime=True."
     )
     return numbered(segments).astype(segments.dtype)
 

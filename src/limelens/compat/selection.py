@@ -16,7 +16,7 @@ from limelens.surrogates.moments import Moments, weighted_moments
 _TIED = 1e-9
 # Relative to the column's own square: what is left of it depends on the chosen columns.
 _DEPENDENT = 1e-10
-_FEW = 6
+FEW = 6
 _HARDLY = 0.01  # the penalty of lime's fit to all columns
 
 
@@ -109,7 +109,7 @@ def select(problem: Problem, num_features: int, method: str) -> NDArray[np.intp]
         If there is no such method.
     """
     if check_method(method) == "auto":
-        method = "forward_selection" if num_features <= _FEW else "highest_weights"
+        method = "forward_selection" if num_features <= FEW else "highest_weights"
     return _METHODS[method](problem, num_features)
 
 

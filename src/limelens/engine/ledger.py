@@ -84,8 +84,9 @@ class Ledger:
             size = max(n_rows, self._expected, size * 9 // 8)  # grows by an eighth: few copies
         if size > len(self._scores) or dtype != self._scores.dtype:
             earlier = self._scores[: len(self)]
-            self._scores = np.empty((size, earlier.shape[1]), dtype)
-            self._scores[: len(self)] = earlier
+            room = np.empty((size, earlier.shape[1]), dtype)
+            room[: len(self)] = earlier
+            self._scores = room  # only once it is filled: an interrupt may come between two lines
 
     def check_columns(self, n_columns: int) -> None:
         """Refuse a model that changes how many scores it returns."""

@@ -1,5 +1,6 @@
-"""Progress of a run: a tqdm bar or the caller's own function."""
+"""How far a run is: a tqdm bar, a line of text, or the caller's own function."""
 
+import sys
 from types import TracebackType
 from typing import Any
 
@@ -8,12 +9,13 @@ from limelens._typing import Progress
 
 
 class Reporter:
-    """Calls `(done, total)`, or drives a tqdm bar that closes with the `with` block.
+    """Calls `(done, total)`, or drives a bar that closes with the `with` block.
 
     Parameters
     ----------
     progress : None, bool or callable
-        None and False report nothing; True needs the extra `progress`.
+        None and False report nothing; True draws a tqdm bar where tqdm is installed, else it
+        writes one line of text to stderr, over and over.
 
     Examples
     --------
@@ -26,7 +28,8 @@ class Reporter:
         self._call = None
         self._bar: Any = None
         if progress is True:
-            self._bar = _bar()
+            bar = _bar()
+            self._bar = Line() if bar is None else bar
         elif progress not in (None, False):
             self._call = check_callable("progress", progress, "(done, total)")
 
@@ -51,10 +54,33 @@ class Reporter:
             self._bar.update(done - self._bar.n)
 
 
+class Line:
+    """One line on stderr that is written anew at every step: what tqdm's bar is without tqdm."""
+
+    def __init__(self) -> None:
+        self.n = self.total = 0
+        self._width = 0
+
+    def update(self, step: int) -> None:
+        """Count further images."""
+        self.n += step
+        share = f"{100 * self.n // max(1, self.total)} %"
+        text = f"{self.n} of {self.total} images, {share}"
+        sys.stderr.write("\r" + text.ljust(self._width))
+        sys.stderr.flush()
+        self._width = len(text)
+
+    def close(self) -> None:
+        """End the line."""
+        if self._width:
+            sys.stderr.write("\n")
+            sys.stderr.flush()
+
+
 def _bar() -> Any:
+    """Return a tqdm bar; None where tqdm is not installed."""
     try:
         from tqdm.auto import tqdm  # noqa: PLC0415 - extra `progress`
-    except ImportError as error:
-        msg = "progress=True needs tqdm: pip install limelens[progress]"
-        raise ImportError(msg) from error
+    except ImportError:
+        return None
     return tqdm(unit="image")

@@ -36,6 +36,7 @@ from limelens.errors import InvalidInputError, add_note, is_out_of_memory, warn
 from limelens.games.coalitions import both_ends
 from limelens.masking.devices import is_device_array
 from limelens.targets.columns import (
+    NamedTarget,
     Target,
     TargetColumns,
     chunks,
@@ -125,9 +126,8 @@ class Query:
         self._take_over(reuse)
         with Attaching(self):
             self._probe()
-            self.columns = self._find_columns()
+            self.columns, self.target_names = self._find_columns(class_names)
             self.targets = self.columns.columns
-            self.target_names = self._names(class_names)
 
     def ask(self, coalitions: Coalitions) -> Scores:
         """Return the scores, shape (n, k), of coalitions (n, d); True where kept."""
@@ -376,21 +376,23 @@ class Query:
         )
         self.batch_size = n_images // 2
 
-    def _find_columns(self) -> TargetColumns:
-        if not self._reduces:
-            return find_target(self._target, self.intact_scores)
-        n_values = len(self.intact_scores)
-        return TargetColumns(tuple(range(n_values)), value_names(self._target, n_values))
+    def _find_columns(self, class_names: ClassNames) -> tuple[TargetColumns, tuple[str, ...]]:
+        """Return the target's columns, and their names."""
+        if self._reduces:
+            n_values = len(self.intact_scores)
+            called = value_names(self._target, n_values)
+            return TargetColumns(tuple(range(n_values)), called), called
+        names = self._class_names(class_names)
+        found = find_target(self._target, self.intact_scores, names)
+        called = tuple(str(each) if names is None else names[each] for each in found.columns)
+        return found, found.names or called
 
-    def _names(self, class_names: ClassNames) -> tuple[str, ...]:
-        # A margin is called after the classes it compares.
-        words = None if self._reduces else getattr(self._target, "named", None)
-        if self.columns.names is not None and (words is None or class_names is None):
-            return self.columns.names
-        name = "class_names"
-        if class_names is None:
-            name, class_names = "predict_fn.class_names", self.model.class_names
-        names = check_class_names(class_names, len(self.intact_scores), name=name)
-        if words is not None:
-            return (words(names),)
-        return tuple(names[column] for column in self.targets)
+    def _class_names(self, class_names: ClassNames) -> dict[int, str] | None:
+        """Return the names of the score columns; None where there are none."""
+        name, given = "class_names", class_names
+        if given is None:
+            name, given = "predict_fn.class_names", self.model.class_names
+        foreign = callable(self._target) and not isinstance(self._target, NamedTarget)
+        if given is None or foreign or self._reduces:
+            return None
+        return check_class_names(given, len(self.intact_scores), name=name)

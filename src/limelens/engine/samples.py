@@ -2,7 +2,7 @@
 
 import contextlib
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from html import escape
 from types import NoneType
 from typing import Any, Protocol
@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._checks.values import check_array, check_flag, check_int, check_text
+from limelens._checks.values import check_array, check_flag, check_int, check_text, describe
 from limelens._typing import Background, Coalitions, Image, Scores, Segments
 from limelens.errors import InvalidInputError
 from limelens.pictures.tables import html_table
@@ -74,6 +74,15 @@ class Samples:
         check_array("scores", self.scores, (len(keys), "k"))
         check_text("fingerprint", self.fingerprint)
         check_flag("reduced", self.reduced)
+
+    @classmethod
+    def from_fields(cls, values: object) -> "Samples":
+        """Return the samples of fields by name, as they are read from a file."""
+        names = [each.name for each in fields(cls)]
+        if not isinstance(values, dict) or set(values) != set(names):
+            msg = f"`samples` must be a mapping of the fields {', '.join(names)}; got "
+            raise InvalidInputError(f"{msg}{describe(values)}.")
+        return cls(**values)
 
     def __len__(self) -> int:
         return len(self.keys)

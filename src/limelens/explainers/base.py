@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from limelens._checks.images import check_image
+from limelens._checks.images import check_native_image
 from limelens._checks.models import check_model
-from limelens._checks.values import check_callable, check_rng
+from limelens._checks.strategies import check_fill, check_segmenter
+from limelens._checks.values import check_rng
 from limelens._statistics import predicted_correlation
 from limelens._typing import (
     Background,
@@ -88,9 +89,10 @@ class Explainer:
         predict_fn : callable
             Takes `(n, *image.shape)` in the image's own dtype and layout, and returns scores
             `(n, k)` or `(n,)`: probabilities, logits, regressions.
-        target : None, int, sequence of int, Top or callable
-            What is explained: the highest score of the intact image, score columns, the `k`
-            highest, or a function of the scores `(n, k)` returning `(n,)` or `(n, t)`.
+        target : None, int, str, sequence of these, Top or callable
+            What is explained: the highest score of the intact image, score columns or their
+            `class_names`, the `k` highest, or a function of the scores `(n, k)` returning `(n,)`
+            or `(n, t)`.
         channel_axis : int or None
             Where the channels are; None for a volume without channels.
         class_names : sequence of str or mapping from int to str, optional
@@ -118,7 +120,7 @@ class Explainer:
             itself, has the rows already paid for as `error.samples`; pass them to `reuse`. With
             several backgrounds a row is paid for when all of them have been scored.
         """
-        picture, axis = check_image(image, channel_axis)
+        picture, axis = check_native_image(image, channel_axis)
         check_model("predict_fn", predict_fn)
         generator = check_rng(rng)
         segments, details = self._segment(picture, axis)
@@ -205,7 +207,7 @@ class FillExplainer(Explainer):
     fill: Fill = field(default_factory=ImageMean)
 
     def __post_init__(self) -> None:
-        check_callable("fill", self.fill, "(image, segments) -> background")
+        check_fill("fill", self.fill)
 
     def _background(
         self, image: Image, channel_axis: int | None, segments: Segments | None
@@ -229,7 +231,7 @@ class SegmentExplainer(FillExplainer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_callable("segmenter", self.segmenter, "(image) -> label image")
+        check_segmenter(self.segmenter)
 
     def _segment(
         self, image: Image, channel_axis: int | None

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from limelens._checks.values import check_callable, check_choice, check_int, check_number
+from limelens._checks.strategies import check_fill
+from limelens._checks.values import check_choice, check_int, check_number
 from limelens._statistics import predicted_correlation
 from limelens._typing import Background, Fill, Floats, Image, Segments
 from limelens.engine.gradients import ask_gradient, check_floating, score_columns
@@ -89,7 +90,7 @@ class IntegratedGradients(Explainer):
     def __post_init__(self) -> None:
         check_choice("method", self.method, RULES)
         check_int("n_steps", self.n_steps, minimum=2 if self.method == "riemann_trapezoid" else 1)
-        check_callable("baseline", self.baseline, "(image, None) -> baseline")
+        check_fill("baseline", self.baseline)
         check_number("smooth", self.smooth, minimum=0)
         check_int("n_smooth", self.n_smooth, minimum=1)
 
@@ -186,7 +187,7 @@ class ExpectedGradients(Explainer):
     n_steps: int = 200
 
     def __post_init__(self) -> None:
-        check_callable("samples", self.samples, "such as Backgrounds(images)")
+        check_fill("samples", self.samples)
         check_int("n_steps", self.n_steps, minimum=2)
 
     def _background(

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from limelens._axes import channels_back, channels_last, read_only, spatial_shape
 from limelens._checks.images import check_background, check_segments
-from limelens._checks.values import check_callable, check_numeric
+from limelens._checks.strategies import check_fill
+from limelens._checks.values import check_numeric
 from limelens._typing import Background, Fill, Image, Segmenter, Segments
 from limelens.errors import InvalidInputError
 from limelens.fills.simple import ImageMean
@@ -88,7 +89,7 @@ def show_only(
     """Return the image where `shown`, elsewhere what `fill` makes of it, or the mean colour."""
     if fill is None:
         fill = ImageMean()
-    check_callable("fill", fill, "(image, segments) -> background")
+    check_fill("fill", fill)
     background = ask_fill(fill, image, channel_axis, segments)[0]
     if channel_axis is not None:
         shown = np.expand_dims(shown, channel_axis)

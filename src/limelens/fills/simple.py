@@ -119,9 +119,10 @@ class Blur:
 
     Parameters
     ----------
-    sigma : float
+    sigma : float, optional
         Standard deviation of the Gaussian in pixels, along every spatial axis; channels are never
-        mixed. A segment is hidden only by a blur about as wide as itself.
+        mixed. A segment is hidden only by a blur about as wide as itself. None is a tenth of the
+        shortest side, about the width of a segment of fifty.
 
     Raises
     ------
@@ -138,18 +139,19 @@ class Blur:
     array([[0. , 0.5, 2.2, 3.6, 2.2, 0.5, 0. ]])
     """
 
-    sigma: float
+    sigma: float | None = None
 
     def __post_init__(self) -> None:
-        check_number("sigma", self.sigma, minimum=0, open_minimum=True)
+        if self.sigma is not None:
+            check_number("sigma", self.sigma, minimum=0, open_minimum=True)
 
     def __call__(self, image: Image, segments: Segments | None) -> Floats:
         """Return the background of an image, channels last; `segments` are not needed."""
         from scipy.ndimage import gaussian_filter  # noqa: PLC0415
 
-        sigma = [self.sigma] * image.ndim
-        if image.ndim > 2:
-            sigma[-1] = 0
+        spatial = image.shape if image.ndim == 2 else image.shape[:-1]
+        width = min(spatial) / 10 if self.sigma is None else self.sigma
+        sigma = [width] * len(spatial) + [0.0] * (image.ndim - len(spatial))
         blurred: Floats = gaussian_filter(image.astype(np.float64), sigma, mode="reflect")
         return blurred
 

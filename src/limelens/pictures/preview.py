@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from limelens._axes import channels_last, read_only
 from limelens._checks.images import check_image, check_segments
-from limelens._checks.values import check_callable
+from limelens._checks.strategies import check_segmenter
 from limelens._typing import Segmenter, Segments
 from limelens.pictures.colors import blend
 from limelens.pictures.display import as_plane, display_size, resize, to_rgb
@@ -55,7 +55,7 @@ def segment_preview(
     (280, 280)
     """
     image, channel_axis = check_image(image, channel_axis)
-    check_callable("segmenter", segmenter, "(image) -> labels")
+    check_segmenter(segmenter)
     last = channels_last(read_only(image), channel_axis)
     spatial = last.shape if last.ndim == 2 else last.shape[:-1]
     segments, _ = check_segments(segmenter(last), spatial)

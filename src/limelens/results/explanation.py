@@ -387,7 +387,7 @@ class Explanation(Record):
         """Read a file that `save` wrote; a foreign, damaged or cut one raises InvalidInputError."""
         record = read_record(path, {each.name for each in fields(cls)})
         if record["samples"] is not None:
-            record["samples"] = Samples(**record["samples"])
+            record["samples"] = Samples.from_fields(record["samples"])
         return cls(**record)
 
     def __repr__(self) -> str:

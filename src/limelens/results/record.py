@@ -117,6 +117,9 @@ def _check_importances(record: Record, n_targets: int, spatial: tuple[int, ...])
         if segments.dtype.kind not in "iu" or segments.min() < 0:
             msg = f"`segments` must hold the labels 0 to d-1; got {describe(segments)}."
             raise InvalidInputError(msg)
+        if segments.max() >= segments.size:  # before memory is taken for all labels below it
+            msg = f"`segments` must use every label up to {segments.max()}; got fewer pixels."
+            raise InvalidInputError(msg)
         sizes = np.bincount(segments.ravel())
         d = len(sizes)
         if not sizes.all():

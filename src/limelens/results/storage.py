@@ -4,10 +4,14 @@ The file is an `.npz`, so that `numpy.load` opens it too. Its member `header` is
 the format's name and version, the numbers and words, and for every array the name of its member.
 """
 
-import io
+import errno
 import json
 import math
 import os
+import shutil
+import struct
+import sys
+import tokenize
 import uuid
 import zipfile
 import zlib
@@ -25,30 +29,39 @@ FORMAT, VERSION = "limelens.explanation", 2
 _HEADER = "header"
 _REDUCED = ".values"  # version 1 marked the samples of a callable's values by this suffix
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # one time for all files: equal explanations are equal bytes
+_PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_LEAST, _MOST = 2**26, 100
+_LEAST_HEADER, _MOST_HEADER = 2**22, 10  # JSON takes many times its size once it is parsed
+_format: Any = np.lib.format
 
 
 def write_record(path: str | os.PathLike[str], fields: Mapping[str, Any]) -> None:
     """Write named values to a file; the file is complete or not there.
 
     Values may be None, booleans, numbers, strings, arrays of any dtype but objects, and lists,
-    tuples and dicts of these. NumPy scalars come back as Python numbers.
+    tuples and dicts of these. NumPy scalars come back as Python numbers. A link is followed; a
+    file that is replaced hands its permissions on.
 
     Raises
     ------
     InvalidInputError
-        If a value is nothing of the kind.
+        If a value is nothing of the kind, or `path` is no place for such a file.
     """
+    target = _target(path)
     arrays: dict[str, NDArray[Any]] = {}
-    content = {name: _encode(value, name, arrays) for name, value in fields.items()}
-    header = {"format": FORMAT, "version": VERSION, "fields": content}
-    text = json.dumps(header, allow_nan=False)
-    target = Path(path)
-    draft = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+    header = {"format": FORMAT, "version": VERSION, "fields": _encode_all(fields, arrays)}
+    text = json.dumps(header, allow_nan=False).encode()
+    members = {_HEADER: np.frombuffer(text, dtype=np.uint8), **arrays}
+    draft = target.with_name(f".{uuid.uuid4().hex}")
     try:
-        with zipfile.ZipFile(draft, "w") as archive:
-            _write_array(archive, _HEADER, np.frombuffer(text.encode(), dtype=np.uint8))
-            for name, array in arrays.items():
-                _write_array(archive, name, array)
+        _write_archive(draft, members, zipfile.ZIP_DEFLATED)
+        try:
+            with zipfile.ZipFile(draft) as archive:
+                _check_sizes(archive, draft.stat().st_size)
+        except InvalidInputError:  # packed so small that the reader would take it for a bomb
+            _write_archive(draft, members, zipfile.ZIP_STORED)
+        if target.exists():
+            shutil.copymode(target, draft)
         draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)
@@ -57,6 +70,8 @@ def write_record(path: str | os.PathLike[str], fields: Mapping[str, Any]) -> Non
 def read_record(path: str | os.PathLike[str], names: Collection[str]) -> dict[str, Any]:
     """Read what `write_record` wrote; the values must have just these names.
 
+    Memory is bounded before anything is unpacked: by 64 MiB and 100 times the file's size.
+
     Raises
     ------
     InvalidInputError
@@ -64,22 +79,27 @@ def read_record(path: str | os.PathLike[str], names: Collection[str]) -> dict[st
     FileNotFoundError
         If there is none.
     """
+    name = os.fspath(_check_path(path))
     try:
-        with zipfile.ZipFile(path) as archive:
-            fields, version = _read_header(archive, os.fspath(path))
-            members = [name.removesuffix(".npy") for name in archive.namelist()]
-            arrays = {name: _read_array(archive, name) for name in members if name != _HEADER}
-            record = {name: _decode(value, arrays) for name, value in fields.items()}
+        with open(name, "rb") as file, zipfile.ZipFile(file) as archive:  # noqa: PTH123
+            _check_sizes(archive, os.fstat(file.fileno()).st_size)
+            fields, version = _read_header(archive)
+            declared = _array_names(fields)
+            _check_members(archive, declared)
+            arrays = {member: _read_array(archive, member) for member in declared}
+            record = {field: _decode(value, arrays) for field, value in fields.items()}
             if version == 1:
                 _upgrade(record)
-    except (FileNotFoundError, PermissionError, IsADirectoryError, InvalidInputError):
+    except (FileNotFoundError, PermissionError, IsADirectoryError):
         raise
+    except InvalidInputError as error:
+        raise InvalidInputError(_unreadable(name, str(error))) from error
     except _DAMAGES as error:
-        msg = _unreadable(os.fspath(path), f"it is damaged or cut short: {error}")
+        msg = _unreadable(name, f"it is damaged or cut short: {error}")
         raise InvalidInputError(msg) from error
     if set(record) != set(names):
         odd = sorted(set(record) ^ set(names))
-        raise InvalidInputError(_unreadable(os.fspath(path), f"fields do not match: {odd}"))
+        raise InvalidInputError(_unreadable(name, f"fields do not match: {odd}"))
     return record
 
 
@@ -96,17 +116,81 @@ def _upgrade(record: dict[str, Any]) -> None:
         }
 
 
-def _read_header(archive: zipfile.ZipFile, path: str) -> tuple[dict[str, Any], int]:
+def _check_path(path: object) -> Path:
+    if not isinstance(path, (str, os.PathLike)) or "\0" in os.fspath(path):
+        msg = f"`path` must be the path of a file; got {describe(path)}."
+        raise InvalidInputError(msg)
+    return Path(path)
+
+
+def _target(path: object) -> Path:
+    """Return the file that will be written: where links lead, if a file may be there."""
+    named = _check_path(path)
+    if named.suffix.lower() not in ("", ".npz"):
+        call = _OTHER_CALLS.get(named.suffix.lower(), "explanation.save({npz!r})")
+        msg = (
+            f"`path` must end in .npz (or in nothing); got {str(named)!r}. Call "
+            f"{call.format(path=str(named), npz=str(named.with_suffix('.npz')))}."
+        )
+        raise InvalidInputError(msg)
+    target = Path(os.path.realpath(named))
+    if target.is_symlink() or (target.exists() and not target.is_file()):
+        msg = (
+            f"`path` must be the path of a file; {str(named)!r} is none: it is a folder, a pipe, a "
+            "device or a link to itself."
+        )
+        raise InvalidInputError(msg)
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "There is no such folder", str(target.parent))
+    if target.exists() and not os.access(target, os.W_OK):
+        raise PermissionError(errno.EACCES, "The file is read-only", str(target))
+    return target
+
+
+_OTHER_CALLS = dict.fromkeys(
+    (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp"),
+    "explanation.to_image().save({path!r}) for a picture",
+) | dict.fromkeys((".html", ".htm"), "explanation.to_html({path!r}) for a page")
+
+
+def _check_sizes(archive: zipfile.ZipFile, n_bytes: int) -> None:
+    """Refuse an archive that would unpack to far more than its own size, before it is."""
+    members = archive.infolist()
+    odd = [each.filename for each in members if each.compress_type not in _PACKINGS]
+    if odd:
+        msg = f"it is damaged or cut short: {odd[0]!r} is packed in a way that is not used here"
+        raise InvalidInputError(msg)
+    header = sum(each.file_size for each in members if each.filename == f"{_HEADER}.npy")
+    total = sum(each.file_size for each in members)
+    if header > _LEAST_HEADER + _MOST_HEADER * n_bytes or total > _LEAST + _MOST * n_bytes:
+        msg = f"its {n_bytes} bytes would unpack to {total}, far more than such a file holds"
+        raise InvalidInputError(msg)
+
+
+def _check_members(archive: zipfile.ZipFile, declared: Collection[str]) -> None:
+    """Refuse members that the header does not name, and those that are there twice or not."""
+    found = sorted(archive.namelist())
+    wanted = sorted(f"{name}.npy" for name in (_HEADER, *declared))
+    if found != wanted:
+        odd = sorted(set(found) ^ set(wanted)) or "one is there twice"
+        msg = f"it is damaged or cut short: its members are not those of its header: {odd}"
+        raise InvalidInputError(msg)
+
+
+def _read_header(archive: zipfile.ZipFile) -> tuple[dict[str, Any], int]:
     """Return the encoded fields of an archive in our format, and its version, which we know."""
     if f"{_HEADER}.npy" not in archive.namelist():
-        raise InvalidInputError(_unreadable(path, "it has no header"))
+        raise InvalidInputError("it has no header")
     header = json.loads(_read_array(archive, _HEADER).tobytes().decode())
     if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise InvalidInputError(_unreadable(path, "its header is of another format"))
-    version = header["version"]
+        raise InvalidInputError("its header is of another format")
+    version = header.get("version")
+    if type(version) is not int or version < 1:
+        msg = f"it is damaged or cut short: {version!r} is no format version"
+        raise InvalidInputError(msg)
     if version > VERSION:
-        reason = f"it has format version {version}, this limelens reads up to {VERSION}: update it"
-        raise InvalidInputError(_unreadable(path, reason))
+        msg = f"it has format version {version}, this limelens reads up to {VERSION}: update it"
+        raise InvalidInputError(msg)
     return dict(header["fields"]), version
 
 
@@ -116,11 +200,16 @@ _DAMAGES = (
     OSError,
     EOFError,
     ValueError,
-    RuntimeError,  # zipfile's for an entry that claims to be encrypted
+    RuntimeError,  # zipfile's for an entry that claims to be encrypted; RecursionError
     KeyError,
     TypeError,
     AttributeError,
     NotImplementedError,
+    OverflowError,
+    MemoryError,  # Python's parser, of an array's description that nests too deep
+    SyntaxError,
+    tokenize.TokenError,  # NumPy's, of a description that ends too early
+    struct.error,
 )
 
 
@@ -128,17 +217,62 @@ def _unreadable(path: object, reason: str) -> str:
     return f"`path` must be a file written by Explanation.save; cannot read {path!r}: {reason}."
 
 
-def _write_array(archive: zipfile.ZipFile, name: str, array: NDArray[Any]) -> None:
-    member = zipfile.ZipInfo(f"{name}.npy", date_time=_EPOCH)
-    member.compress_type = zipfile.ZIP_DEFLATED
-    with archive.open(member, "w", force_zip64=True) as file:
-        np.lib.format.write_array(file, array, allow_pickle=False)
+def _write_archive(path: Path, members: Mapping[str, NDArray[Any]], packing: int) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, array in members.items():
+            member = zipfile.ZipInfo(f"{name}.npy", date_time=_EPOCH)
+            member.compress_type = packing
+            with archive.open(member, "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, array, allow_pickle=False)
 
 
 def _read_array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
-    # Read whole, so that the archive checks the sum over every byte before one is used.
-    content = io.BytesIO(archive.read(f"{name}.npy"))
-    return np.lib.format.read_array(content, allow_pickle=False)
+    """Return a member's array, once its description is known to fit the member's size."""
+    member = archive.getinfo(f"{name}.npy")
+    with archive.open(member) as file:
+        read = {(1, 0): _format.read_array_header_1_0, (2, 0): _format.read_array_header_2_0}
+        shape, _, dtype = read[_format.read_magic(file)](file)
+        described = file.tell() + math.prod(shape) * dtype.itemsize
+    if dtype.hasobject:
+        msg = (
+            f"it is damaged or cut short: {name!r} holds objects, never loaded: allow_pickle=False"
+        )
+        raise InvalidInputError(msg)
+    # Bounds every axis too: NumPy cannot hold an empty array of 2**100 columns.
+    if described != member.file_size or max(shape, default=0) > sys.maxsize:
+        msg = f"it is damaged or cut short: {name!r} says it is of shape {shape}, {dtype}"
+        raise InvalidInputError(msg)
+    with archive.open(member) as file:
+        array = np.lib.format.read_array(file, allow_pickle=False)
+        file.read(1)  # at its end the archive checks the sum over every byte
+    return array
+
+
+def _array_names(value: Any) -> list[str]:
+    """Return the members that encoded values name, each once."""
+    names: dict[str, None] = {}
+
+    def collect(part: Any) -> None:
+        if isinstance(part, dict) and set(part) == {"array"}:
+            names[part["array"]] = None
+        elif isinstance(part, (dict, list)):
+            for each in part.values() if isinstance(part, dict) else part:
+                collect(each)
+
+    collect(list(value.values()))
+    return list(names)
+
+
+def _encode_all(fields: Mapping[str, Any], arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
+    try:
+        encoded = {name: _encode(value, name, arrays) for name, value in fields.items()}
+        json.dumps(encoded)
+    except (RecursionError, ValueError) as error:
+        if isinstance(error, InvalidInputError):
+            raise
+        msg = f"`details` must be finite in depth and its integers of some digits ({error})."
+        raise InvalidInputError(msg) from error
+    return encoded
 
 
 def _encode(value: Any, name: str, arrays: dict[str, NDArray[Any]]) -> Any:

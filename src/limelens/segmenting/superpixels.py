@@ -1,6 +1,6 @@
 """Segments that follow what the image shows."""
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,24 +9,28 @@ from limelens._checks.images import check_planar
 from limelens._checks.sizes import Sizes, check_offset
 from limelens._checks.values import check_int, check_number
 from limelens._typing import Image
+from limelens.errors import warn
 from limelens.segmenting.view import View, segmenting_view
+
+_LEAST_SHARE = 0.8
+_MOST_COMPACT = 320  # by then the segments of any texture are squares
+_ROOM = 128  # pixels a segment; in smaller images there is not always room for all
 
 
 @dataclass(frozen=True)
 class Slic:
     """Compact superpixels of similar size that follow edges: the default, and rarely wrong.
 
-    Pixels are clustered by colour and position together. Volumes are divided as well. On fine
-    texture (gravel, noise) far fewer segments are left, sometimes only one: raise `compactness` to
-    50 there.
+    Clusters pixels by colour and position together. Also divides volumes.
 
     Parameters
     ----------
     n_segments : int, optional
-        About how many segments: small pieces are merged, so 50 often give 30 to 45.
+        About how many segments. On fine texture (gravel, hair) most pieces are so small that they
+        are merged: `compactness` is raised until at least four fifths are left.
     compactness : float, optional
-        Weight of distance relative to colour, whose full contrast is 100. A higher weight makes
-        squarer segments.
+        Weight of distance against colour, whose full contrast is 100. Higher is squarer. Another
+        number than the default is obeyed, and a warning says where it leaves too few segments.
     sigma : float, optional
         Standard deviation of the smoothing beforehand, in pixels of the reduced image.
     max_side : int or None, optional
@@ -81,10 +85,24 @@ class Slic:
 
     def __call__(self, image: Image) -> NDArray[np.intp]:
         """Return the label image of an image or volume, channels last."""
-        return self.divide(segmenting_view(image, self.max_side))
+        view = segmenting_view(image, self.max_side)
+        labels, least = self.divide(view), _LEAST_SHARE * self.n_segments
+        compactness = self.compactness
+        has_room = view.pixels[..., 0].size > _ROOM * self.n_segments
+        most = _MOST_COMPACT if has_room and compactness == Slic.compactness else 0
+        while labels.max() + 1 < least and compactness < most:
+            compactness *= 2
+            labels = replace(self, compactness=compactness).divide(view)
+        n = int(labels.max()) + 1
+        if n < least and has_room:
+            warn(
+                f"Slic({self.n_segments}, compactness={compactness:g}) divides this image into "
+                f"only {n} segments. Raise the compactness, or use Grid({self.n_segments})."
+            )
+        return labels
 
     def divide(self, view: View) -> NDArray[np.intp]:
-        """Return the label image of an image, given its view."""
+        """Return the label image of a view that is there already, at this very compactness."""
         from skimage.segmentation import slic  # noqa: PLC0415
 
         view = view.displaced(self.offset)

@@ -1,6 +1,6 @@
 """Which of the model's outputs are explained: scores -> target values."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, TypeAlias
@@ -38,8 +38,22 @@ class Top:
         check_int("k", self.k, minimum=1)
 
 
-Target: TypeAlias = "int | Sequence[int] | Top | Callable[[NDArray[Any]], Any] | None"
-"""None (highest score), columns, `Top(k)`, or a callable scores -> `(n,)` or `(n, t)`."""
+Target: TypeAlias = "int | str | Sequence[int | str] | Top | Callable[[NDArray[Any]], Any] | None"
+"""None (highest score), columns or their names, `Top(k)`, or scores -> `(n,)` or `(n, t)`."""
+
+
+class NamedTarget:
+    """Base of the callable targets that take names of score columns, and are called by them."""
+
+    label: str
+
+    def with_names(self, names: Mapping[int, str] | None, n_columns: int) -> "NamedTarget":
+        """Return the target of column numbers, with a label; `names` is None without names."""
+        raise TypeError(f"{type(self).__name__} does not say which columns it names")
+
+    def __call__(self, scores: NDArray[Any]) -> Any:
+        """Return the values, shape (n,), of scores (n, k)."""
+        raise TypeError(f"{type(self).__name__} does not say what it makes of scores")
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +109,42 @@ def chunks(n_rows: int, n_columns: int) -> Iterator[slice]:
         yield slice(start, min(start + rows, n_rows))
 
 
-def find_target(target: Target, intact: NDArray[Any]) -> TargetColumns:
+def column_named(column: object, names: Mapping[int, str] | None) -> int:
+    """Return the number of a score column that may be given by its name.
+
+    Raises
+    ------
+    InvalidInputError
+        If it has no such name, or shares it with another.
+
+    Examples
+    --------
+    >>> column_named("dog", {0: "cat", 1: "dog"})
+    1
+    """
+    if not isinstance(column, str):
+        return column  # type: ignore[return-value]
+    if names is None:
+        msg = (
+            "`target` must be None, a column number, a sequence of them, Top(k) or a callable "
+            f"where columns have no names; got {column!r}. Name them: class_names=[...]."
+        )
+        raise InvalidInputError(msg)
+    found = [number for number, name in names.items() if name == column]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        msg = f"`target` must be unique; {column!r} names the columns {found}: pass one of them."
+        raise InvalidInputError(msg)
+    listed = ", ".join(repr(name) for name in list(names.values())[:10])
+    listed += ", ..." if len(names) > 10 else ""
+    msg = f"`target` must be one of the class names {listed}; got {column!r}."
+    raise InvalidInputError(msg)
+
+
+def find_target(
+    target: Target, intact: NDArray[Any], names: Mapping[int, str] | None = None
+) -> TargetColumns:
     """Make a target concrete: which columns, or which function of the scores.
 
     Parameters
@@ -104,12 +153,16 @@ def find_target(target: Target, intact: NDArray[Any]) -> TargetColumns:
         See `Explainer.explain`.
     intact : ndarray, shape (k,) or (1, ...) for scores of more than two axes
         The model's scores of the intact image.
+    names : mapping from int to str, optional
+        The class names by column.
 
     Raises
     ------
     InvalidInputError
         If a column does not exist or is named twice.
     """
+    if isinstance(target, NamedTarget):
+        target = target.with_names(names, len(intact))
     if callable(target) and not isinstance(target, type):
         width = reduce_scores(target, intact[np.newaxis]).shape[1]
         return TargetColumns(tuple(range(width)), value_names(target, width), target)
@@ -124,7 +177,7 @@ def find_target(target: Target, intact: NDArray[Any]) -> TargetColumns:
         # In float64: unsigned integers wrap when negated, booleans refuse.
         order = np.argsort(-intact.astype(np.float64), kind="stable")
         return TargetColumns(tuple(int(column) for column in order[: target.k]))
-    return TargetColumns(_columns(target, len(intact)))
+    return TargetColumns(_columns(target, len(intact), names))
 
 
 def value_names(target: object, width: int) -> tuple[str, ...]:
@@ -135,23 +188,30 @@ def value_names(target: object, width: int) -> tuple[str, ...]:
     >>> value_names(np.max, 1)
     ('max',)
     """
+    if isinstance(target, NamedTarget):
+        return (target.label or str(target),)
     name = getattr(target, "__name__", type(target).__name__)
     name = "target" if name == "<lambda>" else name
     return (name,) if width == 1 else tuple(f"{name}[{j}]" for j in range(width))
 
 
-def _columns(target: object, n_columns: int) -> tuple[int, ...]:
-    if isinstance(target, Integral):
+def _columns(
+    target: object, n_columns: int, names: Mapping[int, str] | None = None
+) -> tuple[int, ...]:
+    if isinstance(target, (Integral, str)):
         listed: list[object] = [target]
-    elif isinstance(target, (Sequence, np.ndarray)) and not isinstance(target, (str, bytes)):
+    elif isinstance(target, (Sequence, np.ndarray)) and not isinstance(target, bytes):
         listed = list(np.atleast_1d(target)) if isinstance(target, np.ndarray) else list(target)
     else:
         msg = (
-            "`target` must be None, a column number, a sequence of them, Top(k) or a callable; "
-            f"got {describe(target)}."
+            "`target` must be None, a column number or name, a sequence of them, Top(k) or a "
+            f"callable; got {describe(target)}."
         )
         raise InvalidInputError(msg)
-    columns = tuple(check_int("target", c, minimum=0, maximum=n_columns - 1) for c in listed)
+    columns = tuple(
+        check_int("target", column_named(each, names), minimum=0, maximum=n_columns - 1)
+        for each in listed
+    )
     if not columns or len(set(columns)) < len(columns):
         msg = f"`target` must name at least one column and none twice; got {describe(target)}."
         raise InvalidInputError(msg)

@@ -1,80 +1,150 @@
 """Targets that are functions of the scores: margins and log-odds."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._checks.values import check_int, check_number
+from limelens._checks.values import check_int, check_number, describe
 from limelens._typing import Floats
 from limelens.errors import InvalidInputError, PredictionError
+from limelens.targets.columns import NamedTarget, column_named
 
 
-def margin(column: int, other: int | None = None) -> Callable[[NDArray[Any]], Floats]:
+@dataclass(frozen=True)
+class Margin(NamedTarget):
+    """What `margin` returns: the score of one column minus that of another.
+
+    Attributes
+    ----------
+    column, other : int or str
+        `other` is None for the highest of all other columns.
+    label : str
+        What it is called; empty: after its columns.
+    """
+
+    column: int | str
+    other: int | str | None = None
+    label: str = ""
+
+    def __call__(self, scores: NDArray[Any]) -> Floats:
+        """Return the margins, shape (n,), of scores (n, k)."""
+        column = _check_column(self, scores, self.column)
+        if self.other is not None:
+            rival = scores[:, _check_column(self, scores, self.other)]
+        elif scores.shape[1] == 1:
+            msg = f"`target` {self} needs another column to compare with; the model has only one."
+            raise InvalidInputError(msg)
+        else:
+            rival = np.delete(scores, column, axis=1).max(axis=1)
+        return np.asarray(scores[:, column], dtype=np.float64) - rival
+
+    def __str__(self) -> str:
+        """Return how it is called."""
+        other = "" if self.other is None else f", {self.other!r}"
+        return f"margin({self.column!r}{other})"
+
+    def with_names(self, names: Mapping[int, str] | None, n_columns: int) -> "Margin":
+        """Return the margin of column numbers, called by the columns' names."""
+        column = column_named(self.column, names)
+        other = None if self.other is None else column_named(self.other, names)
+        _check_other(column, other)
+        if names is None or max(column, other or 0) >= n_columns:
+            return replace(self, column=column, other=other, label=str(self))
+        rival = "another" if other is None else names[other]
+        return Margin(column, other, f"{names[column]} rather than {rival}")
+
+
+@dataclass(frozen=True)
+class LogOdds(NamedTarget):
+    """What `log_odds` returns: the log-odds of one column of probabilities.
+
+    Attributes
+    ----------
+    column : int or str
+    eps : float
+        Probabilities are kept this far from 0 and 1.
+    label : str
+        What it is called; empty: after its column.
+    """
+
+    column: int | str
+    eps: float = 1e-7
+    label: str = ""
+
+    def __call__(self, scores: NDArray[Any]) -> Floats:
+        """Return the log-odds, shape (n,), of scores (n, k)."""
+        p = np.asarray(scores[:, _check_column(self, scores, self.column)], dtype=np.float64)
+        if p.min() < 0 or p.max() > 1:
+            msg = (
+                f"`target` {self} needs probabilities; got scores from {p.min():g} to "
+                f"{p.max():g}. For logits pass target={self.column!r} itself."
+            )
+            raise PredictionError(msg)
+        p = np.clip(p, self.eps, 1 - self.eps)
+        return np.log(p) - np.log1p(-p)
+
+    def __str__(self) -> str:
+        """Return how it is called."""
+        return f"log_odds({self.column!r})"
+
+    def with_names(self, names: Mapping[int, str] | None, n_columns: int) -> "LogOdds":
+        """Return the log-odds of a column number, called by the column's name."""
+        column = column_named(self.column, names)
+        if names is None or column >= n_columns:
+            return replace(self, column=column, label=str(self))
+        return replace(self, column=column, label=f"log-odds of {names[column]}")
+
+
+def margin(column: int | str, other: int | str | None = None) -> Margin:
     """Return a target: the score of `column` minus that of `other`.
 
     Parameters
     ----------
-    column : int
-    other : int, optional
+    column : int or str
+        A score column, or its name among the `class_names` that are given to `explain`.
+    other : int or str, optional
         Without it, the highest of all other columns of each image.
 
     Returns
     -------
-    callable
-        Scores (n, k) -> margins (n,); pass it as `target`. With `class_names` the target is
-        called "cat rather than dog".
+    Margin
+        Scores (n, k) -> margins (n,); pass it as `target`. It is called after the `class_names`,
+        "cat rather than dog", and pickles.
 
     Raises
     ------
     InvalidInputError
-        If a column is not a non-negative integer, or both are the same; when called, if the model
-        has no such column.
+        If a column is neither a non-negative integer nor a name, or both are the same; when
+        called, if the model has no such column.
 
     Examples
     --------
     >>> margin(0)(np.array([[5.0, 3.0, 4.0]]))
     array([1.])
     """
-    check_int("column", column, minimum=0)
-    name = f"margin({column})"
-    if other is not None:
-        check_int("other", other, minimum=0)
-        if other == column:
-            msg = f"`other` must be another column than `column`; got {column} for both."
-            raise InvalidInputError(msg)
-        name = f"margin({column}, {other})"
-
-    def value(scores: NDArray[Any]) -> Floats:
-        _check_column(name, scores, column if other is None else max(column, other))
-        if other is None and scores.shape[1] == 1:
-            msg = f"`target` {name} needs another column to compare with; the model has only one."
-            raise InvalidInputError(msg)
-        rival = np.delete(scores, column, axis=1).max(axis=1) if other is None else scores[:, other]
-        return np.asarray(scores[:, column], dtype=np.float64) - rival
-
-    def named(names: Mapping[int, str]) -> str:
-        return f"{names[column]} rather than {'another' if other is None else names[other]}"
-
-    return _with_names(value, name, named)
+    column = _as_column("column", column)
+    other = None if other is None else _as_column("other", other)
+    _check_other(column, other)
+    return Margin(column, other)
 
 
-def log_odds(column: int, *, eps: float = 1e-7) -> Callable[[NDArray[Any]], Floats]:
+def log_odds(column: int | str, *, eps: float = 1e-7) -> LogOdds:
     """Return a target: `log(p / (1 - p))` of a column of probabilities.
 
     Parameters
     ----------
-    column : int
-        The column of probabilities.
+    column : int or str
+        The column of probabilities, or its name among the `class_names` given to `explain`.
     eps : float
         Probabilities are kept this far from 0 and 1.
 
     Returns
     -------
-    callable
-        Scores (n, k) -> log-odds (n,); pass it as `target`. With `class_names` the target is
-        called "log-odds of cat".
+    LogOdds
+        Scores (n, k) -> log-odds (n,); pass it as `target`. It pickles.
 
     Raises
     ------
@@ -88,40 +158,27 @@ def log_odds(column: int, *, eps: float = 1e-7) -> Callable[[NDArray[Any]], Floa
     >>> log_odds(0)(np.array([[0.5], [0.75]])).round(3)
     array([0.   , 1.099])
     """
-    check_int("column", column, minimum=0)
-    check_number("eps", eps, minimum=0, maximum=0.5, open_minimum=True, open_maximum=True)
-
-    name = f"log_odds({column})"
-
-    def value(scores: NDArray[Any]) -> Floats:
-        _check_column(name, scores, column)
-        p = np.asarray(scores[:, column], dtype=np.float64)
-        if p.min() < 0 or p.max() > 1:
-            msg = (
-                f"`target` {name} needs probabilities; got scores from {p.min():g} to "
-                f"{p.max():g}. For logits pass target={column} itself."
-            )
-            raise PredictionError(msg)
-        p = np.clip(p, eps, 1 - eps)
-        return np.log(p) - np.log1p(-p)
-
-    return _with_names(value, name, lambda names: f"log-odds of {names[column]}")
+    eps = check_number("eps", eps, minimum=0, maximum=0.5, open_minimum=True, open_maximum=True)
+    return LogOdds(_as_column("column", column), eps)
 
 
-def _with_names(
-    value: Callable[[NDArray[Any]], Floats], name: str, named: Callable[[Mapping[int, str]], str]
-) -> Callable[[NDArray[Any]], Floats]:
-    """Give a target its name, and what it is called where the columns have names."""
-    value.__name__ = name
-    value.named = named  # type: ignore[attr-defined]
-    return value
+def _as_column(name: str, value: object) -> int | str:
+    return value if isinstance(value, str) else check_int(name, value, minimum=0)
 
 
-def _check_column(name: str, scores: NDArray[Any], column: int) -> None:
-    """Refuse scores that lack a column, when they come."""
+def _check_other(column: int | str, other: int | str | None) -> None:
+    if other == column:
+        msg = f"`other` must be another column than `column`; got {describe(column)} for both."
+        raise InvalidInputError(msg)
+
+
+def _check_column(target: object, scores: NDArray[Any], column: int | str) -> int:
+    """Return a column of scores; refuse, when they come, scores that lack it."""
+    column = column_named(column, None)
     if column >= scores.shape[1]:
         msg = (
-            f"`target` {name} needs score column {column}; the model returns {scores.shape[1]} "
+            f"`target` {target} needs score column {column}; the model returns {scores.shape[1]} "
             "scores an image, numbered from 0."
         )
         raise InvalidInputError(msg)
+    return column

@@ -1,0 +1,84 @@
+"""Checks of fills and segmenters: what was meant by a number, a word, an array."""
+
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from limelens._checks.values import check_callable, describe
+from limelens._typing import Fill, Segmenter
+from limelens.errors import InvalidInputError
+
+_FILLS = {
+    "blur": "Blur(8)",
+    "mean": "ImageMean()",
+    "avg": "ImageMean()",
+    "average": "ImageMean()",
+    "image_mean": "ImageMean()",
+    "segment_mean": "SegmentMean()",
+    "noise": "Noise()",
+    "random": "Noise()",
+    "inpaint": "Inpaint()",
+    "black": "Constant(0)",
+    "zero": "Constant(0)",
+    "zeros": "Constant(0)",
+    "white": "Constant(255), or Constant(1) for floats in [0, 1]",
+}
+_SEGMENTERS = {
+    "slic": "Slic()",
+    "quickshift": "Quickshift()",
+    "felzenszwalb": "Felzenszwalb()",
+    "watershed": "Watershed()",
+    "grid": "Grid()",
+}
+
+
+def check_fill(name: str, fill: Any) -> Fill:
+    """Return a fill; of what is none, say which fill was meant.
+
+    Raises
+    ------
+    InvalidInputError
+        If it cannot be called.
+    """
+    meant = ""
+    listed = isinstance(fill, (list, tuple))
+    if isinstance(fill, str):
+        meant = _FILLS.get(fill.lower(), "one of ImageMean(), Blur(8), Constant(0), Noise()")
+    elif _is_number(fill) or (listed and fill and all(_is_number(each) for each in fill)):
+        meant = f"Constant({fill})"
+    elif listed or isinstance(fill, np.ndarray):
+        meant = f"Backgrounds({name if listed or fill.ndim > 3 else f'[{name}]'})"
+    _refuse(name, fill, meant)
+    checked: Fill = check_callable(name, fill, "(image, segments) -> background")
+    return checked
+
+
+def check_segmenter(segmenter: Any) -> Segmenter:
+    """Return a segmenter; of what is none, say which segmenter was meant.
+
+    Raises
+    ------
+    InvalidInputError
+        If it cannot be called.
+    """
+    meant = ""
+    if isinstance(segmenter, str):
+        meant = _SEGMENTERS.get(segmenter.lower(), "one of Slic(), Grid(), Quickshift()")
+    elif _is_number(segmenter):
+        meant = f"Slic({segmenter})"
+    elif isinstance(segmenter, (np.ndarray, list, tuple)):
+        meant = "LabelImage(segmenter)"
+    _refuse("segmenter", segmenter, meant)
+    checked: Segmenter = check_callable("segmenter", segmenter, "(image) -> label image")
+    return checked
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _refuse(name: str, value: object, meant: str) -> None:
+    if meant:
+        msg = f"`{name}` must be a callable; got {describe(value)}. Pass {meant}."
+        raise InvalidInputError(msg)

@@ -1,0 +1,85 @@
+"""Standing in for lime: its module names, for libraries that import it themselves."""
+
+import importlib
+import importlib.util
+import sys
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+from limelens.errors import InvalidInputError
+
+__all__ = ["install", "uninstall"]
+
+MODULES = ("lime_base", "lime_image", "wrappers", "wrappers.scikit_image")
+
+
+class StandIn(ModuleType):
+    """The module that `import lime` gives after `install`; keeps what it took the place of."""
+
+    def __init__(self, hidden: dict[str, ModuleType]) -> None:
+        super().__init__("lime", "Stands in for lime: see limelens.compat.install.")
+        self.hidden = hidden
+        self.__path__: list[str] = []  # a package, so that "import lime.lime_image" works
+        self.__spec__ = ModuleSpec("lime", loader=None, is_package=True)
+
+
+def install(*, replace: bool = False) -> None:
+    """Let ``import lime`` give lime's image explainer as it is here.
+
+    For libraries that import lime themselves, called before they do: then ``lime.lime_image``,
+    ``lime.lime_base`` and ``lime.wrappers.scikit_image`` are those of `limelens.compat`. lime's
+    explainers of text and tables are not there. A second call changes nothing.
+
+    Parameters
+    ----------
+    replace : bool
+        Whether to hide a lime that is installed or imported; `uninstall` brings it back.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is a lime, and `replace` is False.
+
+    Examples
+    --------
+    >>> install(replace=True)
+    >>> from lime import lime_image
+    >>> lime_image.LimeImageExplainer.__module__
+    'limelens.compat.lime_image'
+    >>> uninstall()
+    """
+    if isinstance(sys.modules.get("lime"), StandIn):
+        return
+    if not replace and ("lime" in sys.modules or _is_installed()):
+        msg = (
+            "`replace` must be True to hide the lime that is installed or imported; got False. "
+            "Call limelens.compat.install(replace=True), or uninstall lime."
+        )
+        raise InvalidInputError(msg)
+    hidden = {name: sys.modules.pop(name) for name in _loaded()}
+    lime = StandIn(hidden)
+    sys.modules["lime"] = lime
+    for name in MODULES:
+        module = importlib.import_module(f"limelens.compat.{name}")
+        sys.modules[f"lime.{name}"] = module
+        if "." not in name:
+            setattr(lime, name, module)
+
+
+def uninstall() -> None:
+    """Undo `install`; code that has imported the modules already keeps them."""
+    lime = sys.modules.get("lime")
+    if not isinstance(lime, StandIn):
+        return
+    for name in _loaded():
+        del sys.modules[name]
+    sys.modules.update(lime.hidden)
+
+
+def _loaded() -> list[str]:
+    return [name for name in sys.modules if name == "lime" or name.startswith("lime.")]
+
+
+def _is_installed() -> bool:
+    spec = importlib.util.find_spec("lime")
+    return spec is not None and spec.origin is not None  # a folder of that name has no origin
