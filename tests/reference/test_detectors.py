@@ -97,6 +97,59 @@ def test_a_pipeline_of_hugging_face_is_read_as_it_comes():
     assert scores(IMAGE[np.newaxis])[0, 0] >= 0.8 * first["score"]
 
 
+def test_a_detector_may_come_through_the_adapter_of_hugging_face():
+    adapter = pytest.importorskip("limelens.adapters.transformers")
+    net, processor = yolos()
+    size = torch.tensor([96, 64, 96, 64])
+
+    def rows(outputs):  # box, score, label
+        sure = outputs.logits.softmax(-1)[..., :-1].max(-1, keepdim=True)
+        return torch.cat([outputs.pred_boxes * size, sure.values, sure.indices], -1)
+
+    detect = adapter.from_transformers(net, processor, output=rows)
+    found = detect(IMAGE[np.newaxis])[0, :2]
+    scores = ll.box_scores(detect, found[:, :4], found[:, 5], box_format="cxcywh")
+    assert (scores(IMAGE[np.newaxis])[0] >= found[:, 4] - 1e-6).all()
+    assert np.abs(EXPLAINER.explain(IMAGE, scores, target=[0, 1]).importances).max() > 0
+
+
+def test_a_detector_may_come_through_the_adapter_of_pytorch():
+    adapter = pytest.importorskip("limelens.adapters.torch")
+
+    class Net(torch.nn.Module):
+        """Answers as torchvision's detectors do: one dict an image, of any number of boxes."""
+
+        def __init__(self):
+            super().__init__()
+            self.scale = torch.nn.Parameter(torch.tensor(1.0))
+
+        def forward(self, images):
+            return [
+                {
+                    "boxes": torch.tensor([0.0, 0.0, 32.0, 32.0]).repeat(int(n), 1),
+                    "scores": image[..., :32, :32].mean() * self.scale * torch.ones(int(n)),
+                    "labels": torch.ones(int(n), dtype=torch.int64),
+                }
+                for image, n in zip(images, (images.mean(dim=(1, 2, 3)) > 0.1) * 2, strict=True)
+            ]
+
+    def rows(found):  # as many for each image, the rest zeros
+        return torch.stack(
+            [
+                torch.nn.functional.pad(
+                    torch.cat([f["boxes"], f["scores"][:, None], f["labels"][:, None]], 1),
+                    (0, 0, 0, 3 - len(f["boxes"])),
+                )
+                for f in found
+            ]
+        )
+
+    detect = adapter.from_torch(Net(), output=rows)
+    scores = ll.box_scores(detect, [0, 0, 32, 32], labels=1)
+    both = scores(np.stack([IMAGE, IMAGE * 0]))
+    np.testing.assert_allclose(both, [[IMAGE[:32, :32].mean() / 255], [0]], atol=1e-5)
+
+
 def test_tensors_that_would_need_gradients_are_read_too():
     boxes = torch.tensor([[0.0, 0.0, 8.0, 8.0]], requires_grad=True)
     found = {"boxes": boxes, "scores": boxes[:, 0] + 0.5, "labels": torch.tensor([1])}

@@ -64,6 +64,19 @@ def test_every_usual_form_of_detections_is_read(form):
     assert score(FORMS[form], labels=[8]) == [0.0]
 
 
+def test_what_an_array_of_detections_holds_can_be_passed_on():
+    found = np.array([[0, 0, 4, 2, 0.8, 7], [0, 2, 4, 4, 0.5, 3]])
+    scores = ll.box_scores(lambda batch: [found] * len(batch), found[:, :4], found[:, 5])
+    assert scores(BATCH[:1]).tolist() == [[0.8, 0.5]]
+
+
+def test_rows_of_zeros_stand_for_nothing():
+    padded = np.zeros((2, 3, 6))
+    padded[0, 0] = [0, 0, 4, 4, 0.5, 7]
+    scores = ll.box_scores(lambda batch: padded, [[0, 0, 4, 4], [0, 0, 1, 1]], [7, 0])
+    assert scores(BATCH).tolist() == [[0.5, 0.0], [0.0, 0.0]]
+
+
 def test_names_of_classes_are_compared_as_names():
     cat = [{"score": 0.8, "label": "cat", "box": {"xmin": 0, "ymin": 0, "xmax": 4, "ymax": 4}}]
     assert score(cat, labels="cat") == [0.8]

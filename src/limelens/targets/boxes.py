@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -50,6 +50,8 @@ class BoxScores:
     box_format: str
     channel_axis: int | None
     class_names: tuple[str, ...]
+
+    gives_probabilities: ClassVar[bool] = False
 
     def __call__(self, batch: Batch) -> Floats:
         """Score a batch `(n, *image.shape)`: `(n, t)`, from 0 to 1."""
@@ -294,6 +296,8 @@ def _check_labels(labels: object, t: int) -> NDArray[Any]:
     )
     array = np.asarray(listed) if texts else given_numbers("labels", listed)
     array = array[np.newaxis] if array.ndim == 0 else array
+    if array.dtype.kind == "f" and (array == np.round(array)).all():  # a column of an array (m, 6)
+        array = array.astype(np.int64)
     if array.shape != (t,) or array.dtype.kind not in "iuU":
         msg = f"`labels` must be {t} whole numbers or strings, one a box; got {describe(array)}."
         raise InvalidInputError(msg)

@@ -10,18 +10,11 @@ from numpy.typing import NDArray
 from limelens._checks.values import check_callable, check_choice, check_int
 from limelens._typing import Batch, Floats, Image, PredictFn
 from limelens.errors import InvalidInputError, PredictionError
-from limelens.targets.boxes import BoxScores
 from limelens.targets.columns import reduce_scores
 from limelens.targets.of_scores import log_odds
 from limelens.targets.reading import rows
-from limelens.targets.regions import MaskScores
-from limelens.targets.similarity import SimilarityScores
-from limelens.targets.texts import LikelihoodScores, TextScores
 
 _SCALES = ("auto", "score", "log-odds")
-
-# Scores that often lie in [0, 1] and are no probabilities: 0 is a common answer.
-_NEVER = (BoxScores, MaskScores, SimilarityScores, TextScores, LikelihoodScores)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,15 +70,16 @@ class Change:
         """Return the scale on which scores a and b are compared."""
         if self.scale != "auto":
             return self.scale
-        if isinstance(self.model_a, _NEVER) or isinstance(self.model_b, _NEVER):
-            return "score"
-        return "log-odds" if _are_probabilities(a) and _are_probabilities(b) else "score"
+        # Scores of boxes and the like often lie in [0, 1], and 0 is a common answer.
+        may_be = all(getattr(m, "gives_probabilities", True) for m in (self.model_a, self.model_b))
+        probable = may_be and _are_probabilities(a) and _are_probabilities(b)
+        return "log-odds" if probable else "score"
 
     def _scores(self, batch: Batch) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return both models' scores, (n, k) each."""
         n, answers = len(batch), []
         for name, model in (("`model_a`", self.model_a), ("`model_b`", self.model_b)):
-            # either may work in place
+            # may_be may work in place
             scores = rows(name, model(batch.copy()), n, f"scores ({n}, k) or ({n},)", ndim=(1, 2))
             answers.append(scores.reshape(n, -1).copy())  # or answer in one and the same buffer
         a, b = answers

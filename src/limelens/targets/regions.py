@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -39,6 +39,8 @@ class MaskScores:
     channel_axis: int
     measure: str
     class_names: tuple[str, ...]
+
+    gives_probabilities: ClassVar[bool] = False
 
     def __call__(self, batch: Batch) -> Floats:
         """Score a batch `(n, *image.shape)`: `(n, t)`."""

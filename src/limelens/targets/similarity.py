@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,6 +29,8 @@ class SimilarityScores:
     embed: Callable[[Batch], Any]
     references: Floats
     class_names: tuple[str, ...]
+
+    gives_probabilities: ClassVar[bool] = False
 
     def __call__(self, batch: Batch) -> Floats:
         """Score a batch `(n, *image.shape)`: `(n, t)`, from -1 to 1."""

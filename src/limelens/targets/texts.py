@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -29,6 +29,8 @@ class TextScores:
     answer: Callable[[Batch], Any]
     score: Callable[[list[str]], Any]
     class_names: tuple[str, ...] | None
+
+    gives_probabilities: ClassVar[bool] = False
 
     def __call__(self, batch: Batch) -> Floats:
         """Score a batch `(n, *image.shape)`: `(n, t)`."""
@@ -82,6 +84,8 @@ class LikelihoodScores:
     log_likelihood: Callable[[Batch, str], Any]
     answers: tuple[str, ...]
     class_names: tuple[str, ...]
+
+    gives_probabilities: ClassVar[bool] = False
 
     def __call__(self, batch: Batch) -> Floats:
         """Score a batch `(n, *image.shape)`: `(n, t)`, none positive."""
