@@ -79,7 +79,7 @@ class Change:
         """Return both models' scores, (n, k) each."""
         n, answers = len(batch), []
         for name, model in (("`model_a`", self.model_a), ("`model_b`", self.model_b)):
-            # may_be may work in place
+            # either may work in place
             scores = rows(name, model(batch.copy()), n, f"scores ({n}, k) or ({n},)", ndim=(1, 2))
             answers.append(scores.reshape(n, -1).copy())  # or answer in one and the same buffer
         a, b = answers
