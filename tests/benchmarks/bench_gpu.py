@@ -8,6 +8,7 @@ the device path array-api-compat. Wall-clock time, the best and the middle of in
 - model only: one batch that already lies on the GPU, again and again, the scores fetched at the
   end;
 - device: `prepare` puts the image on the GPU, batches are gathered there;
+- from_torch: the same by `from_torch(net, dtype="half", channels_last=True)`;
 - host: batches of uint8 are composed in NumPy, copied to the GPU and scaled there;
 - lime-style: every image masked by a loop over its hidden segments, as lime does, scaled in NumPy.
 """
@@ -22,7 +23,7 @@ import torch
 from timing import photograph, print_table, superpixels
 from torch import nn
 
-from limelens import LabelImage, Lime, Ridge, SegmentMean
+from limelens import LabelImage, Lime, Ridge, SegmentMean, from_torch
 
 MEAN, DEVIATION = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
@@ -68,8 +69,12 @@ class Model:
         torch.backends.cudnn.benchmark = True
         self.device = device
         self.dtype = torch.float16 if device == "cuda" else torch.float32
-        network = resnet50().eval().to(device, self.dtype, memory_format=torch.channels_last)
-        self.network = network
+        network = resnet50().eval()
+        self.adapted = from_torch(
+            network, scale=1, mean=MEAN, std=DEVIATION, device=device, dtype=self.dtype,
+            channels_last=True,
+        )  # fmt: skip
+        self.network = network.to(device, self.dtype, memory_format=torch.channels_last)
         self.mean, self.deviation = (torch.tensor(v, device=device) for v in (MEAN, DEVIATION))
         self.fixed = torch.rand(n_images, 224, 224, 3, device=device).to(self.dtype)
 
@@ -120,6 +125,9 @@ class Case:
 
     def device(self) -> int:
         return self._explain(self.model).n_predictions
+
+    def from_torch(self) -> int:
+        return self._explain(self.model.adapted).n_predictions
 
     def host(self) -> int:
         return self._explain(self.model.on_host).n_predictions
@@ -177,6 +185,7 @@ def main() -> None:
         ways = {
             "model only": case.model_only,
             "device": case.device,
+            "from_torch": case.from_torch,
             "host": case.host,
             "lime-style": case.lime_style,
         }

@@ -33,8 +33,8 @@ FILES = {
 }
 
 
-def check_model(name: str, value: object) -> Any:
-    """Return `value` if it is a function from a batch to scores.
+def check_model(name: str, value: object, returns: str = "scores") -> Any:
+    """Return `value` if it is a function from a batch to scores, or what else it is to return.
 
     Raises
     ------
@@ -51,12 +51,14 @@ def check_model(name: str, value: object) -> Any:
     """
     kind, call = adapter_of(value)
     if call is not None:
-        msg = f"`{name}` must be a callable (batch) -> scores; got {kind}. "
+        msg = f"`{name}` must be a callable (batch) -> {returns}; got {kind}. "
         msg += f"Make a model of it: limelens.{call}."
+        if returns != "scores":
+            msg += " Its argument `output` says what it is to return."
         if callable(value):
             msg += f" If it takes NumPy batches itself, pass {name}=lambda batch: model(batch)."
         raise InvalidInputError(msg)
-    return check_callable(name, value, "(batch) -> scores")
+    return check_callable(name, value, f"(batch) -> {returns}")
 
 
 def adapter_of(value: object) -> tuple[str, str | None]:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from limelens._axes import spatial_shape
-from limelens._checks.values import check_callable, check_choice, describe
+from limelens._checks.models import check_model
+from limelens._checks.values import check_choice, describe
 from limelens._typing import Batch, Floats
 from limelens.errors import InvalidInputError, PredictionError
 from limelens.targets.detections import (
@@ -193,7 +194,7 @@ def box_scores(
     >>> model.class_names
     ('box 0: 7', 'box 1: 1')
     """
-    check_callable("detect", detect, "(batch) -> detections")
+    check_model("detect", detect, "detections")
     check_choice("box_format", box_format, FORMATS)
     edges = _check_boxes(boxes, box_format)
     t = len(edges)

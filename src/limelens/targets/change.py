@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limelens._checks.models import check_model
 from limelens._checks.values import check_callable, check_choice, check_int
 from limelens._typing import Batch, Floats, Image, PredictFn
 from limelens.errors import InvalidInputError, PredictionError
@@ -154,8 +155,8 @@ def change(
     >>> shapley.explain(np.ones((1, 3)), model).importances.round(3) + 0.0
     array([[0., 0., 2.]])
     """
-    check_callable("model_a", model_a, "(batch) -> scores")
-    check_callable("model_b", model_b, "(batch) -> scores")
+    check_model("model_a", model_a)
+    check_model("model_b", model_b)
     check_choice("scale", scale, _SCALES)
     if callable(target):
         check_callable("target", target, "(scores) -> values")

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from limelens._checks.values import check_callable, check_choice, check_int, check_numeric, describe
+from limelens._checks.models import check_model
+from limelens._checks.values import check_choice, check_int, check_numeric, describe
 from limelens._typing import Batch, Floats, Image
 from limelens.errors import InvalidInputError, PredictionError
 from limelens.targets.reading import check_names, rows
@@ -189,7 +190,7 @@ def mask_scores(
     >>> mask_scores(segment, [(1, None)], measure="iou").for_image(image)(np.array([image / 2]))
     array([[0.]])
     """
-    check_callable("segment", segment, "(batch) -> scores of every pixel")
+    check_model("segment", segment, "scores of every pixel")
     axis = check_choice("channel_axis", channel_axis, (1, -1))
     check_choice("measure", measure, _MEASURES)
     pairs = _check_regions(regions)

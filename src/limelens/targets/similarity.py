@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from limelens._checks.values import check_callable, describe
+from limelens._checks.models import check_model
+from limelens._checks.values import describe
 from limelens._typing import Batch, Floats
 from limelens.errors import InvalidInputError, PredictionError
 from limelens.targets.reading import check_names, given_numbers, rows
@@ -99,7 +100,7 @@ def similarity_scores(
     array([[1.   , 0.707],
            [0.   , 0.   ]])
     """
-    check_callable("embed", embed, "(batch) -> embeddings")
+    check_model("embed", embed, "embeddings")
     if isinstance(references, Mapping):
         if names is not None:
             msg = "`names` must be left out where `references` have names of their own."
