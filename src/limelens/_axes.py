@@ -1,4 +1,4 @@
-"""Axes of an image: which are spatial, where the channels are."""
+"""Axes of an image: which axes are spatial, and where the channels are."""
 
 from typing import Any
 
@@ -66,7 +66,7 @@ def channels_back(array: NDArray[Any], ndim: int, channel_axis: int | None) -> N
 
 
 def read_only(array: NDArray[Any]) -> NDArray[Any]:
-    """View an array so that a caller's function cannot change it.
+    """Return a view of an array that a caller's function cannot change.
 
     Examples
     --------

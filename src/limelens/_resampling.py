@@ -14,15 +14,15 @@ def enlarging_factor(
 ) -> NDArray[np.floating[Any]]:
     """Return the matrix `R` that enlarges `n_cells` values to `size` by linear interpolation.
 
-    Cell and pixel centres lie at halves, and beyond the outer cells their value continues: so
-    `R @ grid` is what `skimage.transform.resize(grid, ..., order=1)` computes.
+    The centres of cells and pixels lie at halves, and the values of the outer cells continue
+    beyond them. So `R @ grid` equals `skimage.transform.resize(grid, ..., order=1)`.
 
     Parameters
     ----------
     n_cells, size : int
         At least 1 each.
     dtype : dtype, optional
-        The precision of the masks.
+        Precision of the matrix.
 
     Returns
     -------
@@ -43,12 +43,13 @@ def enlarging_factor(
 def linear_weights(
     places: Floats, n_cells: int, dtype: np.dtype[Any] | type = np.float64
 ) -> NDArray[np.floating[Any]]:
-    """Return the matrix that interpolates linearly between cells, read at places among them.
+    """Return the matrix that interpolates linearly between cells, at the given places.
 
     Parameters
     ----------
     places : ndarray, shape (n,)
-        Where values are wanted. Cell j stands at j; beyond the outer cells their value continues.
+        Places where values are wanted. Cell j lies at j; the values of the outer cells continue
+        beyond them.
     n_cells : int
     dtype : dtype, optional
 
@@ -74,7 +75,7 @@ def linear_weights(
 
 
 def block_starts(side: int, blocks: int) -> NDArray[np.intp]:
-    """Return where each of so many blocks begins; their lengths differ by at most one.
+    """Return the start of each block; the lengths of the blocks differ by at most one.
 
     Examples
     --------
@@ -91,15 +92,15 @@ def block_sums(values: NDArray[Any], starts: Sequence[NDArray[np.intp]]) -> NDAr
     ----------
     values : ndarray
     starts : sequence of ndarray of int
-        Where the blocks of each of the first axes begin.
+        Starts of the blocks along each of the first axes.
 
     Examples
     --------
     >>> block_sums(np.array([[1, 2, 3], [4, 5, 6]]), [np.array([0]), np.array([0, 2])])
-    array([[ 5, 16]])
+    array([[12,  9]])
     """
     wider = {"uint16": np.uint32, "uint32": np.int64}
-    # The last axis first: on row-major arrays this takes half the time.
+    # The last axis comes first: on row-major arrays this takes half the time.
     for axis in reversed(range(len(starts))):
         if len(starts[axis]) < values.shape[axis]:
             dtype = wider.get(values.dtype.name, values.dtype)

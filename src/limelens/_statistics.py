@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from limelens._typing import Floats
 
 STILL = 1e-12
-"""Values that differ by less than this share of the largest differ by rounding alone."""
+"""Differences below this share of the largest value are rounding."""
 
 
 _NORMAL_95 = 1.959963984540054
@@ -21,7 +21,7 @@ def predicted_correlation(
     ----------
     importances : ndarray, shape (t, d)
     standard_errors : ndarray, shape (t, d)
-        Of each importance, from the same fit.
+        Standard error of each importance, from the same fit.
     shrunken : bool
         Whether the importances are a posterior mean.
 
@@ -33,12 +33,12 @@ def predicted_correlation(
 
     Notes
     -----
-    Per target sqrt(1 - S / v), with v the variance of the importances over the segments and S the
-    mean squared standard error, and 0 where S exceeds v: an estimate without bias varies by v
-    because the exact importances vary by v - S and it errs by S. A posterior mean is shrunken,
-    and errs besides what it varies by: there it is sqrt(v / (v + S)). Two runs with other seeds
-    correlate with each other by about the square of it; they share their bias, which this figure
-    does not see.
+    Let v be the variance of a target's importances over the segments, and S the mean squared
+    standard error. An unbiased estimate varies by v because the exact importances vary by v - S
+    and its errors by S. So the correlation is sqrt(1 - S / v), or 0 if S is larger than v. A
+    posterior mean is shrunken: the exact importances vary by v + S, and the correlation is
+    sqrt(v / (v + S)). Two runs with different seeds correlate with each other by about its square.
+    They share the bias of their method, which this number does not show.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def predicted_correlation(
 
 
 def split_half_reliability(first: Floats, second: Floats) -> Floats:
-    """Predict what `predicted_correlation` does, from the importances of two halves of the samples.
+    """Predict the same correlation from the importances of two halves of the samples.
 
     Parameters
     ----------
@@ -71,8 +71,9 @@ def split_half_reliability(first: Floats, second: Floats) -> Floats:
 
     Notes
     -----
-    With r the correlation of the halves, 0 if negative: sqrt(2 r / (1 + r)), Spearman and Brown's
-    formula for twice the samples and its root for the exact importances on one side.
+    Let r be the correlation of the halves, or 0 if that is negative. Spearman and Brown's formula
+    for twice the samples gives 2 r / (1 + r), the correlation of two full maps. Its square root is
+    the correlation of one full map with the exact importances.
 
     Examples
     --------
@@ -90,7 +91,7 @@ def split_half_reliability(first: Floats, second: Floats) -> Floats:
 
 
 def is_still(values: Floats, *others: Floats) -> NDArray[np.bool_]:
-    """Return which targets never change but for rounding, shape (t,).
+    """Return which targets never change except by rounding, shape (t,).
 
     Parameters
     ----------
@@ -111,7 +112,8 @@ def is_still(values: Floats, *others: Floats) -> NDArray[np.bool_]:
 def student(degrees_of_freedom: int) -> float:
     """Return the 97.5 % quantile of Student's t over that of the normal distribution.
 
-    Standard errors from an estimated variance, multiplied by it, make a 95 % interval of 1.96 each.
+    Standard errors from an estimated variance are multiplied by it, so that 1.96 of them make a
+    95 % interval.
 
     Examples
     --------
@@ -124,12 +126,12 @@ def student(degrees_of_freedom: int) -> float:
 
 
 def weighted_r2(values: Floats, predictions: Floats, weights: Floats) -> Floats:
-    """Return the weighted R² of predictions, one a target; NaN where a target is constant.
+    """Return the weighted R² of predictions, one per target; NaN for a constant target.
 
     Parameters
     ----------
     values, predictions : ndarray, shape (n, t)
-        What came and what the surrogate said.
+        Actual values and those that the surrogate predicts.
     weights : ndarray, shape (n,)
         Kernel weights.
 
@@ -153,6 +155,6 @@ def weighted_r2(values: Floats, predictions: Floats, weights: Floats) -> Floats:
 def share_explained(errors: Floats, totals: Floats) -> Floats:
     """Return ``1 - errors / totals``, NaN where the total is zero."""
     varies = totals > 0
-    with np.errstate(over="ignore"):  # minus infinity says it
+    with np.errstate(over="ignore"):  # minus infinity is a fitting answer
         ratios = np.divide(errors, totals, out=np.full(len(totals), np.nan), where=varies)
     return 1.0 - ratios

@@ -28,25 +28,25 @@ Floats: TypeAlias = NDArray[np.float64]
 """Any array of float64: weights, importances, targets of a fit."""
 
 Scores: TypeAlias = NDArray[Any]
-"""`(n, k)`: the model's unaltered output, one row an image."""
+"""`(n, k)`: the model's unaltered output, one row per image."""
 
 PredictFn: TypeAlias = Callable[[Batch], Any]
-"""`(n, *image.shape)` -> scores `(n, k)` or `(n,)`."""
+"""From `(n, *image.shape)` to scores `(n, k)` or `(n,)`."""
 
 Segmenter: TypeAlias = Callable[[Image], Any]
-"""Channels-last image -> label image of its spatial shape."""
+"""From a channels-last image to a label image of its spatial shape."""
 
 Fill: TypeAlias = Callable[[Image, Any], Any]
-"""Channels-last image and segments (or None) -> background(s) of the image's shape."""
+"""From a channels-last image and segments (or None) to background(s) of the image's shape."""
 
 Game: TypeAlias = "Callable[[Coalitions], Floats]"
-"""Coalitions `(n, d)` -> target values `(n, t)`."""
+"""From coalitions `(n, d)` to target values `(n, t)`."""
 
 Sampler: TypeAlias = Callable[[int, int, np.random.Generator], Any]
-"""`(n, d, rng)` -> coalitions `(n, d)`."""
+"""From `(n, d, rng)` to coalitions `(n, d)`."""
 
 Seed: TypeAlias = "int | np.random.Generator | np.random.SeedSequence | None"
-"""What `numpy.random.default_rng` takes."""
+"""Anything that `numpy.random.default_rng` takes."""
 
 ClassNames: TypeAlias = "Sequence[str] | Mapping[int, str] | None"
 """Names of the score columns: a sequence, or a mapping from column to name."""

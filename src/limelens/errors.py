@@ -3,8 +3,8 @@
 * LimelensError
     x InvalidInputError (also a ValueError): an argument cannot be used as given.
     x PredictionError (also a RuntimeError): the model's answer cannot be used.
-* LimelensWarning (a UserWarning): the answer is right, yet something deserves attention.
-    x ConvergenceWarning: the asked precision was not reached within the budget.
+* LimelensWarning (a UserWarning): the answer is right, but something deserves attention.
+    x ConvergenceWarning: the requested precision was not reached within the budget.
 """
 
 import contextlib
@@ -23,22 +23,22 @@ class InvalidInputError(LimelensError, ValueError):
 class PredictionError(LimelensError, RuntimeError):
     """`predict_fn` returned something that is not a score per image.
 
-    The rows that were already paid for ride on the exception as `error.samples`.
+    The rows that were already paid for are in the exception, as `error.samples`.
     """
 
 
 class LimelensWarning(UserWarning):
-    """The answer is right, yet something about it deserves attention."""
+    """The answer is right, but something about it deserves attention."""
 
 
 class ConvergenceWarning(LimelensWarning):
-    """The asked precision was not reached within the budget of model calls."""
+    """The requested precision was not reached within the budget of model calls."""
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Recognise how NumPy and the frameworks say so, without importing them.
+    """Recognise the errors of NumPy and the frameworks for this, without importing them.
 
-    An error that was raised from such a one is taken for one too.
+    An error that was raised from such an error counts as one, too.
 
     Examples
     --------
@@ -80,8 +80,8 @@ _OUT_OF_MEMORY = (
 
 
 def add_note(error: BaseException, note: str) -> None:
-    """Add a note to an exception; Python 3.10 has the attribute only by convention."""
-    with contextlib.suppress(AttributeError, TypeError):  # frozen ones take none
+    """Add a note to an exception; in Python 3.10 the attribute is only a convention."""
+    with contextlib.suppress(AttributeError, TypeError):  # a frozen exception takes no note
         if hasattr(error, "add_note"):
             error.add_note(note)
         else:

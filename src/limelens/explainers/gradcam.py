@@ -127,6 +127,7 @@ def grad_cam(
 
 
 def _combine(activations: Floats, gradients: Floats, *, relu: bool) -> Floats:
+    # Selvaraju et al., equations 1 and 2: w_k is the mean gradient, the map is relu(sum_k w_k A_k).
     weights = gradients.reshape(len(gradients), -1).mean(axis=1)
     combined = np.tensordot(weights, activations, axes=1)
     return np.maximum(combined, 0) if relu else combined

@@ -215,6 +215,7 @@ class ExpectedGradients(Explainer):
                 squares[row] += pixel**2
 
             ask.each(_Path(image, query.backgrounds, starts, drawn[:, 1]), column, add)
+        # The variance of single draws from their sums and squares, then that of their mean.
         n = self.n_steps
         variance = np.maximum(squares - totals**2 / n, 0) / (n - 1)
         errors = np.sqrt(variance / n)
@@ -242,7 +243,7 @@ def quadrature(method: str, n_steps: int) -> tuple[Floats, Floats]:
     """
     if method == "gausslegendre":
         nodes, weights = np.polynomial.legendre.leggauss(n_steps)
-        return (nodes + 1) / 2, weights / 2
+        return (nodes + 1) / 2, weights / 2  # from [-1, 1] to [0, 1]
     if method == "riemann_trapezoid":
         weights = np.full(n_steps, 1 / (n_steps - 1))
         weights[[0, -1]] /= 2

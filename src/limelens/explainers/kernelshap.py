@@ -24,20 +24,20 @@ class KernelShap(SegmentExplainer):
     r"""Shapley values as the best additive model of the score, fitted to sampled coalitions.
 
     Coalitions are drawn with the Shapley kernel's own probabilities, each followed by its
-    complement, and none twice: small and large coalitions, of which there are few, are soon asked
-    completely. The intact image and the image with everything hidden are not fitted but met
-    exactly: importances always sum to the difference of the two scores. If all 2^d coalitions fit
-    into `n_samples` they are all asked about instead, and the answer is exact.
+    complement, and none twice. There are few small and large coalitions, so all of these are soon
+    asked. A constraint meets the intact image and the image with everything hidden exactly, so
+    importances always sum to the difference of the two scores. If all 2^d coalitions fit into
+    `n_samples`, all of them are asked instead, and the answer is exact.
 
     Parameters
     ----------
     n_samples : int
-        Coalitions shown to the model, the intact image and everything hidden included. At least
-        2 d + 2 unless that is all of them; with less than about 3 d + 2 the error of this method
-        is largest, and a warning says so.
+        Coalitions shown to the model, the intact image and everything hidden included. It must be
+        at least 2 d + 2, unless that is more than 2^d. Below about 3 d + 2 the error of this
+        method is largest, and a warning says so.
     surrogate : callable, optional
-        `(coalitions, scores, weights) -> Fit` to be fitted instead, see Notes;
-        ``GaussianProcess("shapley")`` also sees interactions, and does with fewer samples.
+        Function `(coalitions, scores, weights) -> Fit` that is fitted instead, see Notes.
+        ``GaussianProcess("shapley")`` also models interactions and needs fewer samples.
     segmenter, fill
         See `SegmentExplainer`.
 
@@ -54,26 +54,26 @@ class KernelShap(SegmentExplainer):
     .. math:: \sum_S \pi(S) \left(v(S) - v(\emptyset) - \sum_{j \in S} \phi_j\right)^2, \qquad
               \pi(S) = \frac{d - 1}{\binom{d}{s} s (d - s)}.
 
-    Of a pair S, N - S only the odd part :math:`o = (v(S) - v(N - S)) / 2` depends on
-    :math:`\phi`, so the fit is one of the odd parts on :math:`\pm 1/2`, a row a pair.
-    Interactions of an even number of segments cancel. With p pairs for d - 1 free values the
-    variance grows as p / (p - d): a peak at about 2 d calls.
+    In a pair S, N - S only the odd part :math:`o = (v(S) - v(N - S)) / 2` depends on
+    :math:`\phi`. So the odd parts are fitted on :math:`\pm 1/2`, with one row per pair, and
+    interactions of an even number of segments cancel. With p pairs for d - 1 free values the
+    variance grows as p / (p - d), which makes a peak at about 2 d calls.
 
-    Pairs are drawn without replacement, sizes in turn by a sequence of low discrepancy. All rows
-    weigh the same but those of sizes that were asked completely, which weigh what the kernel says
-    (`pair_weights`).
+    Pairs are drawn without replacement; a sequence of low discrepancy gives each size its turn.
+    All rows have the same weight, except those of sizes that were asked completely, which have
+    the kernel's weight (`pair_weights`).
 
-    Standard errors are those of that fit, pair by pair (HC3), where sizes asked completely add
-    nothing: zero if all coalitions were asked about, unless the model, asked for the intact image
-    once more, answers differently; then the bars are those of one answer each. `fidelity` is the
-    held-out R² of the additive model over the sampled coalitions with these weights, each pair
-    predicted by the fit to the others; where all were asked, nothing is held out. `details`:
-    `"exact"`, whether all coalitions were asked about, and then `"stochastic"`, whether the model
-    answers by chance; `"n_pairs"`; `"training_fidelity"`. Memory
-    is O(batch_size · image + n_samples · (d + k)) bytes for k scores an image.
+    Standard errors are those of that fit, pair by pair (HC3); sizes asked completely add nothing.
+    They are zero if all coalitions were asked, unless the model, asked about the intact image once
+    more, answers differently; then they are those of one answer each. `fidelity` is the held-out
+    R² of the additive model over the sampled coalitions with these weights. Each pair is predicted
+    by the fit to the others; if all were asked, nothing is held out. `details` holds `"exact"`,
+    whether all coalitions were asked, and then `"stochastic"`, whether the model answers by
+    chance; `"n_pairs"`; and `"training_fidelity"`. Memory is
+    O(batch_size · image + n_samples · (d + k)) bytes for k scores per image.
 
-    A longer design of the same seed starts with the shorter one: with `reuse=` raising
-    `n_samples` costs only what is new.
+    A longer design with the same seed starts with the shorter one. So with `reuse=`, raising
+    `n_samples` costs only the new coalitions.
 
     References
     ----------

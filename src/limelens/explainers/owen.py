@@ -15,7 +15,7 @@ from limelens.games.owen import SplitTree, owen_values
 from limelens.segmenting.merge_tree import RegionTree, check_merges, tree_members
 
 MergeTree: TypeAlias = Callable[[Image, Segments], Any]
-"""Channels-last image and segments -> merges `(d - 1, 2)`."""
+"""From a channels-last image and segments to merges `(d - 1, 2)`."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -23,23 +23,24 @@ class Owen(SegmentExplainer):
     r"""Owen values over a binary tree of the segments, refined where it matters.
 
     Segments that touch and look alike are joined to groups, groups to larger groups, up to the
-    whole image. The question is asked from above: how much does each half of the image add, and
-    of the half that matters most, each of its halves? After a few dozen calls it is known where in
-    the image the decision falls; more calls tell segments apart.
+    whole image. The method starts at the top: how much does each half of the image add? Then it
+    splits the half that matters most, and so on. A few dozen calls find the deciding region; more
+    calls tell its segments apart.
 
-    **More calls make the numbers exact and the map worse.** A small region hidden alone hardly
-    moves a network, and what moves it then is often the damage. On photographs maps found their
-    object best at about 128 calls; `Sharp` spends further calls on other segmentations.
+    **More calls make the numbers exact and the map worse.** Hiding one small region hardly changes
+    a network's score, and if it does, the cause is often the damage to the picture. On
+    photographs, maps found their object best at about 128 calls; `Sharp` spends further calls on
+    other segmentations.
 
     Parameters
     ----------
     tree : callable
-        `(image, segments) -> merges`: `RegionTree()`, `HalvingTree()` or your own. The image comes
-        channels last; `merges` is an int array of shape (d - 1, 2), whose row k joins two earlier
-        nodes to node d + k; nodes 0 to d - 1 are the segments.
+        Function `(image, segments) -> merges`: `RegionTree()`, `HalvingTree()` or your own. The
+        image has its channels last. `merges` is an int array of shape (d - 1, 2), whose row k joins
+        two earlier nodes to node d + k; nodes 0 to d - 1 are the segments.
     max_samples : int
-        Coalitions shown to the model, the intact image and everything hidden included; fewer are
-        shown where fewer suffice for the exact values.
+        Most coalitions shown to the model, the intact image and everything hidden included. There
+        are fewer if fewer are enough for the exact values.
     segmenter, fill
         See `SegmentExplainer`.
 
@@ -53,22 +54,23 @@ class Owen(SegmentExplainer):
     The Owen value is the mean gain of a segment over all orders in which the segments of every
     group come without others in between (Owen 1977 for one level of groups, Winter 1989 for
     nested ones). In a binary tree, for every group that holds the segment, the other half comes
-    before or after with equal chance: a segment at depth m has :math:`2^m` contexts. Two
+    before or after with equal chance. So a segment at depth m has :math:`2^m` contexts. Two
     coalitions tell the halves of a group apart in one context, so the exact values need
     :math:`2 + 2 \sum_G 2^{depth(G)}` of them, about :math:`2 d^2 / 3` for a balanced tree.
 
-    With less the group and context of the largest promise is split first: share of the orders
-    times what the group adds there (Euclidean norm over several targets, which share all calls;
-    until the values are exact a target may differ from a run of its own), times its area. Splits
-    come in rounds of up to 32, all that promise at least half as much as the first. **What a group
-    adds in a context where it was not split is shared by its segments in proportion to their
-    areas.** Importances sum to the score of the intact image minus the score of everything hidden
-    at every stage. A group whose parts cancel exactly promises nothing and is split last.
+    With a smaller budget, the group and context with the largest promise is split first. The
+    promise is the group's area times what it adds there times the share of the orders. With several
+    targets it is the Euclidean norm over them; they share all calls, so until the values are exact
+    a target may differ from a run of its own. A round splits up to 32 groups, all that promise at
+    least half as much as the first. **In a context where a group was not split, its segments share
+    what it adds in proportion to their areas.** At every stage, importances sum to the score of the
+    intact image minus the score of everything hidden. A group whose parts cancel exactly promises
+    nothing and is split last.
 
-    Nothing is drawn, so `rng` plays no part and there are no standard errors. `details`:
-    `"merges"`, the tree; `"exact"`; `"n_splits"`; `"shared"`, for each target the share of the
-    absolute gains that is still shared within groups, 0 if exact. Memory is
-    O(batch_size · image + max_samples · (d + k)) bytes for k scores an image.
+    Nothing is drawn at random, so `rng` plays no part and there are no standard errors. `details`
+    holds `"merges"`, the tree; `"exact"`; `"n_splits"`; and `"shared"`, for each target the share
+    of the absolute gains that belongs to groups not yet split, 0 if the values are exact. Memory is
+    O(batch_size · image + max_samples · (d + k)) bytes for k scores per image.
 
     References
     ----------

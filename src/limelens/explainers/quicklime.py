@@ -15,29 +15,30 @@ from limelens.sampling.distinct import foldover_pairs
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class QuickLime(SequentialExplainer):
-    r"""LIME's own importances from two to five times fewer model calls (median about four).
+    r"""LIME's own importances from about a quarter of the model calls (range 2-5x).
 
-    Instead of a thousand coin tosses it asks complementary coalitions of an orthogonal design, a
-    block of about 2 d calls at a time, and fits a Gaussian process to the log-odds of the scores.
-    What that expects of all other coalitions is projected on LIME's definition, on the score's own
-    scale. After each block it knows its error and stops when that is small enough, but never before
-    calls of the next block, at most 32, have checked what the first one said.
+    Instead of a thousand coin tosses it asks complementary coalitions of an orthogonal design, in
+    blocks of about 2 d calls, and fits a Gaussian process to the log-odds of the scores. The
+    importances are LIME's definition applied to the scores that the process expects for all other
+    coalitions, on the score's own scale. After each block it estimates its error, and stops when
+    that is small enough. It never stops before calls of the next block, at most 32, have checked
+    the first answer.
 
     Parameters
     ----------
     max_samples : int
-        Most coalitions asked, the intact image and the one with everything hidden included. If all
-        2^d fit, they are all asked and the answer is exact; those two are then asked once more.
+        Most coalitions to ask, the intact image and the one with everything hidden included. If
+        all 2^d fit, they are all asked and the answer is exact; those two are then asked once more.
     tolerance : float
         Relative error of the importances, ``|error| / |importances|``, that is good enough if it
-        holds with a probability of .9; 0 asks for none and spends `max_samples`.
+        holds with a probability of 0.9. With 0 all of `max_samples` is spent.
     scale : {"score", "link"}
-        What is explained: the score itself, or the log-odds of scores in [0, 1], on which effects
-        add up better and error bars hold even for saturated probabilities.
+        What is explained: the score itself, or the log-odds of scores in [0, 1]. On log-odds
+        effects add up better, and error bars hold even for saturated probabilities.
     link : {"auto", "identity", "log-odds", "softmax"}
-        On what the Gaussian process is fitted. "auto": competing log-probabilities ("softmax") for
-        three or more floating-point probabilities that sum to 1; log-odds for other scores in
-        [0, 1]; the scores themselves elsewhere, and where log-odds predict badly.
+        Scale on which the Gaussian process is fitted. "auto" takes competing log-probabilities
+        ("softmax") for three or more floating-point probabilities that sum to 1, and log-odds for
+        other scores in [0, 1], unless log-odds predict badly. All other scores are fitted directly.
     segmenter, fill
         See `SegmentExplainer`.
 
@@ -53,34 +54,35 @@ class QuickLime(SequentialExplainer):
 
     .. math:: \arg\min_\phi \min_c \sum_{z \in \{0, 1\}^d} w(z)\, [f(z) - c - z \cdot \phi]^2 ,
 
-    what `Lime` tends to with infinitely many samples and no penalty. `standard_errors` are such
-    that 1.96 of them make a 95 % interval; `reliability` is the predicted correlation with the
-    exact importances; `fidelity` is the leave-one-out R² of the surrogate.
+    the limit of `Lime` with infinitely many samples and no penalty. 1.96 `standard_errors` make a
+    95 % interval; `reliability` is the predicted correlation with the exact importances;
+    `fidelity` is the leave-one-out R² of the surrogate.
 
-    `details` says, per target where nothing else is said:
+    `details` holds, per target unless stated otherwise:
 
-    * "status", of all targets the worst: "exact"; "stochastic", all coalitions were asked but the
-      model does not answer the same twice; "converged"; "not converged"; "unreliable", the
-      error bars themselves cannot be trusted; "constant", the score changed by less than a
-      millionth, which is taken for rounding. "message" says it in words;
-      "statuses" and "messages" per target; "converged": no target needs more calls;
-    * "n_calls"; "relative_error", predicted; "error_bound", what it stays below with a probability
-      of .9 (the run converges by this one); "looks", the first of them after each block;
-    * "links", "link_limits" (how close to 0 and 1 probabilities are taken at their word), "ratio"
-      (squared leave-one-out error of log-odds over the identity's);
+    * "status", the worst of all targets: "exact"; "stochastic" if all coalitions were asked but
+      the model does not answer the same twice; "converged"; "not converged"; "unreliable" if the
+      error bars themselves cannot be trusted; "constant" if the score changed by less than a
+      millionth, which is taken for rounding. "message" is the same in words. "statuses" and
+      "messages" are per target. "converged" tells whether no target needs more calls;
+    * "n_calls"; "relative_error", predicted; "error_bound", a bound on it with a probability of
+      0.9, by which the run converges; "looks", the relative error after each block;
+    * "links"; "link_limits", the smallest distances from 0 and from 1 at which probabilities are
+      trusted; "ratio", the squared leave-one-out error of log-odds over that of the identity;
     * "additive_share", the part of the surrogate's variance that importances can express;
-    * "inflation" (over 2), "saturation" (over .1), "carriers" (under 5) and "steps" (under 4, of a
-      rounded probability) make error bars unreliable: the surrogate's squared errors over the
-      expected, the share of coalitions whose probability is at 0 or 1, how many coalitions carry
-      the score's variation, and over how many steps of its rounding it moves;
-    * "additive" and "noise", the process's hyper-parameters; "covariance" (t, d, d) of the
+    * four numbers that make error bars unreliable: "inflation" over 2, the surrogate's squared
+      errors over the expected ones; "saturation" over 0.1, the share of coalitions whose
+      probability is at 0 or 1; "carriers" under 5, the effective number of coalitions that carry
+      the score's variation; and, for a rounded probability, "steps" under 4, the number of steps
+      of its rounding over which it moves;
+    * "additive" and "noise", the hyper-parameters of the process; "covariance" (t, d, d) of the
       importances in the order of "targets", for `Explanation.top_confidence`.
 
-    The Gaussian process learns from the scores which segments matter and up to which order segments
-    work together (`learn_kernel`), for which error bars pay in proportion to 1 / calls.
+    The Gaussian process learns from the scores which segments matter, and up to which order
+    segments work together (`learn_kernel`). For this, variances grow in proportion to 1 / calls.
 
     Below one block of calls a Hadamard design without complements is asked. Time beside the model
-    is about 60 ms at 256 calls and 50 segments and grows as the cube of the calls. Memory is
+    is about 60 ms at 256 calls and 50 segments, and grows as the cube of the calls. Memory is
     O(batch_size · image + max_samples · (max_samples + k) + 8192 · max_samples) numbers.
 
     References

@@ -18,18 +18,18 @@ from limelens.sampling.distinct import foldover_pairs, sized_pairs
 class QuickShap(SequentialExplainer):
     r"""Shapley values from about a quarter of the model calls of paired KernelSHAP.
 
-    A block of an orthogonal foldover design comes first, from 17 segments on, then complementary
-    pairs of all sizes, no pair twice; a Gaussian process is fitted to the log-odds of their scores,
-    and what it expects of all other coalitions is projected on Shapley's definition. It looks at
-    its error after at least 5 d calls, about half of them of either kind, soon after that again,
-    then after every further block of pairs, and stops when that is small enough, never at the first
-    look.
+    From 17 segments on, a block of an orthogonal foldover design comes first. Complementary pairs
+    of all sizes follow, no pair twice. A Gaussian process is fitted to the log-odds of their
+    scores, and the importances are Shapley's definition applied to the scores that it expects for
+    all other coalitions. The first look at the error comes after at least 5 d calls, about half of
+    each kind, the second soon after that, and further ones after every block of pairs. The method
+    stops when the error is small enough, but never at the first look.
 
     Parameters
     ----------
     max_samples : int
-        Most coalitions asked, the intact image and the one with everything hidden included. If all
-        2^d fit, they are all asked and the answer is exact.
+        Most coalitions to ask, the intact image and the one with everything hidden included. If
+        all 2^d fit, they are all asked and the answer is exact.
     tolerance, scale, link, segmenter, fill
         See `QuickLime`.
 
@@ -46,12 +46,12 @@ class QuickShap(SequentialExplainer):
     .. math:: \arg\min_\phi \sum_z \frac{d - 1}{\binom{d}{|z|} |z| (d - |z|)}
               [f(z) - f(0) - z \cdot \phi]^2, \qquad \sum_i \phi_i = f(1) - f(0),
 
-    of the surrogate's expectation, on 4096 complementary pairs of virtual coalitions and corrected
-    by a sigmoid of an additive function, whose Shapley values are known (the error of that draw is
-    in the error bars); for the identity link and
-    with ``scale="link"`` they have a closed form. Up to 16 segments it is the fit on all
-    coalitions, and only those never asked are left to the surrogate. Importances always sum to the
-    difference of the scores of the intact and the hidden image. `details` as in `QuickLime`.
+    to the surrogate's expectation on 4096 complementary pairs of virtual coalitions. A sigmoid of
+    an additive function, whose Shapley values are known, corrects it as a control variate, and the
+    error bars include the error of drawing the pairs. For the identity link, and with
+    ``scale="link"``, the values have a closed form. Up to 16 segments the fit is on all coalitions,
+    and the surrogate replaces only those that were not asked. Importances always sum to the
+    difference of the scores of the intact and the hidden image. `details` is as in `QuickLime`.
 
     References
     ----------

@@ -25,10 +25,10 @@ from limelens.segmenting.superpixels import Slic
 from limelens.segmenting.view import View, segmenting_view
 
 N_SEGMENTS = (30, 40, 50, 60, 70, 80, 90, 100)
-"""Segments asked for, coarse and fine: what one scale misses another one holds."""
+"""Numbers of segments, coarse and fine: one scale finds what another one misses."""
 
 LARGEST_OFFSET = 0.18
-"""How far a segmentation is displaced at most, as a share of the side."""
+"""Largest displacement of a segmentation, as a share of the side."""
 
 _FEWEST, _MOST = 4, 64
 _FEWEST_PIXELS = 10_000
@@ -38,56 +38,57 @@ _KEY_BYTES = 16
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Sharp(FillExplainer):
-    r"""One sharp map of what decides: Owen values over many displaced segmentations.
+    r"""One sharp map of the deciding pixels: Owen values over many displaced segmentations.
 
-    A superpixel map is constant on some forty ragged pieces, and where the pieces end is an
-    accident of the segmenter. Here the picture is divided four to sixteen times and more,
-    displaced at random and from coarse to fine. Every division gets the Owen values of a few
-    calls, and the mean of these maps is precise to the pixel.
+    A superpixel map is constant on some forty ragged pieces, whose borders are an accident of the
+    segmenter. Here the picture is divided four to sixteen times or more, displaced at random and
+    from coarse to fine. Every division gets Owen values from a few calls, and the mean of these
+    maps is precise to the pixel.
 
     Parameters
     ----------
     max_samples : int
-        Images shown to the model, the intact one and everything hidden included: 128 is plenty
-        for a photograph, 64 a good first look; more hardly sharpen a map.
+        Images shown to the model, the intact one and everything hidden included. 128 is enough
+        for a photograph, and 64 gives a good first look; more hardly make a map sharper.
     segmenters : sequence of callables or None
-        Divisions of your own, each `image -> label image`. None: `Slic` from 30 to 100 segments at
-        half the image's size, displaced by up to 18 % of the side, and with a compactness of 50
-        where fine texture leaves less than half of the segments.
+        Divisions of your own, each a function `image -> label image`. None takes `Slic` with 30 to
+        100 segments at half the image's size, displaced by up to 18 % of the side. Where fine
+        texture leaves less than half of the segments, the compactness is 50.
     fill : callable
         What hidden pixels show; it is given no segments.
 
     Raises
     ------
     InvalidInputError
-        If a setting is not valid; from `explain`, if nothing is divided.
+        If a setting is not valid; from `explain`, if no segmentation divides the image.
 
     Notes
     -----
     For a budget below 100 there are 4 segmentations, below 512 there are 8, from 512 on 16, and
-    from 1088 on one more for every 64 calls: deeper trees make maps worse. All trees
-    (`RegionTree`) wait in one heap. Split next is the group, of any tree, with the largest product
-    of area, of share of the orders, and of what it adds; see `Owen`. With :math:`\phi_r` the values
-    of segmentation r and :math:`s_r(x)` the segment of pixel x, the map is a density
+    from 1088 on one more for every 64 calls, because deeper trees make maps worse. The groups of
+    all trees (`RegionTree`) wait in one heap. The next group to be split, of any tree, is that with
+    the largest product of its area, its share of the orders, and what it adds; see `Owen`. With
+    :math:`\phi_r` the values of segmentation r and :math:`s_r(x)` the segment of pixel x, the map
+    is a density
 
     .. math:: m(x) = \frac{1}{R} \sum_{r=1}^{R} \frac{\phi_r(s_r(x))}{|s_r(x)|}
 
-    in units of the score a pixel: over all pixels it sums up to the score of the intact image
-    minus that of everything hidden, over a region to the evidence in it.
+    in units of the score per pixel. Over all pixels it sums to the score of the intact image minus
+    that of everything hidden, over a region to the evidence in it.
 
-    `importances` hold this map as it is. **`heatmap` and pictures show it under a Gaussian**,
-    4.7 % of the side wide; ``interpolation="nearest"`` is the map as it is.
+    `importances` hold this map without smoothing. **`heatmap` and pictures smooth it by a
+    Gaussian** that is 4.7 % of the side wide, unless ``interpolation="nearest"``.
 
     `standard_errors` come from the spread over segmentations; take Student's t with R - 1 degrees
-    of freedom. They say what further segmentations would change. They do not say how deep the
-    trees went: what a group adds that is not split is spread over all of it, and some evidence
-    leaks out of its object. ``details["shared"]`` is the share of such groups. For the error of
-    the evidence in a region use `by_segment`, which knows that neighbouring pixels err together.
+    of freedom. They show what further segmentations would change. They do not show how deep the
+    trees went: what an unsplit group adds is spread over all of it, and some evidence leaks out of
+    its object. ``details["shared"]`` is the share of such groups. For the error of the evidence in
+    a region use `by_segment`, which takes into account that neighbouring pixels err together.
 
-    `details`: ``"n_segmentations"``, R; ``"n_segments"`` and ``"n_splits"`` of each; ``"shared"``,
-    for each target; ``"layers"``, the label images, shape (R, \*spatial), and
-    ``"layer_importances"``, R arrays of shape (t, d); ``"targets"``, the columns of their rows;
-    ``"interpolation"``. Several targets share all calls. A model's `prepare` is not made use of.
+    `details` holds ``"n_segmentations"``, R; ``"n_segments"`` and ``"n_splits"`` of each;
+    ``"shared"``, for each target; ``"layers"``, the label images, shape (R, \*spatial), and
+    ``"layer_importances"``, R arrays of shape (t, d); ``"targets"``, the columns of their rows; and
+    ``"interpolation"``. Several targets share all calls. A model's `prepare` is not used.
     Memory is O(batch_size · image + (t + R) · pixels + max_samples · k) bytes.
 
     References
@@ -96,7 +97,7 @@ class Sharp(FillExplainer):
 
     Examples
     --------
-    Two ways to divide four pixels, neither of which knows the third alone:
+    Two ways to divide four pixels, of which neither separates the third pixel:
 
     >>> import numpy as np
     >>> from limelens import Constant, LabelImage, Sharp
@@ -185,7 +186,7 @@ class Sharp(FillExplainer):
 
 
 def n_segmentations(max_samples: int) -> int:
-    """Return how many segmentations share a budget.
+    """Return the number of segmentations for a budget.
 
     Examples
     --------
@@ -198,7 +199,7 @@ def n_segmentations(max_samples: int) -> int:
 
 
 def half_side(spatial: tuple[int, ...]) -> int:
-    """Return the longest side that is segmented: half, unless few or many pixels are left then.
+    """Return the longest side for segmenting: half, unless that leaves few or many pixels.
 
     Examples
     --------
@@ -211,7 +212,7 @@ def half_side(spatial: tuple[int, ...]) -> int:
 
 
 def _superpixels(view: View, n_segments: int, offset: tuple[float, ...]) -> Segments:
-    """Return superpixels, squarer ones where fine texture leaves less than half of the number."""
+    """Return superpixels; squarer ones if fine texture leaves less than half of `n_segments`."""
     labels = np.zeros((), dtype=np.intp)
     for compactness in (10, 50):
         slic = Slic(n_segments, compactness=compactness, sigma=0.5, offset=offset)
@@ -222,7 +223,7 @@ def _superpixels(view: View, n_segments: int, offset: tuple[float, ...]) -> Segm
 
 
 class _Asking:
-    """Has coalitions of several segmentations scored, in the batches of one stream."""
+    """Scores coalitions of several segmentations, in the batches of one stream."""
 
     def __init__(self, query: Query, layers: Sequence[Segments], n_rows: int) -> None:
         self._query = query
@@ -255,7 +256,7 @@ class _Asking:
         return self._query.values(self._query.stream(keys, compose))
 
     def _key(self, number: int, coalition: Coalitions) -> NDArray[np.uint8]:
-        """Return bytes that stand for the pixels kept: of this labelling, these labels."""
+        """Return bytes that identify the pixels kept: the labelling and its kept labels."""
         content = self._names[number] + np.packbits(coalition).tobytes()
         return np.frombuffer(blake2b(content, digest_size=_KEY_BYTES).digest(), dtype=np.uint8)
 
@@ -289,7 +290,7 @@ def _tree(view: View, labels: Segments) -> SplitTree:
 
 
 def _checked(segmenters: object) -> tuple[Segmenter, ...]:
-    """Return segmenters as a tuple; one by itself is a mistake that is easily made."""
+    """Return segmenters as a tuple; a single one, without a list, is refused."""
     if not isinstance(segmenters, Sequence) or not segmenters:
         msg = (
             "`segmenters` must be a sequence of callables (image) -> label image, at least one, "

@@ -1,4 +1,4 @@
-"""Models that answer the same question differently: how much a single answer varies."""
+"""Models that answer the same question differently, and how much one answer varies."""
 
 import numpy as np
 
@@ -10,22 +10,24 @@ _REPEATS = 16
 
 
 def answer_variance(again: Game, coalitions: Coalitions, values: Floats) -> Floats:
-    r"""Return the variance of one answer, shape (t,); 0 of a model that answers the same twice.
+    r"""Return the variance of one answer, shape (t,); 0 if the model answers the same twice.
 
     Parameters
     ----------
     again : callable
-        Coalitions (m, d) -> fresh values (m, t); asked two, and 16 more if these differ.
+        From coalitions (m, d) to fresh values (m, t). It is asked about two coalitions, and about
+        16 more if their values differ.
     coalitions : ndarray of bool, shape (n, d)
     values : ndarray, shape (n, t)
-        What was answered before.
+        Earlier answers.
 
     Notes
     -----
-    The coalitions that keep most and least are asked first. Their answers differ if one moves by
-    more than a ten thousandth of the values' range and by rounding. Then m = 16 are asked again,
-    and with the differences :math:`\delta` the variance is :math:`\overline{\delta^2} / 2`, times
-    the square of :math:`t_{.975, m} / 1.96`, so that 1.96 of its roots make a 95 % interval.
+    The coalitions that keep the most and the fewest segments are asked first. Their answers differ
+    if one of them changes by more than a ten thousandth of the values' range plus rounding. Then
+    m = 16 coalitions are asked again. With the differences :math:`\delta`, the variance is
+    :math:`\overline{\delta^2} / 2`. It is multiplied by the square of :math:`t_{0.975, m} / 1.96`,
+    so that 1.96 of its roots make a 95 % interval.
 
     Examples
     --------
@@ -42,5 +44,6 @@ def answer_variance(again: Game, coalitions: Coalitions, values: Floats) -> Floa
         return np.zeros(values.shape[1])
     chosen = np.unique(np.linspace(0, len(values) - 1, _REPEATS).round().astype(np.intp))
     differences = again(coalitions[chosen]) - values[chosen]
+    # A difference of two independent answers has twice the variance of one.
     variance = np.square(differences).mean(axis=0) / 2.0 * student(len(chosen)) ** 2
     return np.where(np.abs(differences).max(axis=0) > allowed, variance, 0.0)

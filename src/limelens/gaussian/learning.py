@@ -66,6 +66,7 @@ def learned_relevance(process: MaskProcess) -> Floats:
     """Return each segment's share, shape (d,), in the expected squares of the main effects."""
     effects, covariance = banzhaf_effects(process)
     squares = np.square(effects / np.sqrt(process.variances)[:, np.newaxis]).sum(axis=0)
+    # E[phi_i^2] = mean^2 + variance; the covariance is in units of each column's variance.
     expected = squares + len(effects) * np.diagonal(covariance)
     d = len(expected)
     return np.asarray((1.0 - _EVEN_SHARE) * expected / expected.sum() + _EVEN_SHARE / d)

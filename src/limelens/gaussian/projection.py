@@ -73,6 +73,7 @@ def project(
     if link.name == "identity" and virtual.definition == "shapley" and not virtual.exact:
         return _closed_form(process, virtual, differences)
     kernel = _kernel_between(process, virtual)
+    # Posterior means on the scale of the fit, then the scores to be expected there (Duan 1983).
     means = process.mean_of(kernel)
     values, spread = link.curve(means, residuals, process.scale)
     if virtual.exact:
@@ -117,6 +118,7 @@ def _closed_form(
 ) -> Projection:
     """Return the Shapley values of the posterior mean, made to sum to the ends' difference."""
     importances, covariance = shapley_effects(process)
+    # The smallest change that gives them the right sum divides the gap equally.
     gap = differences - importances.sum(axis=1)
     importances = importances + gap[:, np.newaxis] / importances.shape[1]
     asked = (virtual.coarse or virtual).coalitions
@@ -224,6 +226,7 @@ def _sigmoids(
         exact.append(sigmoid_effects(intercept, slopes, shifts, definition=definition))
         angles = intercept + spins @ slopes
         like.append(np.mean([sigmoid(angles + shift) for shift in shifts], axis=0))
+        # All signs are 1 for the intact image and -1 for the hidden one.
         ends = intercept + np.array([slopes.sum(), -slopes.sum()])[:, np.newaxis] + shifts
         top, bottom = sigmoid(ends).mean(axis=1)
         differences.append(top - bottom)
@@ -235,6 +238,7 @@ def _tangent(spins: Floats, scale: Floats, values: Floats) -> tuple[float, Float
     weights = np.maximum(values * (1.0 - values), np.finfo(np.float64).eps)
     centre = weights @ spins / weights.sum()
     mean = float(weights @ scale / weights.sum())
+    # Weighted least squares with an intercept: slopes = (S' W S + ridge)^-1 S' W y, both centred.
     weighted = (spins - centre).T * weights
     gram = weighted @ (spins - centre)
     gram[np.diag_indices_from(gram)] += _RIDGE * np.trace(gram) / len(gram)

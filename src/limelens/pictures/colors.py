@@ -115,7 +115,7 @@ def blend(
 def legend_colors(
     heatmap: NDArray[Any], limit: float, *, opacity: float = OPACITY
 ) -> NDArray[np.uint8]:
-    """Return the colours of the legend: what every importance looks like without a photograph.
+    """Return the colours of the legend: those of importances without a photograph behind them.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def paint(
 def paint_flattened(
     backdrop: NDArray[np.uint8], heatmap: NDArray[Any], limit: float, *, opacity: float
 ) -> NDArray[np.uint8]:
-    """Paint a map over a flattened backdrop, so that every colour is the legend's.
+    """Paint a map over a flattened backdrop, so that every colour matches the legend.
 
     Of the backdrop only its distance from `PAPER` is added to the colour of the legend, less of it
     where the colour is strong: ``legend + (1 - opacity * share / 2) * (backdrop - PAPER)``.

@@ -1,4 +1,4 @@
-"""What any image looks like: three colours, 8 bits, one plane, a size fit for the screen."""
+"""The picture of any image: three colours, 8 bits, one plane, a size that fits the screen."""
 
 from typing import Any
 
@@ -164,7 +164,7 @@ def display_size(shape: tuple[int, ...], max_side: int = MAX_SIDE) -> tuple[int,
 
 
 def resize(array: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
-    """Return a picture or map at another size: pixels repeated upwards, averaged downwards.
+    """Return a picture or map at another size: pixels are repeated to enlarge, averaged to reduce.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ def _to_uint8(values: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def _stretch(values: NDArray[Any]) -> NDArray[np.float32]:
-    """Return the values from 0 to 255, their outermost half percents cut; a constant is grey."""
+    """Scale values to 0..255 without the outermost half percents; a constant becomes grey."""
     step = max(1, int(np.sqrt(values.size / 1_000_000)))  # a million values know the percentiles
     low, high = np.percentile(values[::step, ::step].astype(np.float64), [0.5, 99.5])
     if high <= low:

@@ -18,7 +18,7 @@ PAGE, INK, SOFT, FAINT = (255, 255, 255), (28, 28, 30), (95, 95, 102), (226, 226
 
 @dataclass(frozen=True)
 class Words:
-    """A line of text; `anchor` says which point of it stands at (x, y), as in `draw_text`."""
+    """A line of text; `anchor` is the point of it that lies at (x, y), as in `draw_text`."""
 
     x: float
     y: float
@@ -113,12 +113,12 @@ class Drawing:
 
 
 def place_of(mark: Mark) -> tuple[int, int]:
-    """Return where a mark stands, in whole pixels."""
+    """Return the position of a mark, in whole pixels."""
     return round(mark.x), round(mark.y)
 
 
 def fit(picture: "Picture", size: tuple[int, int]) -> "Picture":
-    """Return a picture at another size: whole pixels repeated from twice the size on."""
+    """Return a picture at another size; from twice the size on, whole pixels are repeated."""
     from PIL.Image import Resampling  # noqa: PLC0415
 
     repeated = size[0] >= 2 * picture.width

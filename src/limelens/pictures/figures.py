@@ -90,7 +90,7 @@ def _png_of(figure: "Figure") -> bytes:
 
 
 def _divide(figure: "Figure", aspect: float, n_bars: int) -> "tuple[Axes, Axes | None]":
-    """Return room for the picture, and for the bars beside or, of wide pictures, below it."""
+    """Return axes for the picture, and for the bars beside it or, if it is wide, below it."""
     width = float(np.clip(4.6 * aspect, 2.8, 9.0))
     height = float(np.clip(width / aspect, 1.0, 4.6))
     bars_height = max(1.2, 0.8 + _BAR_HEIGHT * n_bars)

@@ -48,7 +48,7 @@ def open_font(font: FontFile, size: int) -> "FreeTypeFont":
 
 
 def has_letter(font: FontFile, letter: str) -> bool:
-    """Say whether a font has a sign of its own for a letter.
+    """Return whether a font has a glyph of its own for a letter.
 
     Examples
     --------
@@ -97,7 +97,7 @@ def _preference(path: Path) -> tuple[int, bool, str]:
 
 
 def _folders() -> list[Path]:
-    """Return where this system keeps its fonts."""
+    """Return the folders in which this system keeps its fonts."""
     home = Path.home()
     folders = {
         "darwin": [Path("/System/Library/Fonts"), Path("/Library/Fonts"), home / "Library/Fonts"],
@@ -120,7 +120,7 @@ def _folders() -> list[Path]:
 
 
 def stand_in(letter: str) -> str:
-    """Return what is drawn where no font has a letter: a plain letter like it, else its code.
+    """Return a replacement for a letter that no font has: a similar plain letter, or its code.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Words and numbers in a picture, every letter in a font that has it."""
+"""Words and numbers in a picture; every letter is drawn in a font that has it."""
 
 import re
 import unicodedata
@@ -96,7 +96,7 @@ def warn_of_missing(texts: Iterable[str], font: FontFile) -> None:
 
 
 def is_visible(letter: str) -> bool:
-    """Say whether a letter may stand in a picture: no controls, no switches of direction."""
+    """Return whether a letter may be drawn: it is no control and no switch of direction."""
     return letter.isspace() or unicodedata.category(letter) not in ("Cc", "Cf", "Cs", "Cn")
 
 
@@ -137,7 +137,7 @@ def draw_text(
 
 
 def wrap(text: str, letters: Letters, width: int, *, max_lines: int = 2) -> list[str]:
-    """Return the text in lines no wider than `width` pixels; what does not fit ends in "…"."""
+    """Return the text in lines no wider than `width` pixels; a text that is cut ends in "…"."""
     lines: list[str] = []
     for paragraph in text.split("\n"):
         line = ""
@@ -157,7 +157,7 @@ def wrap(text: str, letters: Letters, width: int, *, max_lines: int = 2) -> list
 
 
 def _broken(word: str, letters: Letters, width: int) -> Iterator[str]:
-    """Yield a word, or where it is wider than a line what fits on each."""
+    """Yield a word, or the parts that fit on a line if it is wider than one."""
     while letters.getlength(word) > width and len(word) > 1:
         fitting = max(1, sum(letters.getlength(word[:n]) <= width for n in range(1, len(word))))
         yield word[:fitting]

@@ -45,7 +45,7 @@ def segment_polygons(segments: NDArray[np.intp]) -> list[list[list[Ring]]]:
 
 
 def _rings(part: NDArray[np.bool_]) -> list[Ring]:
-    """Follow the edges of a part, the part on the right hand, until all are walked."""
+    """Follow the edges of a part, which stays on the right, until all edges are used."""
     edges = _edges(part)
     rings = []
     while edges:
@@ -71,7 +71,7 @@ def _rings(part: NDArray[np.bool_]) -> list[Ring]:
 
 
 def _edges(part: NDArray[np.bool_]) -> dict[_Corner, list[_Corner]]:
-    """Return the directions (dx, dy) in which edges leave each corner, the part on their right."""
+    """Return the directions (dx, dy) of the edges from each corner, with the part on the right."""
     padded = np.pad(part, 1)
     inside = padded[1:-1, 1:-1]
     sides = (

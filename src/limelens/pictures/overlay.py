@@ -1,4 +1,4 @@
-"""An image with what matters painted over it."""
+"""An image with its importances painted over it."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 BACKDROPS = ("grey", "color")
 TOP_COLORS = {"limelens": (RAISES, LOWERS), "lime": (LIME_RAISES, LIME_LOWERS)}
-"""What `draw_top` marks with: what raises the score, what lowers it."""
+"""Colours of `draw_top`: for segments that raise the score, and for those that lower it."""
 _INK, _VEIL = (40, 40, 40), 0.45
 _LINE = (PAPER - DETAIL,) * 3  # boundaries are no darker than detail: they keep the colours too
 
@@ -160,7 +160,7 @@ def draw_top(
     colors: str = "limelens",
     max_side: int = MAX_SIDE,
 ) -> "Picture":
-    """Return the image with what raises the score in orange, what lowers it in blue.
+    """Return the image with segments marked: orange raises the score, blue lowers it.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Panels of one page: an image, and maps with their name, score, words and strongest segments."""
+"""Panels of a page: an image, and maps with name, score, words and strongest segments."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -48,7 +48,7 @@ class Bar:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Panel:
-    """One picture of a page and what stands around it.
+    """One picture of a page, with the words and bars around it.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def _fitted(panel: Panel, side: int) -> tuple[int, int]:
 def _add_row(
     marks: list[Mark], row: Sequence[Panel], top: float, side: int, sizes: _Sizes
 ) -> float:
-    """Add a row of panels whose pictures stand on one line; return where it ends."""
+    """Add a row of panels whose pictures share a base line; return where the row ends."""
     heads = [_head(panel, sizes) for panel in row]
     under = top + max(height for _, height in heads)
     end = under
@@ -253,7 +253,7 @@ def _value_of(bar: Bar, peak: float) -> str:
 
 
 def _painted(color: Color) -> Color:
-    """Return the colour as it is in pictures and legend: with its opacity, over the paper."""
+    """Return the colour that pictures and legend show: blended with the paper by its opacity."""
     red, green, blue = (round(PAPER + OPACITY * (each - PAPER)) for each in color)
     return red, green, blue
 

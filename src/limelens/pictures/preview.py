@@ -1,4 +1,4 @@
-"""What the segments look like, before any model call."""
+"""A picture of the segments, before any model call."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""An interactive page in one file: every region says its importance, every target has its map."""
+"""An interactive page in one file: it shows every region's importance, and every target's map."""
 
 import base64
 import io
@@ -108,7 +108,7 @@ def page_item(
     quality: int = 82,
     all_bands: bool = True,
 ) -> dict[str, Any]:
-    """Return what a page holds of one image, ready for JSON.
+    """Return the content of a page about one image, ready for JSON.
 
     The importances of segments stand in it in full; those of pixels in steps of 1 / 1000 of the
     largest, at most 256 pixels wide. Of a volume up to 64 slices are shown, of many channels up to
@@ -257,7 +257,7 @@ def _photos(
     *,
     all_bands: bool,
 ) -> list[dict[str, str]]:
-    """Return the image as strips of slices: as it is seen, then channel by channel."""
+    """Return the image as strips of slices: its picture first, then each channel."""
     last = channels_last(image, channel_axis)
     n_spatial = len(spatial_shape(image.shape, channel_axis))
     flat = last[..., np.newaxis] if last.ndim == n_spatial else last
@@ -291,7 +291,7 @@ def _strip(flat: NDArray[Any], n_spatial: int, canvas: _Canvas, quality: int) ->
 
 
 def _data_uri(rgb: NDArray[np.uint8], quality: int) -> str:
-    """Return a picture as WebP or, where Pillow lacks it, JPEG; small ones without any loss."""
+    """Return a picture as WebP, or as JPEG if Pillow lacks WebP; small ones are lossless."""
     from PIL import features  # noqa: PLC0415
 
     height, width = rgb.shape[:2]

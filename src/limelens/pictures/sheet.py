@@ -143,7 +143,7 @@ def _text_band(words: _Words, width: int) -> "Picture":
 
 
 def _stack(bands: list["Picture"], bar: "Picture | None", width: int, gap: int) -> "Picture":
-    """Return the bands below each other, and centred below them the colour bar."""
+    """Return the bands below each other, with the colour bar centred below them."""
     parts = bands + ([bar] if bar else [])
     page, _ = _page(width + 2 * gap, gap + sum(part.height + gap for part in parts))
     y = gap

@@ -1,4 +1,4 @@
-"""One number per pixel: which map is returned and drawn, and how smooth it is unless asked."""
+"""One number per pixel: which map is returned and drawn, and how smooth it is by default."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from limelens.results.smoothing import guided_map, moving_averages, smooth_map
 from limelens.results.upsampling import INTERPOLATIONS, upsample
 
 HANDFUL = 8
-"""Maps of more segments are drawn smooth: their borders are an accident of the segmenter."""
+"""Maps of more segments are drawn smooth, because their borders are an accident."""
 
 _ORDERS = {"bilinear": 1, "bicubic": 3}
 
@@ -43,10 +43,10 @@ def spread(
         Needed for importances of segments.
     interpolation : {"nearest", "bilinear", "bicubic", "smooth", "guided"}
     image : ndarray, channels last
-        What "guided" is guided by; no other needs it.
+        The image whose edges "guided" follows; no other interpolation needs it.
     stride : sequence of float, optional
-        How far apart along each axis the windows were that a map per pixel is made of: "bilinear"
-        and "bicubic" smooth it over them. None: such a map stays as it is.
+        Distance, along each axis, of the windows that a map per pixel is made of. "bilinear" and
+        "bicubic" smooth over it; without a stride they leave such a map unchanged.
 
     Examples
     --------
@@ -71,10 +71,10 @@ def spread(
 
 
 def chosen_interpolation(record: Record, interpolation: str | None, *, drawn: bool) -> str:
-    """Return what was asked for, or what suits the map: see `Explanation`.
+    """Return the requested interpolation, or the one that suits the map: see `Explanation`.
 
-    `details["interpolation"]` is the choice of the method. Without one, maps are returned as they
-    are, and drawn smooth where they have more than a handful of segments.
+    `details["interpolation"]` is the choice of the method. Without one, maps are returned
+    unchanged, and drawn smooth if they have more than a handful of segments.
     """
     if interpolation is not None:
         return check_choice("interpolation", interpolation, INTERPOLATIONS)

@@ -1,4 +1,4 @@
-"""How much of the importance lies inside a region, and how sure that is."""
+"""How much of the importance lies inside a region, and how certain that is."""
 
 import math
 from collections.abc import Sequence
@@ -26,16 +26,16 @@ class Inside:
     Attributes
     ----------
     share : float
-        Of the importance, from 0 to 1; NaN if there is none of the asked sign.
+        Share of the importance, from 0 to 1; NaN if no importance has the requested sign.
     standard_error : float
-        Of the share; NaN where the explanation does not tell.
+        Standard error of the share; NaN if it is not known.
     area : float
         Share of the pixels that are inside.
     z : float
-        By how many standard errors the share exceeds the area's; given `nulls`, by how many the
-        importance inside exceeds that of the nulls.
+        Number of standard errors by which the share exceeds the area. With `nulls`, the number by
+        which the importance inside exceeds that of the nulls.
     sign : str
-        Which importance is meant.
+        Which importance is meant: "positive", "negative" or "absolute".
     """
 
     share: float
@@ -68,14 +68,14 @@ def inside(
     ----------
     record : Explanation
     mask : array_like of bool, shape (*spatial,)
-        The region. A segment that lies partly in it counts by the share of its pixels.
+        The region. A segment that lies partly inside counts by the share of its pixels there.
     target : int or str, optional
         See `Explanation`.
     sign : {"positive", "negative", "absolute"}
-        Which importance: what raises the score, what lowers it, or both.
+        Which importance: that which raises the score, that which lowers it, or both.
     nulls : sequence of Explanation
-        Explanations in which there is nothing to find, at least three, of images of this size:
-        their `z` then says whether more is found here than there.
+        At least three explanations of images of this size in which there is nothing to find. `z`
+        then tells whether more is found here than there.
 
     Returns
     -------
@@ -88,26 +88,26 @@ def inside(
 
     Notes
     -----
-    With :math:`p_i \ge 0` the importance of segment i as far as it has the asked sign, and
-    :math:`a_i` the share of the segment that lies inside, the share is
+    Let :math:`p_i \ge 0` be the size of segment i's importance if it has the requested sign, else
+    0, and :math:`a_i` the share of the segment that lies inside. The share is
     :math:`s = \sum a_i p_i / \sum p_i`. To first order (the delta method) its variance is
 
     .. math:: g' C g, \qquad g_i = \pm \Pr(\text{segment } i \text{ has the sign})\,
               (a_i - s) / \textstyle\sum p_i ,
 
-    and :math:`z = (s - \text{area}) / \sqrt{g' C g}`. C is the covariance of the importances, where
+    and :math:`z = (s - \text{area}) / \sqrt{g' C g}`. C is the covariance of the importances, if
     the explanation has it (``details["covariance"]`` of `QuickLime` and `QuickShap`, scaled to
-    their standard errors); elsewhere errors of segments are taken as independent. Errors of pixels
-    are not: a map per pixel has a standard error of the share only from `Sharp`, by how far its
-    segmentations differ.
+    their standard errors). Otherwise the errors of segments are taken as independent. Errors of
+    pixels are not independent: of the maps per pixel only that of `Sharp` has a standard error of
+    the share, from the differences between its segmentations.
 
-    Noise adds to the importance of either sign everywhere, so shares of uncertain maps are drawn
-    towards the area's: s is too low rather than too high inside a region that matters.
+    Noise adds to the importance of either sign everywhere. So the share of an uncertain map is
+    nearer to the area: inside a region that matters, s is too low rather than too high.
 
-    With m nulls :math:`z = (T - \bar T) / (S \sqrt{1 + 1/m}\, q)`, where T is the sum of
-    :math:`a_i` times the signed importances here ("negative": its opposite; "absolute": z is taken
-    without its sign), :math:`\bar T` and S are mean and standard deviation of the nulls' own sums,
-    and q widens them by Student's t with m - 1 degrees of freedom.
+    With m nulls :math:`z = (T - \bar T) / (S \sqrt{1 + 1/m}\, q)`. Here T is the sum of
+    :math:`a_i` times the signed importances, :math:`\bar T` and S are the mean and the standard
+    deviation of the nulls' own sums, and q widens S by Student's t with m - 1 degrees of freedom.
+    For "negative" z changes its sign, for "absolute" it loses it.
 
     Examples
     --------
@@ -152,7 +152,7 @@ def _per_part(record: Record, row: int, where: NDArray[np.bool_]) -> tuple[Float
 
 
 def _strength(importances: Floats, sign: str) -> Floats:
-    """Return importances as far as they have the sign, as positive numbers."""
+    """Return the sizes of the importances that have the sign, and 0 for all others."""
     signed = {"positive": importances, "negative": -importances, "absolute": np.abs(importances)}
     return np.where(signed[sign] > rounding(importances), signed[sign], 0.0)
 
@@ -169,7 +169,7 @@ def _chance(record: Record, row: int, importances: Floats, sign: str) -> Floats:
     if errors is None:
         return direction * certain
     error = errors[row].ravel()
-    known = error > 0  # NaN is not
+    known = error > 0  # False for NaN
     chance = ndtr(direction * importances / np.where(known, error, 1.0))
     return np.asarray(direction * np.where(known, chance, certain))
 
@@ -204,7 +204,7 @@ def _error_over_layers(record: Record, column: int | None, slopes: Floats) -> fl
 
 
 def _ratio(excess: float, error: float) -> float:
-    """Return excess over error; without any error whatever is more is infinitely more."""
+    """Return excess over error; without any error it is infinite, or 0 without any excess."""
     if error > 0 or math.isnan(error):
         return excess / error
     return math.copysign(math.inf, excess) if abs(excess) > 1e-12 else 0.0

@@ -130,7 +130,7 @@ def _local_fits(values: Floats, colours: Floats, width: int) -> tuple[Floats, Fl
     n_bands = colours.shape[-1]
     mean = _box(colours, width)
     average = _box(values[..., np.newaxis], width)
-    # Cov(I, p) and Cov(I) + epsilon in each window: He, Sun and Tang, equations 19 and 20.
+    # He, Sun and Tang: a = (Cov(I) + epsilon 1)^-1 Cov(I, p) in each window, b = mean p - a mean I.
     joint = _box(colours * values[..., np.newaxis], width) - mean * average
     pairs = (colours[..., :, np.newaxis] * colours[..., np.newaxis, :]).reshape(*values.shape, -1)
     spread = _box(pairs, width).reshape(*values.shape, n_bands, n_bands)

@@ -22,7 +22,7 @@ def upsample(importances: Floats, segments: Segments, interpolation: str = "near
         Labels `0..d-1`.
     interpolation : {"nearest", "bilinear", "bicubic"}
         "nearest" gives every pixel the importance of its segment, unchanged. The two others
-        smooth for the eye, and add no information.
+        smooth the map; they make it easier to look at, and add no information.
 
     Returns
     -------
@@ -30,19 +30,19 @@ def upsample(importances: Floats, segments: Segments, interpolation: str = "near
 
     Notes
     -----
-    Every map is linear in the importances, of constant importances a constant, of zeros zero.
+    Every map is linear in the importances, and equal importances give a constant map.
 
     *Grids* (the label image is an outer product of runs along its axes; the runs may differ in
     length): one polynomial piece between neighbouring cell centres along each axis, mirrored at
     the border. "bilinear" joins the centres by straight lines and stays within the range of the
     importances. "bicubic" is the cubic Hermite curve with the slopes of the parabola through three
-    centres; for equal cells this is Keys' kernel with a = -1/2, and like it overshoots: along one
-    axis by up to an eighth of a step.
+    centres. For equal cells this is Keys' kernel with a = -1/2, which overshoots along one axis by
+    up to an eighth of a step.
 
-    *Superpixels*: the nearest map under a B-spline window, mirrored at the border: one moving
-    average as wide as the mean segment for "bilinear" (B-splines of order 1, on equal cells the
-    same as above), three narrower ones that together spread as far for "bicubic" (order 3). Both
-    stay within the range of the importances.
+    *Superpixels*: the nearest map is smoothed by a B-spline window, mirrored at the border.
+    "bilinear" takes one moving average as wide as the mean segment (B-splines of order 1, which on
+    equal cells is the same as above). "bicubic" takes three narrower ones that together spread as
+    far (order 3). Both stay within the range of the importances.
 
     References
     ----------
@@ -71,7 +71,7 @@ def upsample(importances: Floats, segments: Segments, interpolation: str = "near
 
 
 def grid_cells(segments: Segments) -> tuple[Segments, list[NDArray[np.intp]]] | None:
-    """Return the label of every cell and the run lengths along each axis, or None: not a grid.
+    """Return the label of every cell and the run lengths along each axis; None if not a grid.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def grid_cells(segments: Segments) -> tuple[Segments, list[NDArray[np.intp]]] | 
         changes = np.any(np.diff(segments, axis=axis) != 0, axis=others)
         starts.append(np.concatenate([[0], np.flatnonzero(changes) + 1]))
     table = segments[np.ix_(*starts)]
-    # Every block between starts is of one label, so a grid has as many blocks as labels.
+    # Every block between starts has one label, so a grid has as many blocks as labels.
     if table.size != int(segments.max()) + 1:
         return None
     sides = zip(starts, segments.shape, strict=True)
@@ -100,7 +100,7 @@ def grid_cells(segments: Segments) -> tuple[Segments, list[NDArray[np.intp]]] | 
 def _mirrored(
     lengths: NDArray[np.intp],
 ) -> tuple[Floats, NDArray[np.intp], Floats, NDArray[np.intp]]:
-    """Return cell centres and cells, two more mirrored at each end; pixels and their intervals."""
+    """Return cell centres and cells, with two mirrored ones at each end; pixels and intervals."""
     n = len(lengths)
     cells = np.concatenate([[1, 0], np.arange(n), [n - 1, n - 2]]) if n > 1 else np.zeros(5, int)
     ends = np.cumsum(lengths[cells])
@@ -129,6 +129,8 @@ def _cubic_weights(lengths: NDArray[np.intp]) -> Floats:
     slopes[inner, inner - 1] = -after / (before * (before + after))
     slopes[inner, inner] = 1 / before - 1 / after
     slopes[inner, inner + 1] = before / (after * (before + after))
+    # The cubic Hermite basis on an interval: values (1 + 2 t) (1 - t)^2 and t^2 (3 - 2 t), slopes
+    # t (1 - t)^2 and -t^2 (1 - t) times the width.
     width = step[left]
     t = (pixels - centres[left]) / width
     rows = np.arange(len(pixels))
@@ -142,6 +144,6 @@ def _cubic_weights(lengths: NDArray[np.intp]) -> Floats:
 
 
 def _smooth_superpixels(importances: Floats, segments: Segments, n_averages: int) -> Floats:
-    """Return the nearest map after moving averages: together as wide as the mean segment."""
+    """Return the nearest map after moving averages that together are as wide as a mean segment."""
     side = math.pow(segments.size / len(importances), 1 / segments.ndim)
     return moving_averages(importances[segments], (side,) * segments.ndim, n_averages)

@@ -1,4 +1,4 @@
-"""What an explanation looks like: its picture, its line of text, its card in a notebook."""
+"""Views of an explanation: its picture, its line of text, its card in a notebook."""
 
 from typing import TYPE_CHECKING
 
@@ -81,7 +81,7 @@ def drawn_limit(record: Record, row: int, interpolation: str, scale: str | float
 
 
 def _display_map(record: Record, row: int, interpolation: str, size: tuple[int, int]) -> Floats:
-    """Return the map of one target; what is smoothed is smoothed at the size it is seen at."""
+    """Return the map of one target; a smooth map is smoothed at the size of the picture."""
     segments, importances = record.segments, record.importances[row]
     flat = record.image.ndim - (record.channel_axis is not None) == 2
     if not flat or interpolation in ("nearest", "guided"):
@@ -106,7 +106,7 @@ def describe_targets(record: Record, most: int) -> str:
 
 
 def one_line(record: Record) -> str:
-    """Return the repr: what was explained, by what, how well, at what price."""
+    """Return the repr: the targets, the explainer, the fidelity and the number of calls."""
     method = record.explainer.partition("(")[0]
     image, fidelity = record.image, record.fidelity
     parts = [f"{describe_targets(record, 3)} of a {image.shape} {image.dtype} image"]

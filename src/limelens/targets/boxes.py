@@ -1,4 +1,4 @@
-"""Detectors: how well what is found in an image matches reference boxes."""
+"""Detectors: how well the detections in an image match reference boxes."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from limelens.targets.detections import (
 from limelens.targets.reading import check_names, given_numbers
 
 _INSIDE = 0.9
-"""The share of a reference box that must lie in the image: detectors draw a little over it."""
+"""Share of a reference box that must lie in the image; detectors draw boxes slightly beyond it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,10 +38,10 @@ class BoxScores:
     classes : ndarray of float64, shape (t, k), optional
         Class probabilities of the reference boxes.
     box_format : str
-        Of the boxes that `detect` returns.
+        Format of the boxes that `detect` returns.
     channel_axis : int or None
     class_names : tuple of str
-        Of the score columns.
+        Names of the score columns.
     """
 
     detect: Callable[[Batch], Any]
@@ -94,7 +94,7 @@ class BoxScores:
         return np.asarray(ours @ theirs.T)
 
     def _check_inside(self, shape: tuple[int, ...]) -> None:
-        """Refuse reference boxes that this image has no room for."""
+        """Refuse reference boxes that do not lie in this image."""
         axis = None if len(shape) == 2 else self.channel_axis
         spatial = spatial_shape(shape, axis)
         if len(spatial) != 2:
@@ -137,35 +137,37 @@ def box_scores(
     Parameters
     ----------
     detect : callable
-        `(n, *image.shape)` -> n entries, the detections of one image each: an array (m, 4), or
-        (m, 5) with scores, or (m, 6) with scores and labels; a tuple (boxes, scores, labels) or
-        torchvision's dict of these names; or the list of dicts of a Hugging Face pipeline. Scores
-        are (m,), or class probabilities (m, k). No detection: an empty list, array, or None.
+        From `(n, *image.shape)` to n entries, each with the detections of one image: an array
+        (m, 4), or (m, 5) with scores, or (m, 6) with scores and labels; a tuple (boxes, scores,
+        labels) or torchvision's dict with these names; or the list of dicts of a Hugging Face
+        pipeline. Scores are (m,), or class probabilities (m, k). An image without detections has
+        an empty list, an empty array, or None.
     boxes : array_like, shape (t, 4) or (4,)
-        What is explained: usually what `detect` finds in the intact image. In pixels, x before y.
+        Boxes to explain, usually those that `detect` finds in the intact image; in pixels, x
+        before y.
     labels : array_like of int or str, shape (t,) or a single one, optional
-        Classes of the reference boxes. Left out, a box of any class matches.
+        Classes of the reference boxes. Without labels a box of any class matches.
     scores : array_like, shape (t, k), optional
         Class probabilities of the reference boxes, instead of labels.
     box_format : {"xyxy", "xywh", "cxcywh"}
-        What the four numbers of all boxes are: edges; left and top edge, width and height; or
-        centre, width and height. Boxes with named edges ('xmin') need none.
+        Meaning of the four numbers of all boxes: the edges; left and top edge, width and height;
+        or centre, width and height. It does not matter for boxes with named edges ('xmin').
     channel_axis : int or None
         As in `explain`.
     names : sequence of str, optional
-        Of the score columns.
+        Names of the score columns.
 
     Returns
     -------
     BoxScores
-        A `predict_fn` with scores (n, t) from 0 to 1; 0 where nothing is found.
+        A `predict_fn` with scores (n, t) from 0 to 1; 0 where nothing is detected.
 
     Raises
     ------
     InvalidInputError
         If an argument cannot be used; when called, if a box does not lie in the image.
     PredictionError
-        When called, if what `detect` returned cannot be read.
+        When called, if the answer of `detect` cannot be read.
 
     Notes
     -----
@@ -174,8 +176,8 @@ def box_scores(
     .. math:: \max_j\; \mathrm{IoU}(b_t, b_j) \cdot \cos(c_t, c_j) \cdot o_j
 
     over the detections j of an image, with boxes b, class probabilities c (a label is a vector with
-    a single 1) and objectness o, which is the detection's score. Class probabilities (m, k) without
-    an entry 'objectness' have their largest as o.
+    a single 1) and objectness o, which is the detection's score. For class probabilities (m, k)
+    without an entry 'objectness', o is the largest of them.
 
     References
     ----------
@@ -237,7 +239,7 @@ def _words(edges: Floats) -> str:
 
 
 def _directions(classes: Floats | None) -> Floats:
-    """Return class vectors of length 1; one of zeros stays, it agrees with nothing."""
+    """Return class vectors scaled to length 1; a vector of zeros stays and agrees with nothing."""
     vectors = np.asarray(classes, dtype=np.float64)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.where(lengths > 0, lengths, 1.0))

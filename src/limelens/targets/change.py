@@ -1,4 +1,4 @@
-"""Two models: what the second answers more, or less, than the first."""
+"""Two models: how much higher or lower the second answers than the first."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ class Change:
     target : int or callable
     scale : str
     class_names : tuple of str or None
-        Of the score columns; None where their number is not known beforehand.
+        Names of the score columns; None where their number is not known beforehand.
     """
 
     model_a: PredictFn
@@ -62,7 +62,7 @@ class Change:
         return np.asarray(log_odds(0)(new) - log_odds(0)(old))[:, np.newaxis]
 
     def for_image(self, image: Image) -> "Change":
-        """Return the same model with its scale settled by the two answers to an image."""
+        """Return the same model with its scale chosen by the two answers to an image."""
         if self.scale != "auto" or callable(self.target):
             return self
         return replace(self, scale=self._settled(*self._scores(np.array(image)[np.newaxis])))
@@ -82,7 +82,7 @@ class Change:
         for name, model in (("`model_a`", self.model_a), ("`model_b`", self.model_b)):
             # either may work in place
             scores = rows(name, model(batch.copy()), n, f"scores ({n}, k) or ({n},)", ndim=(1, 2))
-            answers.append(scores.reshape(n, -1).copy())  # or answer in one and the same buffer
+            answers.append(scores.reshape(n, -1).copy())  # both may answer in the same buffer
         a, b = answers
         if a.shape != b.shape:
             msg = (
@@ -103,42 +103,43 @@ def change(
     r"""Explain what changed from one model to another: a model with their difference as its score.
 
     Both see the same masked images, so what they have in common cancels in every row, and the error
-    bars of an explanation are those of the difference. Positive: model b answers more than model a
-    because of this segment.
+    bars of an explanation are those of the difference. An importance is positive if, because of
+    this segment, model b answers higher than model a.
 
     Parameters
     ----------
     model_a, model_b : callable
-        `(n, *image.shape)` -> scores `(n, k)` or `(n,)`, the same columns: the old and the new.
+        The old and the new model, from `(n, *image.shape)` to scores `(n, k)` or `(n,)` with the
+        same columns.
     target : int or callable
-        A score column, or a function of the scores (n, k) such as `margin`, of which the difference
-        is taken as it is.
+        A score column, or a function of the scores (n, k) such as `margin`, whose difference is
+        taken without any transformation.
     scale : {"auto", "score", "log-odds"}
-        On what the two are compared. "auto": on log-odds where both return probabilities, else on
-        the scores. An explainer settles this once, by the intact image.
+        Scale on which the two are compared. "auto" is log-odds if both return probabilities, else
+        the scores. An explainer chooses once, by the intact image.
 
     Returns
     -------
     Change
-        A `predict_fn` with scores (n, 1); as many columns as a callable target has values. To
-        settle the scale, explaining shows both models the intact image once more.
+        A `predict_fn` with scores (n, 1), or with as many columns as a callable target has values.
+        To choose the scale, explaining shows both models the intact image once more.
 
     Raises
     ------
     InvalidInputError
         If an argument cannot be used.
     PredictionError
-        When called, if a model's answer cannot be used, or is no probability where log-odds are
-        asked for.
+        When called, if a model's answer cannot be used, or is not a probability although log-odds
+        are requested.
 
     Notes
     -----
-    The score is :math:`g(f_b(x)) - g(f_a(x))` with g the log-odds or the identity. Scores are taken
-    for probabilities if all of them, of both models, lie in [0, 1]; those of `box_scores` and its
-    kin never are.
+    The score is :math:`g(f_b(x)) - g(f_a(x))` with g the log-odds or the identity. Scores count as
+    probabilities if all scores of both models lie in [0, 1]; those of `box_scores` and similar
+    functions never do.
 
-    Error bars speak of these two models. Two trainings that differ in nothing but their seed are
-    different functions, and their difference is real. To tell a change from a reseeding, explain
+    Error bars are about these two models. Two trainings that differ only in their seed are
+    different functions, and their difference is real. To tell a change from another seed, explain
     the change between two seeds of the old model as well, and compare.
 
     Examples

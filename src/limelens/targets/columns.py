@@ -1,4 +1,4 @@
-"""Which of the model's outputs are explained: scores -> target values."""
+"""Which of the model's outputs are explained: from scores to target values."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from limelens._typing import Floats, Scores
 from limelens.errors import InvalidInputError, PredictionError
 
 CHUNK_BYTES = 32 * 2**20
-"""What the scores that a callable target is given at once may take."""
+"""Most bytes of scores that a callable target is given at once."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Top:
     Parameters
     ----------
     k : int
-        How many columns are explained.
+        Number of columns to explain.
 
     Examples
     --------
@@ -39,7 +39,7 @@ class Top:
 
 
 Target: TypeAlias = "int | str | Sequence[int | str] | Top | Callable[[NDArray[Any]], Any] | None"
-"""None (highest score), columns or their names, `Top(k)`, or scores -> `(n,)` or `(n, t)`."""
+"""None (highest score), columns or their names, `Top(k)`, or a function of the scores."""
 
 
 class NamedTarget:
@@ -58,7 +58,7 @@ class NamedTarget:
 
 @dataclass(frozen=True, eq=False)
 class TargetColumns:
-    """A target made concrete by the scores of the intact image.
+    """A target whose columns are known, from the scores of the intact image.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class TargetColumns:
 
 
 def chunks(n_rows: int, n_columns: int) -> Iterator[slice]:
-    """Divide scores, shape (n_rows, n_columns), for a callable target, which is given copies.
+    """Divide scores, shape (n_rows, n_columns), so that a callable target gets a few at a time.
 
     Examples
     --------
@@ -145,7 +145,7 @@ def column_named(column: object, names: Mapping[int, str] | None) -> int:
 def find_target(
     target: Target, intact: NDArray[Any], names: Mapping[int, str] | None = None
 ) -> TargetColumns:
-    """Make a target concrete: which columns, or which function of the scores.
+    """Find the columns, or the function of the scores, that a target means.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def find_target(
                 f"`target` is Top({target.k}) but the model returns {len(intact)} scores an image."
             )
             raise InvalidInputError(msg)
-        # In float64: unsigned integers wrap when negated, booleans refuse.
+        # In float64, because unsigned integers wrap when negated and booleans cannot be negated.
         order = np.argsort(-intact.astype(np.float64), kind="stable")
         return TargetColumns(tuple(int(column) for column in order[: target.k]))
     return TargetColumns(_columns(target, len(intact), names))

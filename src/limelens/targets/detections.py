@@ -1,4 +1,4 @@
-"""What detectors return for a batch, in the usual forms, brought to one."""
+"""Detections for a batch: reads the usual forms and brings them to one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,14 +25,14 @@ _EDGES = ("xmin", "ymin", "xmax", "ymax")
 
 @dataclass(frozen=True, eq=False)
 class Detections:
-    """What a detector found in one image.
+    """The detections of one image.
 
     Parameters
     ----------
     boxes : ndarray of float64, shape (m, 4)
         Left, top, right and bottom edges.
     objectness : ndarray of float64, shape (m,)
-        How sure the detector is of each, from 0 to 1.
+        How certain the detector is of each box, from 0 to 1.
     labels : ndarray of int or str, shape (m,), optional
     classes : ndarray of float64, shape (m, k), optional
         Class probabilities.
@@ -55,12 +55,12 @@ class _Parts:
 
 
 def read_detections(raw: object, n_images: int, box_format: str) -> list[Detections]:
-    """Read what `detect` returned: one entry per image, in any of the usual forms.
+    """Read the answer of `detect`: one entry per image, in any of the usual forms.
 
     Raises
     ------
     PredictionError
-        Says which image's detections cannot be used, and what to return.
+        If detections cannot be used; it says of which image, and what to return.
 
     Examples
     --------
@@ -208,7 +208,7 @@ def _checked(who: str, parts: _Parts, box_format: str) -> Detections:
 
 
 def _probabilities(who: str, name: str, value: object, m: int) -> Floats:
-    """Return probabilities (m,) or (m, k); left out, a detection is sure."""
+    """Return probabilities (m,) or (m, k); without any, every detection is certain."""
     if value is None:
         return np.ones(m)
     array = numbers(who, value).astype(np.float64)

@@ -1,4 +1,4 @@
-"""Numbers out of what a caller's function returns, wherever they lie."""
+"""Reads numbers from the answers of a caller's functions, on any device."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,12 +12,12 @@ from limelens.masking.devices import to_numpy
 
 
 def numbers(who: str, value: object) -> NDArray[Any]:
-    """Return what `who` answered as an array of finite real numbers.
+    """Return the answer of `who` as an array of finite real numbers.
 
     Raises
     ------
     PredictionError
-        If it is not one; `who` opens the sentence.
+        If it is not such an array; the message begins with `who`.
 
     Examples
     --------
@@ -45,7 +45,7 @@ def numbers(who: str, value: object) -> NDArray[Any]:
 
 
 def rows(who: str, value: object, n: int, want: str, *, ndim: tuple[int, ...]) -> NDArray[Any]:
-    """Return an answer with one entry per image, and as many axes as are allowed."""
+    """Return an answer that has one entry per image and an allowed number of axes."""
     array = numbers(who, value)
     if array.ndim not in ndim or len(array) != n or array.size == 0:
         msg = f"{who} was given {n} images and must return {want}; got {describe(array)}."
@@ -54,14 +54,14 @@ def rows(who: str, value: object, n: int, want: str, *, ndim: tuple[int, ...]) -
 
 
 def given_numbers(name: str, value: object) -> NDArray[Any]:
-    """Return an argument as an array of finite numbers, fetched from wherever it lies."""
+    """Return an argument as an array of finite numbers on the host."""
     if hasattr(value, "detach") or hasattr(value, "get"):
         value = to_numpy(value)
     return check_numeric(name, value)
 
 
 def check_names(names: object, default: Callable[[], Sequence[str]], n: int) -> tuple[str, ...]:
-    """Return names of n columns: those given, else the default's."""
+    """Return the names of n columns: the given ones, or the default ones."""
     if names is None:
         return tuple(default())
     is_list = isinstance(names, (Sequence, np.ndarray)) and not isinstance(names, (str, bytes))

@@ -26,12 +26,13 @@ class MaskScores:
     classes : tuple of int
         The class of each region.
     masks : tuple of (ndarray of bool or None)
-        Where each region is; None: where the model sees the class in the intact image.
+        Pixels of each region; None for the pixels in which the model sees the class in the intact
+        image.
     channel_axis : int
         Where the classes are in an answer: 1 or -1.
     measure : str
     class_names : tuple of str
-        Of the score columns.
+        Names of the score columns.
     """
 
     segment: Callable[[Batch], Any]
@@ -125,7 +126,7 @@ class MaskScores:
         return maps
 
     def _overlap(self, found: NDArray[np.bool_], mask: NDArray[np.bool_]) -> Floats:
-        """Return the overlap of what was found, (n, *spatial), with a region: (n,)."""
+        """Return the overlap of the pixels found, (n, *spatial), with a region: (n,)."""
         both = found[:, mask].sum(axis=1)
         sizes = found.reshape(len(found), -1).sum(axis=1) + mask.sum()
         return np.asarray(2 * both / sizes if self.measure == "dice" else both / (sizes - both))
@@ -144,37 +145,37 @@ def mask_scores(
     Parameters
     ----------
     segment : callable
-        `(n, *image.shape)` -> scores of every class at every pixel, `(n, k, H, W)` or
-        `(n, H, W, k)`; volumes have one axis more.
+        From `(n, *image.shape)` to the scores of every class at every pixel, `(n, k, H, W)` or
+        `(n, H, W, k)`; volumes have one more axis.
     regions : sequence of (int, mask)
-        What is explained: a class, and where; the mask is bool and of the maps' shape. None for the
-        mask takes all pixels in which the class has the highest score in the intact image.
+        Pairs of a class and its mask, which is bool and has the maps' shape. None instead of a mask
+        takes all pixels in which the class has the highest score in the intact image.
     channel_axis : {1, -1}
         Where the classes are.
     measure : {"mean", "dice", "iou"}
-        The mean score of the class inside the mask; or how far the pixels in which the class has
-        the highest score agree with the mask.
+        "mean" is the mean score of the class inside the mask. The others measure how well the
+        pixels in which the class has the highest score agree with the mask.
     names : sequence of str, optional
-        Of the score columns.
+        Names of the score columns.
 
     Returns
     -------
     MaskScores
-        A `predict_fn` with scores (n, t). Where a mask is None, explaining shows the model the
-        intact image once more; outside of an explainer call its `for_image(image)` first.
+        A `predict_fn` with scores (n, t). If a mask is None, explaining shows the model the intact
+        image once more; without an explainer, call its `for_image(image)` first.
 
     Raises
     ------
     InvalidInputError
         If an argument cannot be used; when called, if a class does not exist or is seen nowhere.
     PredictionError
-        When called, if what `segment` returned is no scores of every pixel.
+        When called, if the answer of `segment` is not scores for every pixel.
 
     Notes
     -----
     With R the region and S the pixels in which the class wins, "dice" is
     :math:`2 |R \cap S| / (|R| + |S|)` and "iou" is :math:`|R \cap S| / |R \cup S|`. Only "mean"
-    uses how sure the model is; prefer it, unless the shape of the answer is what is asked for.
+    uses how certain the model is; prefer it, unless your question is about the shape of the answer.
 
     Examples
     --------

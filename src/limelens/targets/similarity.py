@@ -1,4 +1,4 @@
-"""Embeddings: how near an image is to texts, other images or a class."""
+"""Embeddings: how close an image is to texts, other images or a class."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ class SimilarityScores:
     ----------
     embed : callable
     references : ndarray of float64, shape (t, e)
-        Of length 1 each.
+        Reference vectors, each of length 1.
     class_names : tuple of str
-        Of the score columns.
+        Names of the score columns.
     """
 
     embed: Callable[[Batch], Any]
@@ -61,11 +61,11 @@ def similarity_scores(
     Parameters
     ----------
     embed : callable
-        `(n, *image.shape)` -> embeddings `(n, e)`, of any length.
+        From `(n, *image.shape)` to embeddings `(n, e)`, of any length.
     references : array_like, shape (t, e) or (e,), or mapping from name to (e,)
-        What is compared with.
+        Vectors that embeddings are compared with.
     names : sequence of str, optional
-        Of the score columns.
+        Names of the score columns.
 
     Returns
     -------
@@ -82,9 +82,9 @@ def similarity_scores(
 
     Notes
     -----
-    The score of reference r is :math:`x \cdot r / (|x| |r|)`. A softmax over several prompts makes
-    every score depend on all of them; give the similarities themselves to see one prompt alone, or
-    ``target=ll.margin(0, 1)`` to see one against another.
+    The score of reference r is :math:`x \cdot r / (|x| |r|)`. A softmax over several prompts would
+    make every score depend on all of them. The similarities themselves show one prompt alone, and
+    ``target=ll.margin(0, 1)`` shows one against another.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Captioners and vision-language models: how like a text, or how likely, the answer is."""
+"""Captioners and vision-language models: how similar an answer is to a text, or how likely."""
 
 import re
 from collections import Counter
@@ -23,7 +23,7 @@ class TextScores:
     answer : callable
     score : callable
     class_names : tuple of str or None
-        Of the score columns; None where their number is not known beforehand.
+        Names of the score columns; None where their number is not known beforehand.
     """
 
     answer: Callable[[Batch], Any]
@@ -71,7 +71,7 @@ class TokenOverlap:
 
 @dataclass(frozen=True, eq=False)
 class LikelihoodScores:
-    """A model that says how likely answers are, as a model with scores; see `likelihood_scores`.
+    """A model that returns how likely answers are, as a model with scores; see `likelihood_scores`.
 
     Parameters
     ----------
@@ -111,18 +111,18 @@ def text_scores(
     *,
     names: Sequence[str] | None = None,
 ) -> TextScores:
-    """Explain a model that answers in words: score what it says about masked images.
+    """Explain a model that answers in words: score its answers to masked images.
 
     Parameters
     ----------
     answer : callable
-        `(n, *image.shape)` -> n texts: captions, or answers to a fixed question. It must answer the
-        same image alike: turn sampling off.
+        From `(n, *image.shape)` to n texts: captions, or answers to a fixed question. The same
+        image must get the same answer, so turn sampling off.
     score : callable
-        Texts -> numbers `(n,)` or `(n, t)`: `token_overlap`, a similarity of text embeddings, or
-        whether a word is there.
+        From texts to numbers `(n,)` or `(n, t)`: `token_overlap`, a similarity of text embeddings,
+        or whether a word occurs.
     names : sequence of str, optional
-        Of the score columns; None takes the `class_names` of `score`, where it has them.
+        Names of the score columns; None takes the `class_names` of `score`, if it has them.
 
     Returns
     -------
@@ -134,12 +134,12 @@ def text_scores(
     InvalidInputError
         If an argument cannot be used.
     PredictionError
-        When called, if `answer` returned no texts, or `score` no numbers.
+        When called, if `answer` does not return texts, or `score` does not return numbers.
 
     Notes
     -----
-    Words change in steps, so many masked images score alike. Where the model tells how likely an
-    answer is, `likelihood_scores` asks less of it and says more.
+    Words change in steps, so many masked images get the same score. If the model can tell how
+    likely an answer is, `likelihood_scores` needs less of it and explains more.
 
     Examples
     --------
@@ -167,12 +167,12 @@ def token_overlap(references: str | Sequence[str]) -> TokenOverlap:
     Parameters
     ----------
     references : str or sequence of str
-        Usually what the model says about the intact image.
+        Reference texts, usually the model's answer to the intact image.
 
     Returns
     -------
     TokenOverlap
-        Texts -> scores (n, t): 1 for the same words in any order, 0 for no word in common.
+        From texts to scores (n, t): 1 for the same words in any order, 0 for no word in common.
 
     Raises
     ------
@@ -181,9 +181,9 @@ def token_overlap(references: str | Sequence[str]) -> TokenOverlap:
 
     Notes
     -----
-    The F1 of the words as multisets, :math:`2 |A \cap B| / (|A| + |B|)`, whatever their case:
-    ROUGE-1 (Lin 2004). Words are runs of letters and digits; texts written without spaces are one
-    word, so give `text_scores` a function of your own for them.
+    The score is the F1 of the words as multisets, :math:`2 |A \cap B| / (|A| + |B|)`, known as
+    ROUGE-1 (Lin 2004); upper and lower case count as the same. Words are runs of letters and
+    digits. Texts written without spaces are one word, so write a function of your own for them.
 
     References
     ----------
@@ -204,17 +204,17 @@ def likelihood_scores(
     *,
     names: Sequence[str] | None = None,
 ) -> LikelihoodScores:
-    r"""Explain why a model says this: the log-likelihood of given answers.
+    r"""Explain why a model gives an answer: score the log-likelihood of given answers.
 
     Parameters
     ----------
     log_likelihood : callable
-        `(batch, text)` -> log-probability of the text given each image, `(n,)`, or of each of its
-        tokens, `(n, length)`.
+        From `(batch, text)` to the log-probability of the text for each image, `(n,)`, or of each
+        of its tokens, `(n, length)`.
     answers : str or sequence of str
-        What is explained: usually the model's own answer, or that and another.
+        Answers to explain: usually the model's own answer, or that and another one.
     names : sequence of str, optional
-        Of the score columns; None takes the answers.
+        Names of the score columns; None takes the answers.
 
     Returns
     -------
@@ -226,12 +226,12 @@ def likelihood_scores(
     InvalidInputError
         If an argument cannot be used.
     PredictionError
-        When called, if what came is no log-probabilities.
+        When called, if the answer is not log-probabilities.
 
     Notes
     -----
     The score is :math:`\log p(\text{answer} \mid \text{image})`, the sum over the tokens. With two
-    answers ``target=ll.margin(0, 1)`` explains why the model says one rather than the other.
+    answers ``target=ll.margin(0, 1)`` explains why the model prefers one to the other.
 
     Examples
     --------
