@@ -73,11 +73,16 @@ def test_images_are_sorted(gallery, key, order):
     assert names(gallery) == order
 
 
-def test_every_class_has_its_mean_map(gallery):
+def test_every_explained_target_has_its_mean_map(gallery):
     found = [each.text_content() for each in gallery.page.query_selector_all("#mean-list strong")]
-    assert found == ["bird", "cat"]
+    assert found == ["dog"]
     counts = [each.text_content() for each in gallery.page.query_selector_all("#mean-list small")]
-    assert [text.split(",")[0] for text in counts] == ["1 image", "2 images"]
+    assert [text.split(",")[0] for text in counts] == ["3 images"]
+
+
+def test_a_map_of_another_target_than_the_answer_is_named(gallery):
+    text = gallery.page.text_content("#cards li:nth-child(1)")
+    assert "map of dog" in text
 
 
 def test_an_image_opens_its_page_and_back_leads_back(gallery):

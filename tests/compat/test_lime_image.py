@@ -468,7 +468,7 @@ def test_all_images_go_in_one_call_without_a_batch_size():
 
 def test_what_is_returned_goes_into_json():
     explanation = explain(additive(), segments=SEGMENTS)
-    for each in (explanation.score, explanation.local_exp, explanation.top_labels):
+    for each in (explanation.score, explanation.top_labels):
         json.dumps(each)
     assert explanation.local_pred.tolist() == list(explanation.local_pred.values())[-1].tolist()
     assert type(explanation.score.item()) is float

@@ -365,7 +365,7 @@ def _with_ids(
     """Return weights with the caller's segment ids in place of column numbers."""
     if explanation.strict_lime:
         return list(pairs)
-    ids = label_ids(explanation.segments).tolist()
+    ids = label_ids(explanation.segments).astype(np.int64)  # the type of lime's own ids
     return [(ids[column] if column < len(ids) else column, weight) for column, weight in pairs]
 
 
