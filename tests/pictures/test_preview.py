@@ -96,7 +96,7 @@ def test_volumes_are_shown_as_slices(shape, channel_axis):
 )
 def test_any_image_can_be_looked_at(shape, channels, dtype):
     image = np.ones((*shape, *channels), dtype=dtype)
-    assert segment_preview(image, Grid(2), channel_axis=-1).mode == "RGB"
+    assert segment_preview(image, Grid(2), channel_axis=2).mode == "RGB"
 
 
 @pytest.mark.parametrize(
