@@ -34,6 +34,36 @@ def look_up(table):
     return lambda coalitions: table[coalitions @ (1 << np.arange(coalitions.shape[1]))]
 
 
+def test_without_a_target_an_explanation_answers_for_its_own():
+    explanation = exact(game(), target=[2, 0])
+    np.testing.assert_array_equal(
+        ll.interaction_index(explanation), ll.interaction_index(explanation.samples, target=[2, 0])
+    )
+
+
+def test_a_callable_has_to_be_passed_again():
+    def product(scores):
+        return scores[:, 0] * scores[:, 1]
+
+    explanation = exact(game(), target=product)
+    with pytest.raises(InvalidInputError, match=r"Pass the same one: interaction_index\(explan"):
+        ll.interaction_index(explanation)
+    ll.interaction_index(explanation, target=product)
+
+
+def test_kept_values_of_dense_scores_are_not_reduced_twice():
+    def dense(batch):
+        return game()(batch)[:, :, np.newaxis].repeat(2, axis=2)
+
+    def doubled(scores):
+        return 2 * scores[:, :2, 0]
+
+    explanation = exact(dense, target=doubled)
+    wanted = 2 * ll.interaction_index(exact(game()), target=[0, 1])
+    np.testing.assert_allclose(ll.interaction_index(explanation, target=doubled), wanted)
+    np.testing.assert_allclose(ll.interaction_index(explanation), wanted)
+
+
 def test_a_second_order_game_has_its_own_coefficients():
     rng = np.random.default_rng(1)
     z, pair = all_coalitions(D) * 1.0, np.triu(rng.normal(size=(D, D)), 1)

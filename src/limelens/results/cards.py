@@ -10,7 +10,7 @@ from limelens.results.ranking import strongest
 from limelens.results.record import Record
 from limelens.results.sheets import draw_figure
 from limelens.results.views import one_line
-from limelens.results.words import number
+from limelens.results.words import number, share
 
 _CARD_TARGETS, _CARD_ROWS, _PANEL_SIDE = 3, 5, 260
 
@@ -57,8 +57,8 @@ def _card_row(explanation: Record, row: int) -> list[str]:
         explanation.target_names[row],
         "" if values is None else number(values[row, 0]),
         "" if values is None else number(values[row, 1]),
-        "" if fidelity is None else number(fidelity[row]),
-        "" if reliability is None else number(reliability[row]),
+        "" if fidelity is None else share(fidelity[row]),
+        "" if reliability is None else share(reliability[row]),
         _strongest_words(explanation, row),
     ]
 

@@ -13,6 +13,7 @@ from limelens.games.enumeration import exact_interactions
 from limelens.gaussian.closed_forms import process_interactions
 from limelens.gaussian.kernel import relevance
 from limelens.gaussian.process import fit_processes
+from limelens.results.record import Record
 from limelens.targets.columns import Target, find_target
 
 ESTIMATORS = ("exact", "gaussian_process")
@@ -34,7 +35,8 @@ def interaction_index(
     samples : Explanation or Samples
         Result of a segment method. "exact" needs all coalitions, as `ExactShapley` asks for them.
     target : None, int, sequence of int, Top or callable
-        As in `Explainer.explain`; pass what was passed there.
+        As in `Explainer.explain`. None is the targets of an explanation; a callable has to be
+        passed again. Of bare samples None is the highest score of the intact image.
     estimator : {"exact", "gaussian_process"}
         "exact" enumerates all coalitions of at most 16 segments. "gaussian_process" takes the
         closed form for the Gaussian process that fits the rows best; it works for any number of
@@ -90,10 +92,33 @@ def interaction_index(
     if not len(intact):
         msg = "`samples` must hold the intact image, the row that keeps every segment."
         raise InvalidInputError(msg)
-    values = find_target(target, rows.scores[intact[0]]).values(rows.scores)
+    values = _values(samples, rows, target, rows.scores[intact[0]])
     if estimator == "exact":
         return _enumerated(coalitions, values)
     return _expected(coalitions, values)
+
+
+def _values(samples: object, rows: Samples, target: Target, intact: Floats) -> Floats:
+    """Return the target values, shape (n, t), of rows: those of an explanation are its targets'."""
+    if rows.reduced:  # the callable's values were kept in place of the scores
+        if target is not None and not callable(target):
+            msg = (
+                "`target` must be the callable that was explained, or None: the rows hold its "
+                f"values; got {describe(target)}."
+            )
+            raise InvalidInputError(msg)
+        return rows.scores.astype(np.float64)
+    names = None
+    if isinstance(samples, Record) and samples.targets_are_columns:
+        names = dict(zip(samples.targets, samples.target_names, strict=True))
+        target = samples.targets if target is None else target
+    elif isinstance(samples, Record) and target is None:
+        msg = (
+            "`target` must be given where a callable was explained; got None. Pass the same one: "
+            "interaction_index(explanation, target=...)."
+        )
+        raise InvalidInputError(msg)
+    return find_target(target, intact, names).values(rows.scores)
 
 
 def _check_samples(samples: object) -> Samples:

@@ -16,7 +16,7 @@ from limelens.pictures.overlay import draw_backdrop, draw_top, paint_overlay, to
 from limelens.results.heatmaps import chosen_interpolation, pixel_map, spread
 from limelens.results.ranking import strongest
 from limelens.results.record import Record, check_per_segment, target_row
-from limelens.results.words import number, shown_name
+from limelens.results.words import number, share, shown_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -113,7 +113,7 @@ def one_line(record: Record) -> str:
     if record.segments is not None:
         parts.append(f"{int(record.segments.max()) + 1} segments")
     if fidelity is not None:
-        parts.append(f"fidelity {number(fidelity[0])}")
+        parts.append(f"fidelity {share(fidelity[0])}")
     parts.append(f"{record.n_predictions} predictions")
     return f"<Explanation{f' by {method}' if method else ''}: {'; '.join(parts)}>"
 

@@ -29,6 +29,17 @@ def number(value: float) -> str:
     return "unknown" if np.isnan(value) else f"{value:.3g}"
 
 
+def share(value: float) -> str:
+    """Return a fidelity or reliability; "1" only where nothing at all is missing.
+
+    Examples
+    --------
+    >>> share(0.9999999), share(1.0), share(0.5)
+    ('>0.999', '1', '0.5')
+    """
+    return ">0.999" if 0.9995 <= value < 1 else number(value)
+
+
 def grade(value: float) -> str:
     """Return "good" from 0.9, "fair" from 0.7, else "poor".
 
@@ -47,7 +58,7 @@ def fidelity_words(explanation: Record, row: int) -> str:
         values = getattr(explanation, name)
         if values is not None and np.isfinite(values[row]):
             value = float(values[row])
-            sentences.append(f"{name.capitalize()} {number(value)}: {words[grade(value)]}.")
+            sentences.append(f"{name.capitalize()} {share(value)}: {words[grade(value)]}.")
     return " ".join(sentences)
 
 
