@@ -15,7 +15,7 @@ EXAMPLE = runpy.run_path(
     str(Path(__file__).parents[2] / "examples" / "frameworks" / "efficientnet_lite.py")
 )
 CLASSES = {"cat": 285, "cup": 967, "tripod": 872}
-AT_LEAST = {"cat": 0.75, "cup": 0.55, "tripod": 0.6}
+AT_LEAST = {"cat": 0.75, "cup": 0.55, "tripod": 0.5}
 OPTIONS = {"mean": 127 / 255, "std": 128 / 255, "size": 224}
 EXPLAINER = ll.QuickLime()
 
