@@ -1,10 +1,47 @@
-"""Rows and designs that the tests of several rooms fit something to."""
+"""Rows and designs that several rooms fit something to; what pytest needs to know of PyTorch."""
+
+import os
+import re
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
 from limelens.sampling import Foldover
 from limelens.surrogates import cosine_distance, kernel_weights
+
+OPERATORS = []  # PyTorch forgets a library of operators with its object
+
+
+def declare_operators_of_torchvision():
+    """Let torchvision be imported beside a PyTorch that its compiled operators do not fit.
+
+    timm and transformers resize with its Python part. PyPI has its operators for CUDA only, so
+    that beside PyTorch's CPU build the import stops at the first one that is missing. Those are
+    declared here; nothing that is tested calls one.
+    """
+    import torch
+
+    declared = []
+    while True:
+        try:
+            import torchvision  # noqa: F401
+        except RuntimeError as error:
+            missing = re.search(r"operator torchvision::(\w+) does not exist", str(error))
+            if missing is None or missing[1] in declared:
+                raise
+            declared.append(missing[1])
+            OPERATORS.append(torch.library.Library("torchvision", "FRAGMENT"))
+            OPERATORS[-1].define(f"{missing[1]}(Tensor a, Tensor b, float c) -> Tensor")
+        else:
+            return
+
+
+def pytest_configure():
+    if find_spec("torch"):
+        os.environ.setdefault("KERAS_BACKEND", "torch")
+        if find_spec("torchvision"):
+            declare_operators_of_torchvision()
 
 
 @pytest.fixture(scope="session")
