@@ -145,5 +145,10 @@ def test_two_hundred_photographs_are_five_megabytes_painted_as_they_come_into_vi
     page = open_page(path.read_text(encoding="utf-8"))
     page.page.wait_for_selector("#cards canvas[data-painted]", state="attached")
     assert page.run('document.querySelectorAll("canvas[data-painted]").length') < 100  # lazy
-    page.run("scrollTo(0, document.body.scrollHeight)")
-    page.page.wait_for_selector("#cards li:last-child canvas[data-painted]")
+    last = "#cards li:last-child canvas[data-painted]"
+    for _ in range(120):  # a busy browser lays out late: the end may not be where it was
+        page.run("scrollTo(0, document.body.scrollHeight)")
+        if page.page.query_selector(last):
+            break
+        page.page.wait_for_timeout(500)
+    assert page.page.query_selector(last)
