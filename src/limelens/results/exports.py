@@ -108,11 +108,10 @@ def as_geojson(explanation: Record) -> dict[str, Any]:
     errors = explanation.standard_errors
     features = []
     for segment, polygons in enumerate(segment_polygons(segments)):
-        values = explanation.importances[:, segment].tolist()
         properties = {
             "segment": segment,
             "targets": list(explanation.target_names),
-            "importances": values,
+            "importances": explanation.importances[:, segment].tolist(),
             "standard_errors": None if errors is None else _without_nan(errors[:, segment]),
         }
         geometry = {"type": "MultiPolygon", "coordinates": polygons}
@@ -135,33 +134,39 @@ def as_fiftyone(explanation: Record, target: int | str | None) -> dict[str, Any]
 
 def as_napari(explanation: Record) -> list[tuple[NDArray[Any], dict[str, Any], str]]:
     """Return napari's layers; see `Explanation.to_napari`."""
-    axis = explanation.channel_axis
-    n_channels = 0 if axis is None else explanation.image.shape[axis]
-    colored = axis is not None and n_channels in (3, 4)
-    image = explanation.image if axis is None else np.moveaxis(explanation.image, axis, -1)
-    if axis is not None and not colored:
-        image = image.mean(axis=-1)
-    layers: list[tuple[NDArray[Any], dict[str, Any], str]] = [
-        (image, {"name": "image", "rgb": colored}, "image")
-    ]
-    ends = [[*(level / 255 for level in color), 1.0] for color in (LOWERS, RAISES)]
-    colors = np.array([ends[0], [*ends[0][:3], 0.0], [*ends[1][:3], 0.0], ends[1]])
+    layers = [_napari_picture(explanation)]
     for row, name in enumerate(explanation.target_names):
         limit = color_limit(explanation.importances[row]) or 1.0
-        controls = np.array([0.0, 0.5, 0.5, 1.0])
-        colormap = {"name": "limelens", "colors": colors, "controls": controls}
-        look: dict[str, Any] = {
+        look = {
             "name": name,
-            "colormap": colormap,
+            "colormap": _napari_colors(),
             "contrast_limits": (-limit, limit),
+            "blending": "translucent",
+            "visible": row == 0,
         }
-        heatmap = _heatmap_of(explanation, row)
-        layers.append((heatmap, {**look, "blending": "translucent", "visible": row == 0}, "image"))
+        layers.append((_heatmap_of(explanation, row), look, "image"))
     if explanation.segments is not None:
         # napari shows no label 0
         hidden = {"name": "segments", "visible": False}
         layers.append((explanation.segments + 1, hidden, "labels"))
     return layers
+
+
+def _napari_picture(explanation: Record) -> tuple[NDArray[Any], dict[str, Any], str]:
+    """Return the layer of the image: three or four channels in colour, others as their mean."""
+    axis = explanation.channel_axis
+    image = explanation.image if axis is None else np.moveaxis(explanation.image, axis, -1)
+    colored = axis is not None and image.shape[-1] in (3, 4)
+    if axis is not None and not colored:
+        image = image.mean(axis=-1)
+    return image, {"name": "image", "rgb": colored}, "image"
+
+
+def _napari_colors() -> dict[str, Any]:
+    """Return the two colours of a map, clear at zero."""
+    low, high = ([level / 255 for level in color] for color in (LOWERS, RAISES))
+    colors = np.array([[*low, 1.0], [*low, 0.0], [*high, 0.0], [*high, 1.0]])
+    return {"name": "limelens", "colors": colors, "controls": np.array([0.0, 0.5, 0.5, 1.0])}
 
 
 def _heatmap_of(explanation: Record, row: int) -> Floats:
