@@ -1,4 +1,4 @@
-"""Rows and designs that several rooms fit something to; what pytest needs to know of PyTorch."""
+"""Rows, designs and explanations for several rooms; what pytest needs to know of PyTorch."""
 
 import os
 import re
@@ -7,6 +7,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
+from limelens.results import Explanation
 from limelens.sampling import Foldover
 from limelens.surrogates import cosine_distance, kernel_weights
 
@@ -74,3 +75,23 @@ def make_design():
         return np.concatenate([np.repeat([[True], [False]], d, axis=1)[: 2 * ends], design])
 
     return draw
+
+
+@pytest.fixture
+def make():
+    """Return a function that builds a small explanation: four segments, two targets."""
+
+    def build(**changes):
+        fields = {
+            "image": np.arange(27, dtype=np.uint8).reshape(3, 3, 3),
+            "channel_axis": 2,
+            "importances": np.array([[0.5, -0.25, 0.0, 0.125], [0.0, 1.0, -2.0, 0.0]]),
+            "segments": np.array([[0, 0, 1], [0, 0, 1], [2, 2, 3]]),
+            "scores": np.array([0.1, 0.7, 0.2]),
+            "hidden_scores": np.array([0.3, 0.3, 0.4]),
+            "targets": (1, 2),
+            "target_names": ("cat", "dog"),
+        }
+        return Explanation(**(fields | changes))
+
+    return build
