@@ -5,7 +5,10 @@ import numpy as np
 from limelens._statistics import student
 from limelens._typing import Coalitions, Floats, Game
 
+# Allowed change: as a share of the values' range, and of the largest value (float32 networks).
 _SAME, _ROUNDING = 1e-4, 1e-5
+
+# With 16 differences the variance is known to about a third: sqrt(2 / 16).
 _REPEATS = 16
 
 

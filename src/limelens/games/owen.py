@@ -97,6 +97,7 @@ class _Part:
 
     @property
     def gain(self) -> Floats:
+        # Share of the orders times what the group adds in this context: w (v(C + G) - v(C)).
         return self.share * (self.after - self.before)
 
     def halves(
@@ -179,6 +180,7 @@ class _Splitting:
         together = [np.zeros_like(alone) for alone in self._alone]
         for _, _, part in self._waiting:
             tree = self.trees[part.tree]
+            # Until it is split, a group's gain is spread evenly over its pixels.
             areas = np.where(tree.members[part.node], tree.areas, 0)
             importances[part.tree] += np.outer(part.gain, areas / areas.sum())
             together[part.tree] += np.abs(part.gain)
@@ -245,11 +247,13 @@ def owen_values(
     while splitting and left:
         chosen = splitting.choose(min(left, ROUND))
         left -= len(chosen)
+        # Row k of the merges made node d + k, so the halves of node k' stand in row k' - d.
         halves = [trees[part.tree].merges[part.node - len(part.context)] for part in chosen]
         kept = [
             trees[part.tree].members[nodes] | part.context
             for part, nodes in zip(chosen, halves, strict=True)
         ]
+        # Two coalitions for each group: the context with one half, and with the other.
         numbers = [part.tree for part in chosen]
         values = ask(list(zip(numbers, kept, strict=True))).reshape(len(chosen), 2, -1)
         for part, *told in zip(chosen, halves, kept, values, strict=True):

@@ -33,6 +33,7 @@ class GroupKernel:
 
     def __matmul__(self, vectors: Floats) -> Floats:
         """Return K @ vectors for vectors of shape (n, c); shape (v, c)."""
+        # K P' x = H diag(l) H (P' x) / v, where P' puts the n entries at their positions.
         scattered = np.zeros((vectors.shape[1], len(self.spectrum)))
         scattered[:, self.positions] = vectors.T
         transforms = walsh_hadamard(scattered)
@@ -41,6 +42,7 @@ class GroupKernel:
 
     def images(self, transforms: Floats) -> Floats:
         """Return functionals @ K, shape (r, n), given the functionals' transforms (r, v)."""
+        # F K P = (F H) diag(l) H P / v: P takes the n positions out of all v.
         everywhere = walsh_hadamard(transforms * (self.spectrum / len(self.spectrum)))
         return np.asarray(everywhere[:, self.positions])
 
@@ -52,6 +54,7 @@ def group_spectrum(kernel: MaskKernel, virtual: VirtualCoalitions) -> Floats:
     """
     # l = H k(., z_0): coalition u = 0 has the signs f, so that its agreement is D . (f s).
     agreement = (virtual.flips * kernel.relevance) @ virtual.spins
+    # k(a) is half the sum of its even and odd part. Eigenvalues of a kernel are never negative.
     even, odd = kernel.parts(agreement.astype(np.float64))
     return np.maximum(walsh_hadamard(0.5 * (even + odd)[np.newaxis])[0], 0.0)
 

@@ -13,7 +13,7 @@ from limelens.gaussian.process import ADDITIVE_SHARES, MaskProcess, fit_process
 DECAYS = (0.5, 0.003)
 """What is left of the product part when all segments flip; 0.95 per segment was tried before."""
 
-_ROUNDS = 2
+_ROUNDS = 2  # of expectation and maximisation
 
 # Share of the relevance that is divided equally, so that no segment is ruled out for ever.
 _EVEN_SHARE = 0.1

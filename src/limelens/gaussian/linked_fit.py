@@ -72,6 +72,7 @@ def fit_linked(
     fits = [unknown_fit(rows.coalitions.shape[1]) for _ in range(n_targets)]
     moving = [target for target in range(n_targets) if not rows.is_still(target)]
     names = {target: _possible_links(rows, target, link, scale) for target in moving}
+    # All 2^d answers are known: the definition applies to them directly, without a surrogate.
     if rows.complete:
         for target in moving:
             on_log_odds = scale == "link" and names[target] != ["identity"]
@@ -82,6 +83,8 @@ def fit_linked(
     for candidate in candidates:
         chosen = [t for t in candidate.targets if _choose(candidates, ratios, t) is candidate]
         if chosen:
+            # Links were compared with kernels from one common grid. Learning takes further
+            # decompositions, so only the chosen link does it.
             process = learn_kernel(candidate.process, candidate.link.columns)
             described = _describe(
                 rows, replace(candidate, process=process), ratios, definition, scale
@@ -132,6 +135,7 @@ def _candidates(rows: Rows, names: dict[int, list[str]]) -> list[_Candidate]:
             links.append((Link(columns=column, explained=column), (target,)))
         if "log-odds" in possible:
             links.append((log_odds_link(values, rows.limits), (target,)))
+    # One softmax link holds all its targets: a class's rivals move together with it.
     joint = tuple(target for target, possible in names.items() if "softmax" in possible)
     if joint and rows.columns is not None:
         links.append((softmax_link(rows.scores, rows.columns[list(joint)], N_RIVALS), joint))
@@ -145,6 +149,8 @@ def _candidates(rows: Rows, names: dict[int, list[str]]) -> list[_Candidate]:
 
 def _ratios(rows: Rows, candidates: list[_Candidate]) -> dict[int, float]:
     """Return the leave-one-out error of log-odds over the identity's, where both are fitted."""
+    # E = sum_i pi(z_i) (y_i - yhat_{-i}(z_i))^2 with LIME's kernel pi: only errors near the intact
+    # image decide between the links.
     weights = kernel_weights(cosine_distance(rows.coalitions), LIME_WIDTH)
     errors: dict[tuple[str, int], float] = {}
     for candidate in candidates:
@@ -179,6 +185,7 @@ def _describe(
 ) -> dict[int, TargetFit]:
     """Project a candidate, and return the fit of each of its targets with its diagnostics."""
     link, process = candidate.link, candidate.process
+    # A plain Link takes its columns for the scores: so the log-odds themselves are explained.
     if scale == "link":
         link = Link(columns=link.columns, explained=link.columns)
     curved = link.name != "identity"
@@ -217,6 +224,7 @@ def _describe(
 def _differences(rows: Rows, candidate: _Candidate, scale: str) -> Floats:
     """Return the intact image's value minus the hidden one's; 0 unless both were asked."""
     values = rows.values[:, list(candidate.targets)]
+    # The sum of Shapley values is a difference on the scale that is explained.
     if scale == "link" and candidate.link.name != "identity":
         values = logit(values, rows.limits)
     return end_difference(rows, values)
@@ -243,6 +251,8 @@ def _exact(
     values, variance = of_target(rows.values), 0.0
     if again is not None:
         variance = float(answer_variance(of_target_again, rows.coalitions, values)[0])
+    # phi = A v is linear in the values, so Cov(phi) = sigma^2 A A' with sigma^2 the variance of one
+    # answer. It is 0 where the model answers the same twice.
     fitting = fitting_on(rows.coalitions, definition, complete=True)
     importances = fitting.importances(rows.coalitions, values, end_difference(rows, values))
     return TargetFit(

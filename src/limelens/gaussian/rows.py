@@ -14,15 +14,17 @@ N_RIVALS = 30  # ten are enough on most images; more than 30 change nothing
 
 _STILL = 1e-150  # the square of a smaller change would underflow
 
-_STILL_LOG_ODDS = 4e-6  # a millionth of a probability at one half
+_STILL_LOG_ODDS = 4e-6  # a millionth of a probability at one half, where dlogit/dp = 4
 
 _ROUNDING = 1e-6  # networks answer in float32
 
-_SUM_TOLERANCE = 1e-3
+_SUM_TOLERANCE = 1e-3  # about the resolution of float16 near 1
 
-# Outputs of which fewer are distinct are rounded to a lattice, where rivals are not really known.
+# If fewer of the outputs are distinct, they are rounded: the rivals' log-odds are mostly rounding.
 _FEWEST_DISTINCT = 0.5
 
+# Widest step that is rounding: 1/64, of six bits, is below it. A label's steps are far wider.
+# Multiples of a step may be off by a hundredth of it, as scores are float32.
 _WIDEST_STEP, _OFF_LATTICE = 0.02, 0.01
 
 
@@ -111,7 +113,7 @@ class Rows:
     def steps(self, target: int) -> float:
         """Return the standard deviation of a target in its lattice's steps; infinite without one.
 
-        Steps of more than .02 are no rounding but what the score is, as of a label.
+        Steps wider than 0.02 are not rounding. They are the score itself, as for a label.
         """
         values = self.values[:, target]
         step = _step(values)
@@ -135,6 +137,7 @@ class Rows:
 
 def _step(values: Floats) -> float:
     """Return the step that all values are multiples of; 0 if there is none but rounding."""
+    # On a lattice with many rows the smallest difference of two values is one step.
     distinct = np.unique(values)
     step = float(np.diff(distinct).min()) if len(distinct) > 1 else 0.0
     if step < _ROUNDING:
@@ -170,6 +173,7 @@ def merge_rows(
     merged = average_rows(scores.astype(np.float64), positions, len(distinct))
     merged_values = average_rows(values, positions, len(distinct))
     columns = np.asarray(targets, dtype=np.intp)
+    # A callable target numbers its values from 0 as well: only equal numbers show a score column.
     plain = columns.max() < scores.shape[1] and np.array_equal(merged[:, columns], merged_values)
     return Rows(
         coalitions=distinct,

@@ -122,6 +122,8 @@ def ask_until_settled(
     looks: list[tuple[int, list[float]]] = []
 
     def look() -> Settled:
+        # Each look starts anew from all blocks: equal coalitions are averaged, and the limits of
+        # probabilities follow from all scores.
         together = np.concatenate(scores)
         rows = merge_rows(
             np.concatenate(asked), together, values_of(together), targets=targets, energy=energy
@@ -129,6 +131,7 @@ def ask_until_settled(
         fits = _fits(rows, goal, again)
         n_calls = len(together)
         looks.append((n_calls, [fit.relative_error for fit in fits]))
+        # A second look tests the first: it adds a block that the first fit had not seen.
         checked = len(looks) > 1
         verdicts = [
             judge(fit, tolerance=goal.tolerance, n_calls=n_calls, checked=checked) for fit in fits
@@ -141,6 +144,7 @@ def ask_until_settled(
     for block in blocks:
         asked.append(block)
         scores.append(ask(block))
+        # Without a tolerance nothing can settle: one look after the last block is enough.
         answer = look() if goal.tolerance > 0 else None
         if answer is not None and answer.settled:
             break
@@ -149,6 +153,7 @@ def ask_until_settled(
 
 def _fits(rows: Rows, goal: Goal, again: "Game | None") -> list[TargetFit]:
     settings = {"definition": goal.definition, "link": goal.link, "scale": goal.scale}
+    # Only exact fits ask anew: elsewhere the process's noise already tells how answers scatter.
     fresh = _remembered(again) if again is not None and rows.complete else None
     return fit_linked(rows, **settings, again=fresh)
 
