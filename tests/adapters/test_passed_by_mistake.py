@@ -154,3 +154,17 @@ def test_a_model_s_names_that_do_not_fit_its_scores_are_the_models_fault():
     model.class_names = {7: "seven"}
     with pytest.raises(ll.InvalidInputError, match=r"`predict_fn\.class_names` names column 7"):
         explain(model)
+
+
+def test_a_model_that_works_is_never_spelled_out():
+    """The repr of a model may hold all its weights."""
+
+    class Heavy:
+        def __call__(self, batch):
+            return batch.mean(axis=(1, 2))
+
+        def __repr__(self):
+            raise AssertionError("spelled out")
+
+    for _, way in list(ways())[:1]:
+        assert way(Heavy()).n_predictions

@@ -4,7 +4,7 @@ import os
 from pathlib import PurePath
 from typing import Any
 
-from limelens._checks.values import check_callable, describe
+from limelens._checks.values import check_callable
 from limelens.errors import InvalidInputError
 
 FRAMEWORKS = (
@@ -62,8 +62,9 @@ def check_model(name: str, value: object, returns: str = "scores") -> Any:
 
 
 def adapter_of(value: object) -> tuple[str, str | None]:
-    """Return what a framework's object is and the call of its adapter; None for anything else.
+    """Return what a framework's object is and the call of its adapter.
 
+    Anything else is "" and None: to spell a model out costs more than many an explanation.
     Frameworks are known by the names of their classes, so that none is imported.
 
     Examples
@@ -72,7 +73,7 @@ def adapter_of(value: object) -> tuple[str, str | None]:
     ("'http://127.0.0.1/predict'", "from_http('http://127.0.0.1/predict')")
     """
     if isinstance(value, type):
-        return describe(value), None
+        return "", None
     if isinstance(value, (str, os.PathLike)):
         return repr(value), _call_for_path(os.fspath(value))
     for base in type(value).__mro__:
@@ -83,7 +84,7 @@ def adapter_of(value: object) -> tuple[str, str | None]:
                 return f"{kind}, {type(value).__name__}", call
     if hasattr(value, "fit") and any(hasattr(value, name) for name in ("predict", "predict_proba")):
         return f"an estimator, {type(value).__name__}", "from_sklearn(estimator)"
-    return describe(value), None
+    return "", None
 
 
 def _call_for_path(path: str | bytes) -> str | None:
