@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from limelens.games.coalitions import distinct_rows
-from limelens.gaussian.covariance import delta_covariance
+from limelens.gaussian.covariance import delta_covariances
 from limelens.gaussian.group_kernel import group_kernel
 from limelens.gaussian.kernel import cross_kernel, relevance
 from limelens.gaussian.process import fit_processes
@@ -51,7 +51,7 @@ def test_covariance_in_a_group_is_that_of_dense_matrices(d, definition, additive
     assert virtual.codes is not None
     kernel = kernel_between(process, virtual)
     spread = np.random.default_rng(0).random(len(virtual))
-    found = delta_covariance(process, virtual, kernel, spread)
+    found = delta_covariances(process, virtual, kernel, spread[:, np.newaxis])[0]
     expected = dense_covariance(process, virtual, spread)
     np.testing.assert_allclose(found, expected, atol=1e-11 * np.abs(expected).max())
 
@@ -63,7 +63,7 @@ def test_covariance_without_a_group_is_that_of_dense_matrices(additive, monkeypa
     assert virtual.codes is None
     kernel = kernel_between(process, virtual)
     spread = np.random.default_rng(0).random(len(virtual))
-    found = delta_covariance(process, virtual, kernel, spread)
+    found = delta_covariances(process, virtual, kernel, spread[:, np.newaxis])[0]
     expected = dense_covariance(process, virtual, spread)
     np.testing.assert_allclose(found, expected, atol=1e-11 * np.abs(expected).max())
 
@@ -80,7 +80,8 @@ def test_no_variance_is_zero_however_little_is_left_unexplained(d, definition):
     virtual = virtual_coalitions(d, definition)
     virtual = virtual.coarse or virtual
     spread = np.ones(len(virtual))
-    found = delta_covariance(process, virtual, kernel_between(process, virtual), spread)
+    kernel = kernel_between(process, virtual)
+    found = delta_covariances(process, virtual, kernel, spread[:, np.newaxis])[0]
     eigenvalues = np.linalg.eigvalsh(found)
     assert np.diagonal(found).min() > 1e-10
     assert eigenvalues.min() > -1e-9 * eigenvalues.max()

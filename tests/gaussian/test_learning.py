@@ -6,7 +6,7 @@ import pytest
 from limelens.games.coalitions import distinct_rows, signs
 from limelens.gaussian.closed_forms import shapley_effects
 from limelens.gaussian.kernel import relevance
-from limelens.gaussian.learning import learn_kernel, learned_relevance
+from limelens.gaussian.learning import learn_kernels, learned_relevance
 from limelens.gaussian.process import fit_processes
 
 D = 14
@@ -45,7 +45,7 @@ def test_what_was_learned_is_likelier_and_errs_less():
         rows = rows_of(80, seed)
         values = two_matter(rows, seed)
         process = fit(rows, values)
-        better = learn_kernel(process, values)
+        (better,) = learn_kernels([process], [values])
         assert better.log_likelihood > process.log_likelihood
         for name, each in (("prior", process), ("learned", better)):
             errors[name].append(np.linalg.norm(shapley_effects(each)[0][0] - exact))
@@ -57,13 +57,14 @@ def test_interactions_of_high_order_are_learned_to_be_expected():
     products = np.stack([signs(rows)[:, each].prod(axis=1) for each in np.arange(12).reshape(3, 4)])
     values = products.sum(axis=0)[:, np.newaxis] + 0.1 * two_matter(rows)
     process = fit(rows, values)
-    assert learn_kernel(process, values).kernel.decay <= process.kernel.decay
+    (learned,) = learn_kernels([process], [values])
+    assert learned.kernel.decay <= process.kernel.decay
 
 
 def test_noise_teaches_nothing_to_believe_in():
     rows = rows_of()
     values = np.random.default_rng(1).normal(size=(len(rows), 1))
-    process = learn_kernel(fit(rows, values), values)
+    (process,) = learn_kernels([fit(rows, values)], [values])
     assert process.kernel.relevance.max() < 0.5
     assert np.abs(shapley_effects(process)[0]).max() < 1
 
@@ -75,3 +76,25 @@ def test_columns_share_what_they_learn_whatever_their_scale():
     learned = learned_relevance(fit(rows, both))
     np.testing.assert_allclose(learned, learned_relevance(fit(rows, both * [1e3, 1])), rtol=1e-6)
     assert learned[[0, 5]].sum() > 0.7
+
+
+def test_processes_learn_together_what_each_learns_alone():
+    rows = rows_of()
+    products = signs(rows)[:, :4].prod(axis=1)[:, np.newaxis]
+    groups = [two_matter(rows), products + two_matter(rows, seed=1), two_matter(rows, seed=2)]
+    processes = [fit(rows, values) for values in groups]
+    for learned, process, values in zip(
+        learn_kernels(processes, groups), processes, groups, strict=True
+    ):
+        (alone,) = learn_kernels([process], [values])
+        np.testing.assert_array_equal(learned.weights, alone.weights)
+        assert learned.log_likelihood > process.log_likelihood
+
+
+def test_a_kernel_without_a_product_part_has_no_decay_to_learn():
+    rows = rows_of()
+    values = (signs(rows) @ np.arange(1.0, D + 1))[:, np.newaxis]
+    process = fit(rows, values)
+    assert process.kernel.additive == 1
+    (learned,) = learn_kernels([process], [values])
+    assert learned.kernel.decay == process.kernel.decay

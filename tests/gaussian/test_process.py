@@ -4,7 +4,8 @@ import pytest
 from limelens.games.coalitions import distinct_rows
 from limelens.gaussian import process as mask_process
 from limelens.gaussian.kernel import MaskKernel, relevance
-from limelens.gaussian.process import ADDITIVE_SHARES, NOISE_SHARES, fit_processes
+from limelens.gaussian.likelihood import NOISE_SHARES
+from limelens.gaussian.process import ADDITIVE_SHARES, fit_processes
 
 
 def make_problem(n=40, d=6, columns=2, seed=0):
@@ -128,6 +129,16 @@ def test_units_of_the_values_do_not_matter(scale):
     (other,) = fit_processes(rows, [scale * values], shares)
     np.testing.assert_allclose(other.predict(rows), scale * one.predict(rows), rtol=1e-9)
     assert (other.noise, other.kernel.additive) == (one.noise, one.kernel.additive)
+
+
+def test_groups_of_one_kernel_share_its_eigenvectors_and_are_fitted_as_if_alone():
+    rows, values, shares = make_problem(n=60)
+    together = fit_processes(rows, [values, 2 * values, values[:, :1]], shares)
+    assert together[0].vectors is together[1].vectors
+    for process, columns in zip(together, (values, 2 * values, values[:, :1]), strict=True):
+        (alone,) = fit_processes(rows, [columns], shares)
+        np.testing.assert_array_equal(process.weights, alone.weights)
+        assert process.noise == alone.noise
 
 
 def test_no_groups_no_processes():

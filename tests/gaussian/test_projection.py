@@ -116,7 +116,7 @@ def test_bars_know_the_error_of_the_draw(kind, d, definition, monkeypatch):
     ends = np.repeat([[True], [False]], d, axis=1)
     scores, _ = link.curve(process.predict(ends), process.residuals, process.scale)
     make_rng, maps, said = np.random.default_rng, [], []
-    monkeypatch.setattr(projection, "delta_covariance", lambda *_: np.zeros((d, d)))
+    monkeypatch.setattr(projection, "delta_covariances", lambda *_: np.zeros((1, d, d)))
     for seed in range(6):
         with monkeypatch.context() as context:
             context.setattr(np.random, "default_rng", lambda *_, s=seed: make_rng(s))

@@ -81,14 +81,22 @@ def test_fewer_columns_use_as_many_virtual_coalitions_as_more():
 @pytest.mark.parametrize("definition", ["lime", "shapley"])
 def test_contributions_are_what_importances_lose_without_a_pair(definition):
     virtual = virtual_coalitions(8, definition)
+    fitting, coalitions = virtual.fitting, virtual.coalitions
     values = np.random.default_rng(0).normal(size=len(virtual))
-    found = virtual.fitting.contributions(virtual.coalitions, values, 2.0)
+    additive = coalitions @ np.arange(8.0)
+    three, ends = np.stack([values, additive, values + additive], axis=1), np.array([2, 28, 30.0])
+    found, none, both = fitting.contributions(coalitions, three, ends)
     np.testing.assert_allclose(found.sum(axis=1), 0, atol=1e-10)  # nothing additive is left
-    additive = virtual.coalitions @ np.arange(8.0)
-    none = virtual.fitting.contributions(virtual.coalitions, additive, 28.0)
     np.testing.assert_allclose(none, 0, atol=1e-10)
-    both = virtual.fitting.contributions(virtual.coalitions, values + additive, 30.0)
     np.testing.assert_allclose(both, found, atol=1e-9)
+    # by hand: each pair's rows times their weights, of what an additive fit leaves
+    effects = virtual.importances(values[:, np.newaxis], np.array([2.0]))[0]
+    moved = coalitions - fitting.centre
+    left = values - moved @ effects
+    left -= np.average(left, weights=fitting.weights)
+    rows = moved * (fitting.weights * left)[:, np.newaxis]
+    half = len(rows) // 2
+    np.testing.assert_allclose(found, fitting.inverse @ (rows[:half] + rows[half:]).T, atol=1e-12)
 
 
 @pytest.mark.parametrize("definition", ["banzhaf", "shapley"])

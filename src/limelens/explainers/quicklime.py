@@ -82,7 +82,9 @@ class QuickLime(SequentialExplainer):
     segments work together (`learn_kernel`). For this, variances grow in proportion to 1 / calls.
 
     Below one block of calls a Hadamard design without complements is asked. Time beside the model
-    is about 60 ms at 256 calls and 50 segments, and grows as the cube of the calls. Memory is
+    is about 60 ms at 256 calls and 50 segments, and grows as the cube of the calls. Probabilities
+    that compete ("softmax") share one kernel, so that ten targets take two or three times as long
+    as one; any other target learns a kernel of its own. Memory is
     O(batch_size · image + max_samples · (max_samples + k) + 8192 · max_samples) numbers.
 
     References

@@ -14,8 +14,8 @@ from limelens.gaussian.process import MaskProcess
 _RANGE = 12.0
 _NODES = 400
 
-# Nodes of the mean over u = |2 p - 1|.
-_SHAPLEY_NODES = 24
+# Nodes of the mean over u = 2 p - 1. The integrand is even in u: half of them are evaluated.
+_SHAPLEY_NODES = 32
 
 _MAX_NODES = 48
 """The integrands are products of d linear factors near 1: smooth, whatever d."""
@@ -191,8 +191,8 @@ def sigmoid_effects(
     and for Shapley values the product is the mean over u in [0, 1] of the real part of
     :math:`\prod_{j \ne i} (\cos b_j t + \mathrm{i}\, u \sin b_j t)`, with u = |2p - 1| and p the
     probability that the others are kept. The integral is taken by Gauss and Legendre's rule on
-    [0, 12]; the rest of the range holds less than :math:`10^{-16}`. Products of others are prefix
-    times suffix products, since cosines may be too small to divide by.
+    [0, 12]; the rest of the range holds less than :math:`10^{-16}`. For Banzhaf values, products of
+    others are prefix times suffix products, since cosines may be too small to divide by.
 
     Examples
     --------
@@ -215,12 +215,18 @@ def sigmoid_effects(
 
 
 def _shapley_others(angles: Floats) -> Floats:
-    nodes, weights = _legendre(_SHAPLEY_NODES)
-    cosines, sines = np.cos(angles), np.sin(angles)
-    total = np.zeros(angles.shape)
-    for u, weight in zip(0.5 * (nodes + 1.0), 0.5 * weights, strict=True):
-        total += weight * _products_of_others(cosines + 1j * u * sines).real
-    return total
+    """Return for every angle the mean over u of its row's other factors, as above; (n, d)."""
+    nodes, weights = (half[_SHAPLEY_NODES // 2 :] for half in _legendre(_SHAPLEY_NODES))
+    # Segments come first: products over the first axis are several times faster.
+    cosines, sines = np.cos(angles.T), np.sin(angles.T)
+    squares, total = np.square(cosines), np.zeros(cosines.shape)
+    for u, weight in zip(nodes, weights, strict=True):
+        imaginary = u * sines
+        products = (cosines + 1j * imaginary).prod(axis=0)
+        # Re(products / factor). No factor is near 0: its square is at least u^2, and u > 0.04.
+        numerator = products.real * cosines + products.imag * imaginary
+        total += weight * numerator / (squares + np.square(imaginary))
+    return total.T
 
 
 def _products_of_others(factors: Floats) -> Floats:

@@ -1,5 +1,8 @@
 """Covariance of importances by the delta method, exact over all virtual coalitions."""
 
+from collections.abc import Iterator
+from typing import TypeAlias
+
 import numpy as np
 
 from limelens._typing import Floats
@@ -9,14 +12,16 @@ from limelens.gaussian.kernel import CrossKernel, agreement
 from limelens.gaussian.process import MaskProcess
 from limelens.gaussian.virtual import VirtualCoalitions
 
+_Parts: TypeAlias = tuple[Floats, Floats, Floats | float]
 
-def delta_covariance(
+
+def delta_covariances(
     process: MaskProcess,
     virtual: VirtualCoalitions,
     kernel: CrossKernel | GroupKernel,
     spread: Floats,
 ) -> Floats:
-    r"""Return the posterior covariance of the importances of one target, shape (d, d).
+    r"""Return the posterior covariance of the importances of each target, shape (t, d, d).
 
     Parameters
     ----------
@@ -24,7 +29,7 @@ def delta_covariance(
     virtual : VirtualCoalitions
     kernel : CrossKernel or GroupKernel
         Between the virtual coalitions and the rows.
-    spread : ndarray, shape (v,)
+    spread : ndarray, shape (v, t)
         Standard deviation that the score would have at each virtual coalition if the kernel's
         variance there were 1; see `Link.curve`.
 
@@ -42,40 +47,77 @@ def delta_covariance(
     weights, and a product with a character shifts a transform. So :math:`(A H)_{iu}` is read off
     one transform of length v at :math:`u \oplus c_i`, and no v x v matrix is formed. Without a
     group, the even and the odd part of :math:`K_{VV}` are formed; each has a quarter of its size.
+    All targets share the kernel's matrices.
 
     The noise is part of the score and has one value for each coalition. Over thousands of virtual
     coalitions it averages out. Where these are all :math:`2^d`, it adds :math:`\nu A A'`.
     """
     fitting = virtual.fitting
-    weighted = fitting.weights * spread
-    if virtual.codes is None:
-        functionals = _centred(virtual, weighted)
-        prior = _prior_among(virtual, functionals, process)
+    weighted = fitting.weights[:, np.newaxis] * spread
+    if isinstance(kernel, GroupKernel):
+        parts = _everywhere(process, virtual, kernel, weighted)
+    elif virtual.codes is not None:
+        parts = _in_a_group(process, virtual, kernel, weighted)
     else:
-        transforms = _transforms(virtual, weighted)
-        if isinstance(kernel, GroupKernel):
-            spectrum = kernel.spectrum
-        else:
-            spectrum = group_spectrum(process.kernel, virtual)
+        parts = _in_pairs(process, virtual, kernel, weighted)
+    found = []
+    for prior, images, noise in parts:
+        total = (1.0 - process.noise) * (prior - process.explained(images)) + noise
+        covariance = fitting.inverse @ total @ fitting.inverse.T
+        covariance = 0.5 * (covariance + covariance.T)
+        np.fill_diagonal(covariance, np.maximum(np.diagonal(covariance), 0.0))
+        found.append(covariance)
+    return np.stack(found)
+
+
+def _everywhere(
+    process: MaskProcess, virtual: VirtualCoalitions, kernel: GroupKernel, weighted: Floats
+) -> Iterator[_Parts]:
+    """Yield a target's prior covariance, functionals' images and noise, for all 2^d coalitions."""
+    roots = np.sqrt(kernel.spectrum / len(virtual))
+    for column in weighted.T:
+        transforms = _transforms(virtual, column)
         # A K_VV A' = (A H) diag(l / v) (A H)'.
-        roots = transforms * np.sqrt(spectrum / len(virtual))
-        prior = roots @ roots.T
-        functionals = transforms if virtual.exact else _centred(virtual, weighted)
-    images = kernel.images(functionals)
-    total = (1.0 - process.noise) * (prior - process.explained(images))
-    if virtual.exact:
+        rooted = transforms * roots
         # Parseval: (A H) (A H)' = v A A'.
-        total += process.noise * (transforms @ transforms.T) / len(virtual)
-    covariance = fitting.inverse @ total @ fitting.inverse.T
-    covariance = 0.5 * (covariance + covariance.T)
-    np.fill_diagonal(covariance, np.maximum(np.diagonal(covariance), 0.0))
-    return covariance
+        noise = process.noise * (transforms @ transforms.T) / len(virtual)
+        yield rooted @ rooted.T, kernel.images(transforms), noise
 
 
-def _centred(virtual: VirtualCoalitions, weighted: Floats) -> Floats:
-    """Return the functionals ``(Z - centre)' diag(weighted)``, shape (d, v)."""
-    offsets = 0.5 - virtual.fitting.centre
-    return np.asarray((0.5 * virtual.spins + offsets[:, np.newaxis]) * weighted)
+def _in_a_group(
+    process: MaskProcess, virtual: VirtualCoalitions, kernel: CrossKernel, weighted: Floats
+) -> Iterator[_Parts]:
+    """Yield the same for a group of coalitions that are not all."""
+    roots = np.sqrt(group_spectrum(process.kernel, virtual) / len(virtual))
+    for column, pairs in zip(weighted.T, _paired(virtual, weighted), strict=True):
+        rooted = _transforms(virtual, column) * roots
+        yield rooted @ rooted.T, kernel.images(*pairs), 0.0
+
+
+def _in_pairs(
+    process: MaskProcess, virtual: VirtualCoalitions, kernel: CrossKernel, weighted: Floats
+) -> Iterator[_Parts]:
+    """Yield the same for coalitions that are no group, by the kernel's even and odd part."""
+    first = virtual.coalitions[: len(virtual) // 2]
+    even, odd = process.kernel.parts(agreement(first, first, process.kernel.relevance))
+    for sums, differences in _paired(virtual, weighted):
+        prior = 0.5 * (sums @ even @ sums.T + differences @ odd @ differences.T)
+        yield prior, kernel.images(sums, differences), 0.0
+
+
+def _paired(virtual: VirtualCoalitions, weighted: Floats) -> Iterator[tuple[Floats, Floats]]:
+    """Yield each target's functionals ``(Z - centre)' diag(weighted)``, folded.
+
+    Folded are the halves of the columns added, and the second taken from the first, (d, v / 2)
+    each.
+    """
+    half = len(virtual) // 2
+    # z - 1/2 has the opposite sign in a complement.
+    halves = 0.5 * virtual.spins[:, :half].astype(np.float64)
+    offsets = (0.5 - virtual.fitting.centre)[:, np.newaxis]
+    for column in weighted.T:
+        plus, minus = column[:half] + column[half:], column[:half] - column[half:]
+        yield halves * minus + offsets * plus, halves * plus + offsets * minus
 
 
 def _transforms(virtual: VirtualCoalitions, weighted: Floats) -> Floats:
@@ -91,15 +133,3 @@ def _transforms(virtual: VirtualCoalitions, weighted: Floats) -> Floats:
         row *= 0.5 * flip
         row += offset * transform
     return shifted
-
-
-def _prior_among(virtual: VirtualCoalitions, functionals: Floats, process: MaskProcess) -> Floats:
-    """Return ``F K F'`` of functionals (d, v) on folded coalitions, by the kernel's two parts."""
-    half = len(virtual) // 2
-    first = virtual.coalitions[:half]
-    parts = process.kernel.parts(agreement(first, first, process.kernel.relevance))
-    sums, differences = (
-        functionals[:, :half] + functionals[:, half:],
-        functionals[:, :half] - functionals[:, half:],
-    )
-    return np.asarray(0.5 * (sums @ parts[0] @ sums.T + differences @ parts[1] @ differences.T))

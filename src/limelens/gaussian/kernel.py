@@ -133,11 +133,12 @@ class CrossKernel:
         even, odd = 0.5 * (self.even @ plus), 0.5 * (self.odd @ minus)
         return np.concatenate([even + odd, even - odd])
 
-    def images(self, functionals: Floats) -> Floats:
-        """Return functionals @ K for functionals of shape (r, v); shape (r, n)."""
-        half = len(self.even)
-        first, second = functionals[:, :half], functionals[:, half:]
-        even, odd = 0.5 * ((first + second) @ self.even), 0.5 * ((first - second) @ self.odd)
+    def images(self, sums: Floats, differences: Floats) -> Floats:
+        """Return F @ K, shape (r, n), of functionals F given as `sums` and `differences`.
+
+        These are their two halves added, and the second taken from the first, (r, v / 2) each.
+        """
+        even, odd = 0.5 * (sums @ self.even), 0.5 * (differences @ self.odd)
         return np.concatenate([even + odd, even - odd], axis=1) if self.folded else even + odd
 
 

@@ -1,6 +1,6 @@
 """A fitted process learns its kernel: which segments matter, and of which order they interact."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +8,8 @@ import numpy as np
 from limelens._typing import Floats
 from limelens.gaussian.closed_forms import banzhaf_effects
 from limelens.gaussian.kernel import MaskKernel
-from limelens.gaussian.process import ADDITIVE_SHARES, MaskProcess, fit_process
+from limelens.gaussian.likelihood import likeliest
+from limelens.gaussian.process import ADDITIVE_SHARES, MaskProcess, fit_chosen
 
 DECAYS = (0.5, 0.003)
 """What is left of the product part when all segments flip; 0.95 per segment was tried before."""
@@ -19,25 +20,28 @@ _ROUNDS = 2  # of expectation and maximisation
 _EVEN_SHARE = 0.1
 
 
-def learn_kernel(process: MaskProcess, values: Floats) -> MaskProcess:
-    r"""Improve a process's kernel by marginal likelihood, and return the better process.
+def learn_kernels(
+    processes: Sequence[MaskProcess], groups: Sequence[Floats]
+) -> Iterator[MaskProcess]:
+    r"""Improve the kernels of processes by marginal likelihood; yield the better process of each.
 
     Parameters
     ----------
-    process : MaskProcess
-        Process with the prior relevance; see `fit_processes`.
-    values : ndarray, shape (n, c)
-        The values that it was fitted to.
+    processes : sequence of MaskProcess
+        Processes of the same coalitions with the prior relevance; see `fit_processes`.
+    groups : sequence of ndarray, shape (n, c) each
+        The values that each was fitted to.
 
-    Returns
-    -------
+    Yields
+    ------
     MaskProcess
-        The likelier process, or the given one if none is likelier.
+        The likelier process, or the given one if none is likelier; one for each of `processes`.
 
     Notes
     -----
     First other decays of the product part are tried: the slower the decay, the lower the order of
-    the interactions that it expects. Then the relevances are learned in two rounds. Nine tenths of
+    the interactions that it expects. These kernels do not depend on the values, and all processes
+    share them. Then the relevances are learned in two rounds. Nine tenths of
     the relevance are divided in proportion to the expected square of each segment's main effect:
     posterior mean squared plus variance, summed over the columns in units of their variance. All
     segments share the last tenth equally. This is a step of expectation and maximisation (MacKay's
@@ -48,18 +52,18 @@ def learn_kernel(process: MaskProcess, values: Floats) -> MaskProcess:
     D. J. C. MacKay, "Bayesian non-linear modeling for the prediction competition", ASHRAE
     Transactions 100, 1994.
     """
-    best = process
-    d = len(process.kernel.relevance)
-    for left in DECAYS:
-        best = _better(best, replace(process.kernel, decay=left ** (1.0 / d)), values)
-    for _ in range(_ROUNDS):
-        before = best
-        learned = replace(before.kernel, relevance=learned_relevance(before))
-        for additive in _around(before.kernel.additive):
-            best = _better(best, replace(learned, additive=additive), values)
-        if best is before:
-            break
-    return best
+    for process, values in zip(_learn_decays(processes, groups), groups, strict=True):
+        best = process
+        for _ in range(_ROUNDS):
+            learned = replace(best.kernel, relevance=learned_relevance(best))
+            kernels = [
+                replace(learned, additive=additive) for additive in _around(best.kernel.additive)
+            ]
+            better = _better(best, kernels, values)
+            if better is best:
+                break
+            best = better
+        yield best
 
 
 def learned_relevance(process: MaskProcess) -> Floats:
@@ -72,9 +76,34 @@ def learned_relevance(process: MaskProcess) -> Floats:
     return np.asarray((1.0 - _EVEN_SHARE) * expected / expected.sum() + _EVEN_SHARE / d)
 
 
-def _better(best: MaskProcess, kernel: MaskKernel, values: Floats) -> MaskProcess:
-    other = fit_process(kernel, best.coalitions, values)
-    return other if other.log_likelihood > best.log_likelihood else best
+def _learn_decays(processes: Sequence[MaskProcess], groups: Sequence[Floats]) -> list[MaskProcess]:
+    """Return the processes with the likeliest decay of their kernel's product part."""
+    best = list(processes)
+    for kernel in dict.fromkeys(process.kernel for process in processes):
+        if kernel.additive == 1:
+            continue  # without a product part
+        places = [place for place, process in enumerate(processes) if process.kernel is kernel]
+        columns, d = [groups[place] for place in places], len(kernel.relevance)
+        kernels = [replace(kernel, decay=left ** (1.0 / d)) for left in DECAYS]
+        coalitions = processes[places[0]].coalitions
+        found = dict(zip(places, likeliest(kernels, coalitions, columns), strict=True))
+        likelier = [
+            place for place in places
+            if found[place].log_likelihood > processes[place].log_likelihood
+        ]  # fmt: skip
+        fitted = fit_chosen(
+            [found[place] for place in likelier], coalitions, [groups[place] for place in likelier]
+        )
+        for place, process in zip(likelier, fitted, strict=True):
+            best[place] = process
+    return best
+
+
+def _better(best: MaskProcess, kernels: Sequence[MaskKernel], values: Floats) -> MaskProcess:
+    choices = likeliest(kernels, best.coalitions, [values])
+    if choices[0].log_likelihood <= best.log_likelihood:
+        return best
+    return fit_chosen(choices, best.coalitions, [values])[0]
 
 
 def _around(additive: float) -> Iterator[float]:

@@ -8,7 +8,7 @@ from limelens._typing import Coalitions, Floats, Game
 from limelens.errors import InvalidInputError
 from limelens.games.chance import answer_variance
 from limelens.games.lime_kernel import cosine_distance, kernel_weights
-from limelens.gaussian.learning import learn_kernel
+from limelens.gaussian.learning import learn_kernels
 from limelens.gaussian.links import Link, log_odds_link, logit, softmax_link
 from limelens.gaussian.process import MaskProcess, fit_processes
 from limelens.gaussian.projection import additive_share, project
@@ -80,16 +80,17 @@ def fit_linked(
         return fits
     candidates = _candidates(rows, names) if moving else []
     ratios = _ratios(rows, candidates)
-    for candidate in candidates:
-        chosen = [t for t in candidate.targets if _choose(candidates, ratios, t) is candidate]
-        if chosen:
-            # Links were compared with kernels from one common grid. Learning takes further
-            # decompositions, so only the chosen link does it.
-            process = learn_kernel(candidate.process, candidate.link.columns)
-            described = _describe(
-                rows, replace(candidate, process=process), ratios, definition, scale
-            )
-            for target in chosen:
+    chosen = {target: _choose(candidates, ratios, target) for target in moving}
+    kept = [candidate for candidate in candidates if candidate in chosen.values()]
+    # Links were compared with kernels from one common grid. Learning takes further
+    # decompositions, so only the chosen links do it.
+    learned = learn_kernels(
+        [candidate.process for candidate in kept], [candidate.link.columns for candidate in kept]
+    )
+    for candidate, process in zip(kept, learned, strict=True):
+        described = _describe(rows, replace(candidate, process=process), ratios, definition, scale)
+        for target in candidate.targets:
+            if chosen[target] is candidate:
                 fits[target] = described[target]
     return fits
 

@@ -1,5 +1,6 @@
 """Links: the scale on which a surrogate is fitted, and the way back to the score's own."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -76,6 +77,10 @@ class Link:
         """
         return means, np.broadcast_to(np.sqrt(np.diagonal(scale)), means.shape)
 
+    def smear(self, means: Floats, residuals: Floats) -> Floats:
+        """Return the scores of `curve` without their spread, shape (v, t)."""
+        return means
+
     def score(self, columns: Floats) -> Floats:
         """Return the scores (n, t) that columns (n, c) stand for."""
         return columns
@@ -126,6 +131,10 @@ class LogOddsLink(Link):
         slopes = (p * (1.0 - p)).mean(axis=1, keepdims=True)
         return p.mean(axis=1, keepdims=True), slopes * np.sqrt(scale)
 
+    def smear(self, means: Floats, residuals: Floats) -> Floats:
+        """Return the smeared sigmoid; see `Link.smear`."""
+        return sigmoid(means + quantiles(residuals[:, 0])).mean(axis=1, keepdims=True)
+
     def score(self, columns: Floats) -> Floats:
         """Return the sigmoid of log-odds."""
         return sigmoid(columns)
@@ -174,22 +183,26 @@ class SoftmaxLink(Link):
 
     def curve(self, means: Floats, residuals: Floats, scale: Floats) -> tuple[Floats, Floats]:
         """Return the smeared softmax of the targets and its spread; see `Link.curve`."""
-        if len(residuals) > _MOST_VECTORS:
-            chosen = np.linspace(0, len(residuals) - 1, _MOST_VECTORS).round().astype(np.intp)
-            residuals = residuals[chosen]
-        factors = np.exp(np.clip(residuals, -_CLIP, _CLIP)).astype(np.float32)
-        root = _root(scale)
+        root, targets = _root(scale), range(self.n_explained)
         scores, spread = np.empty((2, len(means), self.n_explained))
-        for start in range(0, len(means), _CHUNK):
-            chunk = slice(start, start + _CHUNK)
-            # E up to a factor for each row, which cancels from E_vj / (E_v . B_n).
-            top = means[chunk].max(axis=1, keepdims=True)
-            raised = np.exp(np.maximum(means[chunk] - top, -_OVERFLOW)).astype(np.float32)
-            inverse = 1.0 / (raised @ factors.T)
-            for target in range(self.n_explained):
-                scores[chunk, target], slopes = _competing(raised, factors, inverse, target)
+        for chunk, raised, factors, inverse in _competitors(means, residuals):
+            squares = np.square(inverse)
+            for target in targets:
+                own, smeared = _own(raised, factors, inverse, target)
+                slopes = squares @ (factors[:, [target]] * factors)
+                slopes *= raised * -own[:, np.newaxis]
+                slopes[:, target] += smeared
+                scores[chunk, target] = smeared
                 spread[chunk, target] = np.sqrt(np.square(slopes @ root).sum(axis=1))
         return scores, spread
+
+    def smear(self, means: Floats, residuals: Floats) -> Floats:
+        """Return the smeared softmax of the targets; see `Link.smear`."""
+        scores = np.empty((len(means), self.n_explained))
+        for chunk, raised, factors, inverse in _competitors(means, residuals):
+            for target in range(self.n_explained):
+                scores[chunk, target] = _own(raised, factors, inverse, target)[1]
+        return scores
 
     def score(self, columns: Floats) -> Floats:
         """Return the probabilities of the targets from rows of columns."""
@@ -235,20 +248,31 @@ def _normal_draws(n_columns: int) -> Floats:
     return np.concatenate([draws, -draws])
 
 
-def _competing(
+def _competitors(
+    means: Floats, residuals: Floats
+) -> Iterator[tuple[slice, NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]]:
+    """Yield slices of the means with E, B and 1 / (E_v . B_n) of `SoftmaxLink`."""
+    if len(residuals) > _MOST_VECTORS:
+        chosen = np.linspace(0, len(residuals) - 1, _MOST_VECTORS).round().astype(np.intp)
+        residuals = residuals[chosen]
+    factors = np.exp(np.clip(residuals, -_CLIP, _CLIP)).astype(np.float32)
+    for start in range(0, len(means), _CHUNK):
+        chunk = slice(start, start + _CHUNK)
+        # E up to a factor for each row, which cancels from E_vj / (E_v . B_n).
+        top = means[chunk].max(axis=1, keepdims=True)
+        raised = np.exp(np.maximum(means[chunk] - top, -_OVERFLOW)).astype(np.float32)
+        yield chunk, raised, factors, 1.0 / (raised @ factors.T)
+
+
+def _own(
     raised: NDArray[np.float32],
     factors: NDArray[np.float32],
     inverse: NDArray[np.float32],
     target: int,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the smeared probability of a target (v,) and its slopes (v, c); see `SoftmaxLink`."""
-    # raised = E, factors = B and inverse = 1 / (E_v . B_n) in the equations of `SoftmaxLink`.
-    own = raised[:, target] / len(factors)
-    score = own * (inverse @ factors[:, target])
-    slopes = np.square(inverse) @ (factors[:, [target]] * factors)
-    slopes *= raised * -own[:, np.newaxis]
-    slopes[:, target] += score
-    return score, slopes
+    """Return E_vt / n and the smeared probability of a target, (v,) each; see `SoftmaxLink`."""
+    own = raised[:, target] / np.float32(len(factors))
+    return own, np.asarray(own * (inverse @ factors[:, target]))
 
 
 def _inflation(

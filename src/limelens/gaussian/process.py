@@ -1,6 +1,6 @@
 """The mask Gaussian process: what a score is expected to be on coalitions that were not asked."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,11 +9,10 @@ from limelens._typing import Coalitions, Floats
 from limelens.games.coalitions import fold, is_folded
 from limelens.gaussian.group_kernel import GroupKernel
 from limelens.gaussian.kernel import CrossKernel, MaskKernel, spectrum
+from limelens.gaussian.likelihood import Choice, likeliest
 
-# The grids of lambda and nu, from which the marginal likelihood chooses.
 ADDITIVE_SHARES = (0.0, 0.3, 0.6, 0.85, 1.0)
-
-NOISE_SHARES = (0.001, 0.01, 0.03, 0.1, 0.2, 0.4)
+"""The grid of lambda, from which the marginal likelihood chooses."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -133,7 +132,7 @@ class MaskProcess:
 def fit_processes(
     coalitions: Coalitions, groups: Sequence[Floats], relevance: Floats
 ) -> list[MaskProcess]:
-    r"""Fit one process to each group of columns, by marginal likelihood on a grid.
+    """Fit one process to each group of columns, by marginal likelihood on a grid.
 
     Parameters
     ----------
@@ -151,41 +150,42 @@ def fit_processes(
 
     Notes
     -----
-    One eigendecomposition :math:`K = U \Lambda U'` for each additive share serves all groups and
-    all noise shares: with :math:`q = U'(y - \bar y)` and :math:`e = (1 - \nu) \Lambda + \nu`,
-    :math:`\sigma^2 = \overline{q^2 / e}` and the log-likelihood is
-    :math:`-\tfrac12 (\sum \log e + n \log \sigma^2)`. Time O(n³), memory O(n²).
+    Time O(n³), memory O(n²). See `likeliest` and `fit_chosen`.
     """
-    best: list[MaskProcess | None] = [None] * len(groups)
-    for additive in ADDITIVE_SHARES:
-        kernel = MaskKernel(relevance=relevance, additive=additive)
+    kernels = [MaskKernel(relevance=relevance, additive=additive) for additive in ADDITIVE_SHARES]
+    return fit_chosen(likeliest(kernels, coalitions, groups), coalitions, groups)
+
+
+def fit_chosen(
+    choices: Sequence[Choice], coalitions: Coalitions, groups: Sequence[Floats]
+) -> list[MaskProcess]:
+    r"""Fit one process to each group of columns, with the kernel and the noise chosen for it.
+
+    Groups of the same kernel share one eigendecomposition :math:`K = U \Lambda U'`. With
+    :math:`q = U'(y - \bar y)` and :math:`e = (1 - \nu) \Lambda + \nu`,
+    :math:`\sigma^2 = \overline{q^2 / e}`.
+    """
+    fitted: dict[int, MaskProcess] = {}
+    for kernel in dict.fromkeys(choice.kernel for choice in choices):
         found = spectrum(kernel, coalitions)
-        for number, values in enumerate(groups):
-            previous = best[number]
-            likeliest = _likeliest(kernel, coalitions, values, found)
-            if previous is None or likeliest.log_likelihood > previous.log_likelihood:
-                best[number] = likeliest
-    return [process for process in best if process is not None]
+        for place, choice in enumerate(choices):
+            if choice.kernel is kernel:
+                fitted[place] = _fit(choice, found, coalitions, groups[place])
+    return [fitted[place] for place in range(len(choices))]
 
 
-def fit_process(kernel: MaskKernel, coalitions: Coalitions, values: Floats) -> MaskProcess:
-    """Fit one process of a given kernel to values (n, c) by its noise share alone."""
-    return _likeliest(kernel, coalitions, values, spectrum(kernel, coalitions))
-
-
-def _likeliest(
-    kernel: MaskKernel, coalitions: Coalitions, values: Floats, found: tuple[Floats, Floats]
+def _fit(
+    choice: Choice, found: tuple[Floats, Floats], coalitions: Coalitions, values: Floats
 ) -> MaskProcess:
-    """Return the process of the likeliest noise share, given the kernel's spectrum."""
+    """Return the process of a choice, given its kernel's spectrum."""
     eigenvalues, vectors = found
     means = values.mean(axis=0)
     rotated = vectors.T @ (values - means)
-    noise, likelihood = max(_likelihoods(eigenvalues, rotated), key=lambda pair: pair[1])
-    shifted = (1.0 - noise) * eigenvalues + noise
+    shifted = (1.0 - choice.noise) * eigenvalues + choice.noise
     whitened = rotated / np.sqrt(shifted)[:, np.newaxis]
     return MaskProcess(
-        kernel=kernel,
-        noise=noise,
+        kernel=choice.kernel,
+        noise=choice.noise,
         coalitions=coalitions,
         means=means,
         spectrum=shifted,
@@ -193,16 +193,5 @@ def _likeliest(
         weights=vectors @ (rotated / shifted[:, np.newaxis]),
         precisions=np.square(vectors) @ (1.0 / shifted),
         scale=whitened.T @ whitened / len(coalitions),
-        log_likelihood=likelihood,
+        log_likelihood=choice.log_likelihood,
     )
-
-
-def _likelihoods(eigenvalues: Floats, rotated: Floats) -> Iterator[tuple[float, float]]:
-    n = len(eigenvalues)
-    squares = np.square(rotated)
-    for noise in NOISE_SHARES:
-        shifted = (1.0 - noise) * eigenvalues + noise
-        variances = np.maximum((1.0 / shifted) @ squares / n, np.finfo(np.float64).tiny)
-        # Rasmussen and Williams, equation 5.8, at the best sigma^2 of every column.
-        total = rotated.shape[1] * np.log(shifted).sum() + n * np.log(variances).sum()
-        yield noise, -0.5 * float(total)

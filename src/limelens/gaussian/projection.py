@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from limelens._typing import Coalitions, Floats
 from limelens.gaussian.closed_forms import banzhaf_effects, shapley_effects, sigmoid_effects
-from limelens.gaussian.covariance import delta_covariance
+from limelens.gaussian.covariance import delta_covariances
 from limelens.gaussian.group_kernel import GroupKernel, group_kernel
 from limelens.gaussian.kernel import CrossKernel, cross_kernel
 from limelens.gaussian.links import Link, logit, quantiles, sigmoid
@@ -75,7 +75,10 @@ def project(
     kernel = _kernel_between(process, virtual)
     # Posterior means on the scale of the fit, then the scores to be expected there (Duan 1983).
     means = process.mean_of(kernel)
-    values, spread = link.curve(means, residuals, process.scale)
+    if virtual.coarse is None:
+        values, spread = link.curve(means, residuals, process.scale)
+    else:
+        values = link.smear(means, residuals)
     if virtual.exact:
         values, spread = _with_the_known(
             link, virtual.positions(process.coalitions), values, spread
@@ -90,10 +93,9 @@ def project(
         virtual = virtual.coarse
         kernel = _kernel_between(process, virtual)
         values, spread = link.curve(process.mean_of(kernel), residuals, process.scale)
-    covariance = [delta_covariance(process, virtual, kernel, column) for column in spread.T]
     return Projection(
         importances=importances,
-        covariance=np.stack(covariance) + drawn,
+        covariance=delta_covariances(process, virtual, kernel, spread) + drawn,
         additive_share=additive_share(virtual.coalitions, values, importances),
     )
 
@@ -137,15 +139,13 @@ class _Control:
     ----------
     correction : ndarray, shape (t, d)
         Exact importances of the functions minus their estimates on the virtual coalitions.
-    like : ndarray, shape (v, t), or None
-        Values of the functions; None where nothing is corrected.
-    differences : ndarray, shape (t,), or None
-        Values of the functions for the intact image minus those for the hidden one.
+    like : tuple of ndarray, shapes (v, t) and (t,), or None
+        Values of the functions, and their values for the intact image minus those for the hidden
+        one. None where nothing is corrected.
     """
 
     correction: Floats
-    like: Floats | None = None
-    differences: Floats | None = None
+    like: tuple[Floats, Floats] | None = None
 
 
 def _control(
@@ -165,7 +165,7 @@ def _control(
     else:
         like, exact, differences = _sigmoids(link, virtual, means, values, residuals)
     correction = exact - _uniform_effects(virtual, like, differences)
-    return _Control(correction=correction, like=like, differences=differences)
+    return _Control(correction=correction, like=(like, differences))
 
 
 def _uniform_effects(virtual: VirtualCoalitions, values: Floats, differences: Floats) -> Floats:
@@ -186,16 +186,15 @@ def _variance_of_the_draw(
     orthogonal arrays the result is too large.
     """
     fitting, coalitions = virtual.fitting, virtual.coalitions
-    even = fitting if virtual.definition == "shapley" else _evenly(virtual).fitting
-    covariance = []
-    for target in range(values.shape[1]):
-        noise = fitting.contributions(coalitions, values[:, target], differences[target])
-        if control.like is not None and control.differences is not None:
-            noise -= even.contributions(
-                coalitions, control.like[:, target], control.differences[target]
-            )
-        covariance.append((noise * (1.0 - fitting.known)) @ noise.T)
-    return np.stack(covariance)
+    like = control.like
+    if like is not None and virtual.definition == "shapley":
+        # One fit for both: what it misses of their difference is the difference.
+        values, differences, like = values - like[0], differences - like[1], None
+    noises = fitting.contributions(coalitions, values, differences)
+    if like is not None:
+        others = _evenly(virtual).fitting.contributions(coalitions, *like)
+        noises = (noise - other for noise, other in zip(noises, others, strict=True))
+    return np.stack([(noise * (1.0 - fitting.known)) @ noise.T for noise in noises])
 
 
 def _evenly(virtual: VirtualCoalitions) -> VirtualCoalitions:
@@ -218,13 +217,15 @@ def _sigmoids(
     """
     definition = "shapley" if virtual.definition == "shapley" else "banzhaf"
     shifts = quantiles(residuals[:, 0]) if link.name == "log-odds" else np.zeros(1)
-    spins = virtual.spins.T.astype(np.float64)
+    first = virtual.spins[:, : len(virtual) // 2].T.astype(np.float64)
     like, exact, differences = [], [], []
     for column in range(values.shape[1]):
         scale = means[:, 0] if link.name == "log-odds" else logit(values[:, column])
-        intercept, slopes = _tangent(spins, scale, values[:, column])
+        intercept, slopes = _tangent(first, scale, values[:, column])
         exact.append(sigmoid_effects(intercept, slopes, shifts, definition=definition))
-        angles = intercept + spins @ slopes
+        # All signs are opposite in a complement.
+        half = first @ slopes
+        angles = intercept + np.concatenate([half, -half])
         like.append(np.mean([sigmoid(angles + shift) for shift in shifts], axis=0))
         # All signs are 1 for the intact image and -1 for the hidden one.
         ends = intercept + np.array([slopes.sum(), -slopes.sum()])[:, np.newaxis] + shifts
@@ -233,16 +234,21 @@ def _sigmoids(
     return np.stack(like, axis=1), np.stack(exact), np.array(differences)
 
 
-def _tangent(spins: Floats, scale: Floats, values: Floats) -> tuple[float, Floats]:
-    """Fit log-odds by an additive function where the sigmoid is steep: weights p (1 - p)."""
+def _tangent(first: Floats, scale: Floats, values: Floats) -> tuple[float, Floats]:
+    """Fit log-odds by an additive function where the sigmoid is steep: weights p (1 - p).
+
+    `first` holds the signs of the first half of folded coalitions, (v / 2, d).
+    """
     weights = np.maximum(values * (1.0 - values), np.finfo(np.float64).eps)
-    centre = weights @ spins / weights.sum()
-    mean = float(weights @ scale / weights.sum())
+    total, mean = weights.sum(), float(weights @ scale / weights.sum())
+    kept, hidden = np.split(weights, 2)
+    kept_scale, hidden_scale = np.split(weights * (scale - mean), 2)
+    centre = (kept - hidden) @ first / total
     # Weighted least squares with an intercept: slopes = (S' W S + ridge)^-1 S' W y, both centred.
-    weighted = (spins - centre).T * weights
-    gram = weighted @ (spins - centre)
+    # With both halves in one, as the squares of all signs are equal in a complement.
+    gram = (first.T * (kept + hidden)) @ first - total * np.outer(centre, centre)
     gram[np.diag_indices_from(gram)] += _RIDGE * np.trace(gram) / len(gram)
-    slopes = np.asarray(np.linalg.solve(gram, weighted @ (scale - mean)))
+    slopes = np.asarray(np.linalg.solve(gram, (kept_scale - hidden_scale) @ first))
     return mean - float(centre @ slopes), slopes
 
 

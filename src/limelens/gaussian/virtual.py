@@ -1,5 +1,6 @@
 """Virtual coalitions: a fitted surrogate is evaluated on them, without any model call."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -69,19 +70,25 @@ class Fitting:
         inner = self.inverse @ (moved.T @ moved) @ self.inverse.T
         return np.asarray(inner + 2.0 * np.outer(self.ends, self.ends))
 
-    def contributions(self, coalitions: Coalitions, values: Floats, difference: float) -> Floats:
-        """Return what each complementary pair adds to the importances of values (v,), (d, v / 2).
+    def contributions(
+        self, coalitions: Coalitions, values: Floats, differences: Floats
+    ) -> Iterator[Floats]:
+        """Yield what each pair adds to the importances of values (v, t), (d, v / 2) a target.
 
         An additive function is subtracted from the values first. What is left adds noise to the
-        importances if the coalitions were drawn.
+        importances if the coalitions, which are folded, were drawn.
         """
-        moved = coalitions - self.centre
-        effects = self.importances(coalitions, values[:, np.newaxis], np.array([difference]))[0]
-        left = values - moved @ effects
-        left -= self.weights @ left / self.weights.sum()
         half = len(coalitions) // 2
-        rows = moved * (self.weights * left)[:, np.newaxis]
-        return np.asarray(self.inverse @ (rows[:half] + rows[half:]).T)
+        first, lean = coalitions[:half] - self.centre, 1.0 - 2.0 * self.centre
+        effects = self.importances(coalitions, values, differences)
+        for column, own in zip(values.T, effects, strict=True):
+            # A complement is 1 - z, which is `lean` minus `first` from the centre.
+            additive = first @ own
+            left = column - np.concatenate([additive, lean @ own - additive])
+            left -= self.weights @ left / self.weights.sum()
+            left *= self.weights
+            kept, hidden = left[:half, np.newaxis], left[half:, np.newaxis]
+            yield np.asarray(self.inverse @ (first * (kept - hidden) + hidden * lean).T)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

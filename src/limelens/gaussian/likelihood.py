@@ -1,0 +1,110 @@
+"""Which of several kernels, and which noise share, make given values likeliest."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from limelens._typing import Coalitions, Floats
+from limelens.games.coalitions import fold, is_folded
+from limelens.gaussian.kernel import MaskKernel, agreement
+
+NOISE_SHARES = (0.001, 0.01, 0.03, 0.1, 0.2, 0.4)
+"""The grid of the noise share, from which the marginal likelihood chooses."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Choice:
+    """The likeliest kernel and noise share of a group of columns.
+
+    Attributes
+    ----------
+    kernel : MaskKernel
+    noise : float
+    log_likelihood : float
+        See `MaskProcess`.
+    """
+
+    kernel: MaskKernel
+    noise: float
+    log_likelihood: float
+
+
+def likeliest(
+    kernels: Sequence[MaskKernel], coalitions: Coalitions, groups: Sequence[Floats]
+) -> list[Choice]:
+    r"""Choose the likeliest kernel and noise share for each group of columns.
+
+    Parameters
+    ----------
+    kernels : sequence of MaskKernel
+        At least one; of equally likely ones the first is taken.
+    coalitions : ndarray of bool, shape (n, d)
+    groups : sequence of ndarray, shape (n, c) each
+        The columns of a group share kernel and noise.
+
+    Returns
+    -------
+    choices : list of Choice, one per group
+
+    Notes
+    -----
+    A Cholesky factor :math:`C = L L'` gives :math:`\log |C|` and :math:`y' C^{-1} y = |L^{-1} y|^2`
+    for all groups at once, in a small part of the time of an eigendecomposition. That is left for
+    the process that is chosen.
+    """
+    if not groups:
+        return []
+    sizes = np.array([group.shape[1] for group in groups])
+    starts = np.cumsum(sizes) - sizes
+    columns = np.concatenate(groups, axis=1)
+    columns = columns - columns.mean(axis=0)
+    best: list[Choice | None] = [None] * len(groups)
+    for kernel in kernels:
+        for noise, log_determinant, squares in _misfits(kernel, coalitions, columns):
+            variances = np.maximum(squares / len(columns), np.finfo(np.float64).tiny)
+            # Rasmussen and Williams, equation 5.8, at the best sigma^2 of every column.
+            logs = len(columns) * np.add.reduceat(np.log(variances), starts)
+            found = -0.5 * (sizes * log_determinant + logs)
+            for place, likelihood in enumerate(found.tolist()):
+                known = best[place]
+                if known is None or likelihood > known.log_likelihood:
+                    best[place] = Choice(kernel=kernel, noise=noise, log_likelihood=likelihood)
+    return [choice for choice in best if choice is not None]
+
+
+def _misfits(
+    kernel: MaskKernel, coalitions: Coalitions, columns: Floats
+) -> Iterator[tuple[float, float, Floats]]:
+    """Yield each noise share with log |C| and the squares y' C^-1 y of all columns, shape (c,)."""
+    from scipy.linalg import blas, lapack  # noqa: PLC0415
+
+    blocks = _blocks(kernel, coalitions, columns)
+    for noise in NOISE_SHARES:
+        log_determinant, squares = 0.0, np.zeros(columns.shape[1])
+        for matrix, values in blocks:
+            noisy = (1.0 - noise) * matrix
+            noisy.ravel()[:: len(noisy) + 1] += noise
+            # The matrix is symmetric: transposed it has LAPACK's memory order, and is not copied.
+            factor, failed = lapack.dpotrf(noisy.T, lower=1, clean=0, overwrite_a=1)
+            if failed:
+                msg = "the kernel of the coalitions is not positive definite"
+                raise np.linalg.LinAlgError(msg)
+            log_determinant += 2.0 * float(np.log(np.diagonal(factor)).sum())
+            squares += np.square(blas.dtrsm(1.0, factor, values, lower=1)).sum(axis=0)
+        yield noise, log_determinant, squares
+
+
+def _blocks(
+    kernel: MaskKernel, coalitions: Coalitions, columns: Floats
+) -> list[tuple[Floats, Floats]]:
+    """Return the blocks of the kernel with their part of the columns.
+
+    Folded coalitions have an even and an odd one, in the coordinates of `fold`.
+    """
+    if not is_folded(coalitions):
+        return [(kernel.matrix(coalitions, coalitions), columns)]
+    first = coalitions[: len(coalitions) // 2]
+    even, odd = kernel.parts(agreement(first, first, kernel.relevance))
+    sums, differences = np.split(fold(columns), 2)
+    return [(even, sums), (odd, differences)]
