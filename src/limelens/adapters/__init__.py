@@ -1,1 +1,1 @@
-"""Models of other libraries and services as models."""
+"""Networks of other libraries, and services, made into a `Model`."""

@@ -1,4 +1,4 @@
-"""Models behind a web address, or any other client, as models."""
+"""A model behind a web address, or behind any other client."""
 
 import http.client
 import json
@@ -37,18 +37,18 @@ def from_http(
 ) -> Model:
     """Make a model of a web service, or of any client that is slow to answer.
 
-    Several requests are under way at once and their answers are put in order. One that fails is
-    sent again, alone, after a wait that doubles each time. When one fails for good, rows that
-    were answered are kept: the next call of the same model does not ask for them again.
+    Several requests are under way at once, and their answers are put in order. A request that
+    fails is sent again after a wait that doubles each time. If a request fails for good, the
+    answers to the others are kept, and the next call of the same model does not ask again.
 
     Parameters
     ----------
     url : str or callable
-        Where images are posted to; or a callable ``(images (m, *image.shape)) -> scores (m, k)``
-        that sends one request by other means, and may be called from several threads.
+        Address that images are posted to, or a callable ``(images (m, *image.shape)) -> scores
+        (m, k)`` that sends one request in another way. Several threads may call it at once.
     encode : callable, optional
         ``(images (m, *image.shape)) -> bytes or str``, the body of a request. None writes JSON,
-        ``{"instances": [...]}``, as TensorFlow Serving, KServe and Vertex AI read it.
+        ``{"instances": [...]}``, which TensorFlow Serving, KServe and Vertex AI read.
     decode : callable, optional
         ``(body of the answer) -> scores (m, k)``, or `(k,)` for one image. None reads JSON,
         ``{"predictions": [...]}``.
@@ -57,16 +57,17 @@ def from_http(
     in_flight : int
         Most requests under way at once.
     retries : int
-        How often a request is sent again: after a connection that fails or breaks off, a time-out,
-        an answer that cannot be decoded, and the statuses 408, 425, 429, 500, 502, 503 and 504;
-        a callable, after any exception that is not plainly a bug, such as TypeError.
+        How often a request is sent again. An address is tried again after a connection that fails
+        or breaks off, a time-out, an answer that cannot be decoded, and the statuses 408, 425, 429,
+        500, 502, 503 and 504. A callable is tried again after any exception that is not plainly a
+        bug, such as TypeError.
     timeout : float
         Seconds to wait for an answer.
     backoff : float
-        Seconds before the second try, at most; each further wait is twice as long. A server's
-        Retry-After is obeyed, up to `timeout`.
+        Longest wait in seconds before the second try; each further wait is twice as long. A
+        server's Retry-After is obeyed, up to `timeout`.
     headers : mapping from str to str, optional
-        Of every request, such as Authorization or Content-Type.
+        Headers of every request, such as Authorization or Content-Type.
     class_names : sequence of str or mapping from int to str, optional
         Names of the score columns.
 
@@ -82,11 +83,11 @@ def from_http(
 
     Notes
     -----
-    A call of `explain` hands over `batch_size` images at once, which bounds what can be in flight.
+    `explain` passes `batch_size` images at once, so no more images can be in flight.
 
     Examples
     --------
-    A client of one's own, here one that needs no network:
+    A callable in place of an address needs no network here:
 
     >>> import numpy as np
     >>> def send(images):
@@ -216,7 +217,7 @@ def _headers(headers: object, *, is_json: bool) -> dict[str, str]:
 
 
 def _refused(error: urllib.error.HTTPError, url: str) -> Exception:
-    """Return what a status other than success means: another try, or none."""
+    """Return the error for a status other than success: it says whether to try again."""
     with error:
         try:
             text = error.read(500).decode(errors="replace").strip()
@@ -229,7 +230,7 @@ def _refused(error: urllib.error.HTTPError, url: str) -> Exception:
 
 
 def _seconds(retry_after: str | None) -> float | None:
-    """Return a Retry-After in seconds; dates are left to the back-off."""
+    """Return a Retry-After in seconds; None for a date, which the back-off replaces."""
     try:
         seconds = float(retry_after or "nan")
     except ValueError:

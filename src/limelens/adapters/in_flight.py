@@ -1,4 +1,4 @@
-"""Many requests under way at once, tried again where they fail, their answers in order."""
+"""Many requests under way at once: failed ones are tried again, and answers are put in order."""
 
 import hashlib
 import queue
@@ -26,11 +26,11 @@ BUGS = (
     NotImplementedError,
     TypeError,
 )
-"""What no second try mends, raised by a function of the caller."""
+"""Exceptions of a caller's function that a second try does not mend."""
 
 
 class PassingError(Exception):
-    """A failure that may pass; `wait` says after how many seconds, if the other side did."""
+    """A failure that may pass; `wait` is the number of seconds that the server asked to wait."""
 
     def __init__(self, message: str, wait: float | None = None) -> None:
         super().__init__(message)
@@ -44,13 +44,14 @@ class Remote:
     Attributes
     ----------
     send : callable
-        ``(images (m, *image.shape)) -> scores``, one request; after any exception but `BUGS` and
-        `PredictionError` it is sent again.
+        ``(images (m, *image.shape)) -> scores`` sends one request. The request is sent again after
+        any exception except `BUGS` and `PredictionError`.
     images_per_request, in_flight, retries : int
     timeout, backoff : float
-        Seconds: for an answer, and before the second try; each further wait is twice as long.
+        Seconds to wait for an answer and before the second try; each further wait is twice as long.
     answered : dict of bytes to ndarray
-        Rows of calls that failed as a whole, by digest of their image: they are not asked again.
+        Scores of images whose call failed as a whole, by the image's digest. They are not asked
+        for again.
     """
 
     send: Callable[[Batch], Any]
@@ -82,7 +83,7 @@ class Remote:
     def _send_all(
         self, batch: Batch, groups: list[list[int]], rows: dict[int, NDArray[Any]]
     ) -> None:
-        """Fill `rows` with the answers of all groups; of those that came, also on an error."""
+        """Fill `rows` with the answers of all groups; on an error, with those that have come."""
         if not groups:
             return
         stop = threading.Event()
@@ -104,7 +105,7 @@ class Remote:
                     rows.update(zip(group, future.result(), strict=False))
 
     def _ask(self, images: Batch, stop: threading.Event) -> list[NDArray[Any]]:
-        """Return one row an image; none if another request has failed for good before this one."""
+        """Return one row for each image; none if another request has already failed for good."""
         if stop.is_set():
             return []
         try:
@@ -114,7 +115,7 @@ class Remote:
             raise
 
     def _insist(self, images: Batch, stop: threading.Event) -> list[NDArray[Any]]:
-        """Return one row an image, after as many tries as it takes or are allowed."""
+        """Return one row for each image, after as many tries as are needed and allowed."""
         tries = 0
         while True:
             tries += 1
@@ -124,7 +125,7 @@ class Remote:
                 raise
             except Exception as error:
                 asked_for = error.wait if isinstance(error, PassingError) else None
-                # Partly random, so that what failed together does not come back together.
+                # Partly random, so that requests that failed together are not all sent together.
                 pause = self.backoff * 2 ** (tries - 1) * random.uniform(0.5, 1)
                 pause = max(pause, min(asked_for or 0, self.timeout))
                 if tries > self.retries or stop.wait(pause):
@@ -143,14 +144,14 @@ class Remote:
 
 
 def split_rows(scores: Any, n_images: int) -> list[NDArray[Any]]:
-    """Return one request's answer image by image, each of at least one axis.
+    """Return one request's answer as one row for each image, with at least one axis.
 
-    Of one image the scores may come with or without an axis for the images.
+    The scores of a single image may come with or without an axis for images.
 
     Raises
     ------
     PredictionError
-        If they are not as many as the images.
+        If there is not one row for each image.
 
     Examples
     --------
@@ -176,7 +177,7 @@ def split_rows(scores: Any, n_images: int) -> list[NDArray[Any]]:
 
 
 def in_one_array(rows: list[NDArray[Any]]) -> NDArray[Any]:
-    """Stack rows, refusing those of different shapes."""
+    """Stack rows; rows of different shapes are an error."""
     shapes = {row.shape for row in rows}
     if len(shapes) > 1:
         msg = f"every image must be answered with as many scores; got rows of shapes {shapes}."
@@ -190,7 +191,7 @@ def within(seconds: float, function: Callable[[Any], Any], argument: Any) -> Any
     Raises
     ------
     TimeoutError
-        If there is no answer by then; the call goes on in a thread nobody waits for.
+        If there is no answer by then. The call itself goes on in a thread that nobody waits for.
 
     Examples
     --------
@@ -217,6 +218,6 @@ def within(seconds: float, function: Callable[[Any], Any], argument: Any) -> Any
 
 
 def digest(image: NDArray[Any]) -> bytes:
-    """Return what tells an image from all others."""
+    """Return a digest of an image's pixels, shape and dtype."""
     head = f"{image.dtype} {image.shape}".encode()
     return hashlib.blake2b(head + np.ascontiguousarray(image).tobytes(), digest_size=16).digest()

@@ -1,4 +1,4 @@
-"""Keras models, of any backend, as models."""
+"""Keras models of any backend."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,18 +26,18 @@ def from_keras(
     Parameters
     ----------
     model : keras.Model or keras.Layer
-        Of Keras 3, with any backend; called with ``training=False``.
+        A model of Keras 3 with any backend. It is called with ``training=False``.
     preprocess : callable, optional
-        Takes a tensor `(n, H, W, C)` of floats, the pixels as they are, and returns the model's
-        input, such as ``keras.applications.resnet50.preprocess_input``. None gives the model the
-        pixels as they are: not divided by 255.
+        Takes a tensor `(n, H, W, C)` of floats with the pixels' own values and returns the model's
+        input, for example ``keras.applications.resnet50.preprocess_input``. Without it, the model
+        gets these values: they are not divided by 255.
     output : str or callable
-        "raw", "softmax" or "sigmoid", of a returned mapping's ``logits`` or only entry, or the
-        first of a list; or a callable (what the model returned) -> scores. Most Keras models end
-        in their own softmax.
+        "raw", "softmax" or "sigmoid" of what the model returned, or a callable (what the model
+        returned) -> scores. The strings take the ``logits`` or the only entry of a mapping, and the
+        first entry of a list. Most Keras models end in their own softmax.
     layer : keras.Layer or str, optional
-        For `GradCam`: any layer, also of a model within the model, that returns maps
-        (n, H, W, maps); or its name.
+        Layer for `GradCam`, or its name. It may lie in a model within the model, and must return
+        maps (n, H, W, maps).
     channel_axis : int or None
         Where images have their channels, as in `explain`; None for a volume without channels.
     class_names : sequence of str or mapping from int to str, optional
@@ -58,8 +58,9 @@ def from_keras(
 
     Notes
     -----
-    Channels are moved to where ``keras.config.image_data_format()`` says the model has them, and
-    a grey image gets the axis of one channel that the model asks for.
+    Channels are moved to where the model has them, according to
+    ``keras.config.image_data_format()``. A grey image gets an axis of one channel if the model
+    asks for it.
 
     Examples
     --------
@@ -102,7 +103,7 @@ def from_keras(
 
 
 def _import_keras() -> Any:
-    """Return Keras, or say what to install."""
+    """Return Keras; without it, an error says what to install."""
     try:
         import keras  # noqa: PLC0415
     except ImportError as error:
@@ -112,7 +113,7 @@ def _import_keras() -> Any:
 
 
 def _layer(model: Any, layer: Any, keras: Any) -> Any:
-    """Return the layer that was meant."""
+    """Return the layer that was given, or that has the given name."""
     if layer is None:
         return None
     if keras.backend.backend() not in DIFFERENTIABLE:

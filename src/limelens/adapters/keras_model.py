@@ -1,4 +1,4 @@
-"""A Keras model asked from NumPy, whatever its backend; gradients with PyTorch and JAX."""
+"""A Keras model called from NumPy with any backend; PyTorch and JAX give gradients, too."""
 
 import threading
 from collections.abc import Callable
@@ -8,32 +8,38 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._checks.values import check_int, describe
+from limelens._checks.values import describe
 from limelens._typing import Batch
-from limelens.adapters.outputs import Output, check_activation, pick
+from limelens.adapters.outputs import (
+    Output,
+    check_activation,
+    describe_tensor,
+    pick,
+    score_column,
+)
 from limelens.adapters.pixels import Pixels, native
 from limelens.errors import InvalidInputError, add_note
 
 DIFFERENTIABLE = ("torch", "jax")
 _TURN = threading.RLock()
-"""One call of `features` at a time: the layer is listened to by all calls."""
+"""One call of `features` at a time, because all calls listen to the same layer."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class KerasNetwork:
-    """A Keras model, and what lies between its tensors and the caller's batches.
+    """A Keras model, and the conversion between its tensors and the caller's batches.
 
     Attributes
     ----------
     model : keras.Layer
         A model, or any layer that can be called.
     pixels : Pixels
-        Where images have their channels; values are passed as they are, in floats.
+        Where images have their channels. Values are only converted to floats.
     preprocess : callable or None
         From a tensor of images in the model's layout to the model's input.
     output : str or callable
     layer : keras.Layer or None
-        Whose maps `features` returns.
+        `features` returns the maps of this layer.
     """
 
     model: Any
@@ -41,8 +47,6 @@ class KerasNetwork:
     preprocess: Callable[[Any], Any] | None
     output: Output
     layer: Any
-
-    # -- what a Model offers --------------------------------------------------------------
 
     def predict(self, batch: Batch) -> NDArray[Any]:
         """Return the scores of a batch in the caller's layout."""
@@ -59,7 +63,7 @@ class KerasNetwork:
         return np.ascontiguousarray(arranged) if is_on_host(tensor) else tensor
 
     def predict_prepared(self, prepared: Any) -> Any:
-        """Return the scores of prepared images, where those are."""
+        """Return the scores of prepared images, on the device where those are."""
         with without_gradients():
             scores = self._activated(self._ask(self._tensor(prepared)))
             return host(scores) if isinstance(prepared, np.ndarray) else scores
@@ -69,7 +73,7 @@ class KerasNetwork:
         arranged = self._arranged(batch)
 
         def column(images: Any) -> Any:
-            return _column(self._activated(self._ask(images)), target, len(batch))
+            return score_column(self._activated(self._ask(images)), target, len(batch))
 
         slopes = host(derivative(column, self._tensor(arranged), "the image"))
         return self._as_given(slopes, batch)
@@ -91,17 +95,15 @@ class KerasNetwork:
 
             def column(change: Any) -> Any:
                 with Listening(self.layer, lambda maps: maps + change):
-                    return _column(self._activated(self._ask(images)), target, len(batch))
+                    return score_column(self._activated(self._ask(images)), target, len(batch))
 
             none = keras.ops.convert_to_tensor(np.zeros_like(kept[0]))
             slopes = host(derivative(column, none, "`layer`"))
         axis = self._channel_axis(kept[0].ndim)
         return np.moveaxis(kept[0], axis, 1), np.moveaxis(slopes, axis, 1)
 
-    # -- inside ---------------------------------------------------------------------------
-
     def _ask(self, images: Any) -> Any:
-        """Return what the model makes of images in its own layout."""
+        """Return the model's scores of images in its own layout, before softmax or sigmoid."""
         given = f"{images.dtype} {tuple(images.shape)}"
         try:
             made = images if self.preprocess is None else self.preprocess(images)
@@ -114,7 +116,7 @@ class KerasNetwork:
         if not len(shape) or shape[0] != images.shape[0]:
             msg = (
                 f"`model` must give scores ({images.shape[0]}, n_targets) for {images.shape[0]} "
-                f"images; got {_describe(raw)}. Pass output=lambda outputs: ... to pick them."
+                f"images; got {describe_tensor(raw)}. Pass output=lambda outputs: ... to pick them."
             )
             raise InvalidInputError(msg)
         return raw
@@ -189,7 +191,7 @@ class Listening:
         def call(*args: Any, **settings: Any) -> Any:
             return change(original(*args, **settings))
 
-        # Keras has no hooks. Past its __setattr__, which takes account of what a layer holds.
+        # Keras has no hooks. Its own __setattr__ would register the function as part of the layer.
         self._layer.__dict__["call"] = call
 
     def __exit__(self, *error: object) -> None:
@@ -197,7 +199,7 @@ class Listening:
 
 
 def without_gradients() -> Any:
-    """Return the block in which the backend keeps nothing for gradients."""
+    """Return a context in which the backend stores nothing for gradients."""
     import contextlib  # noqa: PLC0415
 
     import keras  # noqa: PLC0415
@@ -235,7 +237,7 @@ def derivative(column: Callable[[Any], Any], at: Any, name: str) -> Any:
 
 
 def is_on_host(tensor: Any) -> bool:
-    """Whether a backend's tensor lies in the host's memory, or where only Keras can reach it."""
+    """Whether a tensor lies in the host's memory. TensorFlow's count as such wherever they are."""
     import keras  # noqa: PLC0415
 
     backend = keras.backend.backend()
@@ -247,27 +249,11 @@ def is_on_host(tensor: Any) -> bool:
 
 
 def host(tensor: Any) -> NDArray[Any]:
-    """Copy a backend's tensor to the host; bfloat16, which NumPy does not have, as float32."""
+    """Copy a backend's tensor to the host; bfloat16 becomes float32, as NumPy does not have it."""
     import keras  # noqa: PLC0415
 
     if keras.backend.standardize_dtype(tensor.dtype) == "bfloat16":
         tensor = keras.ops.cast(tensor, "float32")
-    if keras.backend.backend() == "torch":  # Keras itself reads it in a way NumPy warns of
+    if keras.backend.backend() == "torch":  # NumPy warns of the way in which Keras copies it
         tensor = tensor.detach().cpu().numpy()
     return np.array(tensor)
-
-
-def _column(scores: Any, target: int, n_images: int) -> Any:
-    columns = scores.reshape((n_images, 1)) if len(scores.shape) == 1 else scores
-    if len(columns.shape) != 2:
-        msg = (
-            "`output` must reduce the model's outputs to scores (n, k) for gradients; got shape "
-            f"{tuple(scores.shape)}. Pass output=lambda outputs: ..., for example a mean."
-        )
-        raise InvalidInputError(msg)
-    return columns[:, check_int("target", target, minimum=0, maximum=columns.shape[1] - 1)]
-
-
-def _describe(value: Any) -> str:
-    shape = getattr(value, "shape", None)
-    return f"{type(value).__name__}" + ("" if shape is None else f" of shape {tuple(shape)}")

@@ -1,4 +1,4 @@
-"""ONNX graphs as models, through ONNX Runtime."""
+"""ONNX graphs, run by ONNX Runtime."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -32,30 +32,31 @@ def from_onnx(
 ) -> Model:
     """Make a model of an ONNX graph.
 
-    Layout, dtype and batch size are read from the graph: images stay the caller's, and the last
-    batch of a graph with a fixed batch size is padded. The graph gets
-    ``(image * scale - mean) / std``, resized to `size`; what is per pixel is done once.
+    Images keep the caller's layout and dtype; those of the graph, and its batch size, are read from
+    the graph. If the batch size is fixed, the last batch is padded. The graph gets
+    ``(image * scale - mean) / std``, resized to `size`. Scaling is done once for an image, not for
+    every masked copy of it.
 
     Parameters
     ----------
     model : str, path, bytes, onnx.ModelProto or onnxruntime.InferenceSession
-        With one input. A session computes where it was made to; anything else on the best device
-        that ONNX Runtime has.
+        A graph with one input. A session computes on its own device, anything else on the best
+        device that ONNX Runtime has.
     preprocess : callable, optional
-        Takes a batch `(n, *image.shape)` in the caller's own values and returns the graph's input;
-        instead of `scale`, `mean`, `std`, `size` and `layout`.
+        Takes a batch `(n, *image.shape)` of the caller's own values and returns the graph's input.
+        It replaces `scale`, `mean`, `std`, `size` and `layout`.
     scale : float, optional
-        What pixels are multiplied by. None is 1/255 for uint8, 1/65535 for uint16, 1 for floats
-        and booleans; a number is taken as it is. A graph that takes integers gets the pixels.
+        Factor of the pixels. None is 1/255 for uint8, 1/65535 for uint16, and 1 for floats and
+        booleans. A graph that takes integers gets the pixels as they are.
     mean, std : float or sequence of float, optional
-        Of every channel, in units of the scaled pixels.
+        Mean and deviation of every channel, in units of the scaled pixels.
     size : int or (int, int), optional
-        Height and width of the graph's input; bilinear with antialiasing.
+        Height and width of the graph's input. Images are resized bilinearly with antialiasing.
     output : str or callable
-        "softmax", "sigmoid" or "raw", of the graph's first output; or a callable (list of all
+        "softmax", "sigmoid" or "raw" of the graph's first output, or a callable (list of all
         outputs) -> scores.
     layout : str, optional
-        "channels_first" or "channels_last"; None reads it from the input's shape, where that says.
+        "channels_first" or "channels_last". None finds it from the shape of the graph's input.
     channel_axis : int or None
         Where images have their channels, as in `explain`; None for a volume without channels.
     class_names : sequence of str or mapping from int to str, optional
@@ -115,7 +116,7 @@ def from_onnx(
 
 
 def _session(model: Any) -> Session:
-    """Return ONNX Runtime at work on what was given."""
+    """Return a session of ONNX Runtime for a session, a graph or a file."""
     try:
         import onnxruntime  # noqa: PLC0415
     except ImportError as error:

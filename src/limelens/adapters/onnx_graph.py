@@ -1,4 +1,4 @@
-"""An ONNX graph asked from NumPy: its layout, dtype and batch size are its own."""
+"""An ONNX graph called from NumPy, in its own layout, dtype and batch size."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ LAYOUTS = ("channels_first", "channels_last")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Session:
-    """ONNX Runtime at work on one graph; sent to another process as the graph alone.
+    """A session of ONNX Runtime. Only its graph is sent to another process.
 
     Attributes
     ----------
@@ -65,23 +65,23 @@ def start_session(source: str | bytes) -> Any:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Graph:
-    """A graph, and what lies between it and the caller's batches.
+    """A graph, and the conversion of the caller's batches to its input.
 
     Attributes
     ----------
     session : Session
     name : str
-        Of the graph's input.
+        Name of the graph's input.
     shape : tuple of int or None
-        Of the input; None where it is free.
+        Shape of the input; None where an axis may have any length.
     dtype : numpy.dtype
-        Of the input.
+        Dtype of the input.
     pixels : Pixels
     preprocess : callable or None
-        From a batch to the graph's input, instead of all else.
+        Makes the graph's input from a batch, in place of all other settings.
     size : (int, int) or None
     layout : str or None
-        Where the input has its channels; None reads it off the shape.
+        Where the input has its channels; None finds it from the shape.
     output : str or callable
     """
 
@@ -115,8 +115,6 @@ class Graph:
         if self.size is not None:
             prepared = resized(prepared, self.size, self._channel_axis(prepared))
         return self._run(prepared)
-
-    # -- inside ---------------------------------------------------------------------------
 
     def _scaled(self, images: NDArray[Any]) -> NDArray[Any]:
         """Scale and normalise `(n, C, *spatial)`; a graph that takes integers gets the pixels."""
@@ -204,7 +202,7 @@ class Graph:
         return activated(raw, self.output)
 
     def _batches(self, images: NDArray[Any]) -> Iterator[tuple[NDArray[Any], int]]:
-        """Yield batches that the graph takes and how many images of each are meant."""
+        """Yield batches of the size that the graph takes, and how many of their images count."""
         fixed = self.shape[0] if self.shape else None
         step = len(images) if fixed is None else fixed
         for start in range(0, len(images), step):
@@ -243,7 +241,7 @@ def resized(batch: NDArray[Any], size: tuple[int, int], channel_axis: int) -> ND
 
 
 def _check_array(raw: Any, n_images: int) -> NDArray[Any]:
-    """Return what is taken for scores, if it is an array with a row per image."""
+    """Return the scores if they are an array with one row for each image."""
     is_array = isinstance(raw, np.ndarray) and raw.dtype.kind in "buif" and raw.ndim > 0
     if not is_array or len(raw) != n_images:
         msg = (

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._checks.values import check_callable, describe
+from limelens._checks.values import check_callable, check_int, describe
 from limelens.errors import InvalidInputError
 
 Output: TypeAlias = "str | Callable[[Any], Any]"
@@ -33,8 +33,8 @@ def check_output_choice(output: object) -> Any:
 def pick(returned: Any) -> Any:
     """Return the array of scores in what a network returned.
 
-    An object's or mapping's ``logits`` or ``logits_per_image``, a mapping's ``out`` or only entry,
-    the first of a tuple or list; anything else as it is.
+    This is the ``logits`` or ``logits_per_image`` of an object or mapping, the ``out`` or the only
+    entry of a mapping, or the first entry of a tuple or list. Anything else is returned as it is.
 
     Raises
     ------
@@ -65,12 +65,12 @@ def pick(returned: Any) -> Any:
 
 
 def check_activation(raw: NDArray[Any], output: Output, *, is_coarse: bool = False) -> None:
-    """Refuse a softmax that would say nothing: of one score, or of probabilities.
+    """Refuse a softmax of one score, which is always 1, and of scores that are probabilities.
 
     Parameters
     ----------
     raw : ndarray, shape (n,) or (n, k, ...)
-        Before any softmax.
+        Scores before any softmax.
     output : str or callable
     is_coarse : bool
         Whether the scores were computed in half precision.
@@ -78,7 +78,7 @@ def check_activation(raw: NDArray[Any], output: Output, *, is_coarse: bool = Fal
     Raises
     ------
     InvalidInputError
-        If `output` is "softmax" and there is one score an image, or every image's scores are
+        If `output` is "softmax" and there is one score for each image, or every image's scores are
         probabilities already.
     """
     if output != "softmax" or raw.dtype.kind != "f":
@@ -113,3 +113,27 @@ def activated(raw: NDArray[Any], output: Output, *, is_coarse: bool = False) -> 
     if output == "softmax":
         return np.asarray(softmax(raw, axis=1))
     return np.asarray(expit(raw)) if output == "sigmoid" else raw
+
+
+def score_column(scores: Any, target: int, n_images: int) -> Any:
+    """Return one column of the scores of any framework, shape (n,).
+
+    Raises
+    ------
+    InvalidInputError
+        If the scores have more axes, or no such column.
+    """
+    columns = scores.reshape((n_images, 1)) if len(scores.shape) == 1 else scores
+    if len(columns.shape) != 2:
+        msg = (
+            "`output` must reduce the network's outputs to scores (n, k) for gradients; got shape "
+            f"{tuple(scores.shape)}. Pass output=lambda outputs: ..., for example a mean."
+        )
+        raise InvalidInputError(msg)
+    return columns[:, check_int("target", target, minimum=0, maximum=columns.shape[1] - 1)]
+
+
+def describe_tensor(value: Any) -> str:
+    """Say what came, short enough for an error message; tensors by their shape."""
+    shape = getattr(value, "shape", None)
+    return type(value).__name__ + ("" if shape is None else f" of shape {tuple(shape)}")

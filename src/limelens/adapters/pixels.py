@@ -1,4 +1,4 @@
-"""From the caller's pixels to what a network is fed: axes, scale, mean and deviation."""
+"""From the caller's pixels to a network's input: axes, scale, mean and deviation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from limelens._typing import Batch
 from limelens.errors import InvalidInputError
 
 SCALES = {"uint8": 1 / 255, "uint16": 1 / 65535}
-"""What integers are multiplied by where no scale is given; floats and booleans are not scaled."""
+"""Factors of integers where no scale is given; floats and booleans are not scaled."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,12 +35,12 @@ class Pixels:
     std: NDArray[np.float64] | None = None
 
     def scale_of(self, dtype: np.dtype[Any]) -> float:
-        """Return what values of a dtype are multiplied by.
+        """Return the factor of values of a dtype.
 
         Raises
         ------
         InvalidInputError
-            If no scale was given and the dtype does not say its range.
+            If no scale was given and the range of the dtype's values is not known.
 
         Examples
         --------
@@ -60,12 +60,14 @@ class Pixels:
         return SCALES[dtype.name]
 
     def moments(self, n_channels: int) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-        """Return the mean and the deviation of every channel, shape (n_channels,) each, if given.
+        """Return the mean and the deviation of every channel, shape (n_channels,) each.
+
+        Returns None if neither was given.
 
         Raises
         ------
         InvalidInputError
-            If the image has another number of channels.
+            If they were given for another number of channels.
         """
         if self.mean is None and self.std is None:
             return None
@@ -82,7 +84,7 @@ class Pixels:
         return both[0], both[1]
 
     def axis_of(self, shape: tuple[int, ...]) -> int | None:
-        """Return where a batch of some shape has its channels; None if it has none.
+        """Return the channel axis of a batch of some shape; None if it has no channels.
 
         Raises
         ------
@@ -106,7 +108,7 @@ class Pixels:
 
 
 def check_pixels(channel_axis: object, scale: object, mean: object, std: object) -> Pixels:
-    """Return the settings of an adapter as one record, checked.
+    """Check the settings of an adapter and return them as one record.
 
     Examples
     --------
@@ -162,7 +164,7 @@ def refuse_beside_preprocess(
     size: object = None,
     layout: object = None,
 ) -> None:
-    """Refuse what a callable does already that makes the network's input."""
+    """Refuse settings that `preprocess` replaces."""
     given = {"scale": scale, "mean": mean, "std": std, "size": size, "layout": layout}
     for name, value in given.items():
         if value is not None:

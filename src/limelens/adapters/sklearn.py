@@ -1,4 +1,4 @@
-"""Estimators of scikit-learn, and whatever has its methods, as models."""
+"""Estimators of scikit-learn, and all other objects that have their methods."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,16 +27,16 @@ def from_sklearn(
     Parameters
     ----------
     estimator : object
-        With `predict_proba`, `decision_function` or, for regressors, `predict`.
+        Has `predict_proba`, `decision_function` or, for regressors, `predict`.
     preprocess : callable, optional
-        Takes a batch `(n, *image.shape)` in the caller's own values and returns what the
-        estimator was fitted on, such as features of the images; it is not flattened.
+        Takes a batch `(n, *image.shape)` of the caller's own values and returns the estimator's
+        input, such as features of the images. The result is not flattened.
     flatten : bool
-        Whether the estimator gets one row of pixel values an image, `(n, p)`, rather than the
-        batch as it is.
+        Whether the estimator gets one row of pixel values for each image, `(n, p)`, or the batch
+        as it is.
     method : str, optional
-        "predict_proba", "decision_function" or "predict"; None takes the first that the
-        estimator has, and "predict" of regressors only: labels are not scores.
+        "predict_proba", "decision_function" or "predict". None takes the first of them that the
+        estimator has, but "predict" only of regressors, because labels are not scores.
     class_names : sequence of str or mapping from int to str, optional
         Names of the score columns; None takes the estimator's `classes_`.
 
@@ -51,9 +51,9 @@ def from_sklearn(
 
     Notes
     -----
-    Pixel values are passed as they are. For an estimator fitted on ``images / 255`` pass images
-    in that range, or ``preprocess=lambda batch: batch.reshape(len(batch), -1) / 255``. A decision
-    between two classes is one score; it speaks for the second.
+    Pixel values are passed as they are. For an estimator that was fitted on ``images / 255``, pass
+    images in that range, or ``preprocess=lambda batch: batch.reshape(len(batch), -1) / 255``. The
+    decision function of two classes is one score, which is positive for the second class.
 
     Examples
     --------
@@ -76,7 +76,7 @@ def from_sklearn(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Estimator:
-    """An estimator's method, and what lies between it and the caller's batches."""
+    """An estimator's method, and the conversion of the caller's batches to its input."""
 
     estimator: Any
     method: str
@@ -102,7 +102,7 @@ class Estimator:
         return scores
 
     def _named(self, rows: Any) -> Any:
-        """Return rows as the table the estimator was fitted on, of which scikit-learn warns."""
+        """Return rows as a table if the estimator was fitted on one, else scikit-learn warns."""
         columns = getattr(self.estimator, "feature_names_in_", None)
         if columns is None or not isinstance(rows, np.ndarray) or rows.ndim != 2:
             return rows
@@ -131,7 +131,7 @@ def _check_estimator(estimator: Any) -> None:
         msg = f"`estimator` must be a fitted estimator with one of {METHODS}; got {came}."
         raise InvalidInputError(msg)
     if not hasattr(estimator, "get_params"):
-        return  # of another library, which says for itself what is missing
+        return  # an estimator of another library raises an error of its own
     from sklearn.exceptions import NotFittedError  # noqa: PLC0415
     from sklearn.utils.validation import check_is_fitted  # noqa: PLC0415
 
@@ -162,7 +162,7 @@ def _choose(estimator: Any, method: object) -> str:
 
 
 def _is_regressor(estimator: Any) -> bool:
-    """Whether `predict` gives numbers; another library's is taken to, unless it has classes."""
+    """Whether `predict` gives numbers: of other libraries' estimators, all without classes do."""
     if not hasattr(estimator, "get_params"):
         return not hasattr(estimator, "classes_")
     from sklearn.base import is_regressor  # noqa: PLC0415
@@ -185,7 +185,7 @@ def _names(estimator: Any, method: str) -> tuple[str, ...] | None:
 
 
 def _last_step(estimator: Any) -> Any:
-    """Return what a pipeline or a search ends in."""
+    """Return the last estimator of a pipeline, or the best one of a search."""
     if hasattr(estimator, "steps"):
         return _last_step(estimator.steps[-1][1])
     found = getattr(estimator, "best_estimator_", None)

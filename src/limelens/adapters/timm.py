@@ -1,4 +1,4 @@
-"""Networks of timm as models."""
+"""Networks of timm."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -25,29 +25,28 @@ def from_timm(
     channels_last: bool = False,
     class_names: ClassNames = None,
 ) -> Model:
-    """Make a model of a network of timm, prepared for as its own configuration says.
+    """Make a model of a network of timm, with the preprocessing of its own configuration.
 
-    Resizing, cropping, mean and deviation are those of ``timm.data.create_transform`` for
-    evaluation; the map is in the caller's pixels all the same, and zero where they are cropped
-    away.
+    Images are resized, cropped and normalised by ``timm.data.create_transform`` for evaluation.
+    The map is in the caller's pixels, and is zero where they are cropped away.
 
     Parameters
     ----------
     net : torch.nn.Module
-        Of ``timm.create_model``. Images have their channels last: uint8, uint16, or floats from 0
-        to 1.
+        A network made by ``timm.create_model``. Images have their channels last and are uint8,
+        uint16, or floats from 0 to 1.
     output : str or callable
         "softmax", "sigmoid", "raw" or a callable (what the network returned) -> scores.
     layer : torch.nn.Module or str, optional
-        A part of `net`, or its name there, for `GradCam`: any that returns maps (n, maps, H, W).
+        Part of `net` for `GradCam`, or its name there. It must return maps (n, maps, H, W).
     device : torch.device or str, optional
-        None is where the network's parameters are.
+        None is the device of the network's parameters.
     dtype : torch.dtype or str, optional
-        "half", "bfloat16", "single" or "double"; None is that of the parameters.
+        "half", "bfloat16", "single" or "double". None is the dtype of the parameters.
     channels_last : bool
-        Whether tensors have their channels last in memory, faster for convolutions on a GPU.
+        Whether tensors have their channels last in memory. On a GPU, convolutions are faster then.
     class_names : sequence of str or mapping from int to str, optional
-        None takes ImageNet's for networks whose configuration says they were trained on it.
+        None takes ImageNet's names if the configuration says that the network was trained on it.
 
     Returns
     -------
@@ -63,9 +62,9 @@ def from_timm(
 
     Notes
     -----
-    Images of uint8 go through that transform one by one, as Pillow images: the scores are exactly
+    Images of uint8 go through the transform one by one as Pillow images, so the scores are exactly
     timm's. Floats are resized as a batch on the network's device, without Pillow's rounding to
-    256 levels: faster on a GPU, and what `gradient` needs.
+    256 levels. This is faster on a GPU, and `gradient` needs it.
 
     Examples
     --------
@@ -104,12 +103,12 @@ def from_timm(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Transformed:
-    """A transform of timm, given tensors `(n, C, H, W)` of the caller's pixels."""
+    """A transform of timm for tensors `(n, C, H, W)` of the caller's pixels."""
 
     transform: Any
 
     def __call__(self, images: Any) -> Any:
-        """Return what the transform makes of images, on their device."""
+        """Return the transformed images, on their device."""
         name = str(images.dtype).removeprefix("torch.")
         if name != "uint8" or images.shape[1] not in (1, 3):
             return self.transform(images * Pixels().scale_of(np.dtype(name)))

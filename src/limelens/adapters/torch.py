@@ -1,4 +1,4 @@
-"""PyTorch networks as models."""
+"""PyTorch networks."""
 
 import copy
 from collections.abc import Callable, Sequence
@@ -36,36 +36,36 @@ def from_torch(
 ) -> Model:
     """Make a model of a PyTorch network, its gradients and Grad-CAM included.
 
-    Images stay the caller's: `(H, W, C)`, grey or volumes, of integers or floats. The network gets
-    a tensor `(n, C, H, W)` of ``(image * scale - mean) / std`` on its device, resized to `size`;
-    this is done once for an image, not for every masked copy of it.
+    Images keep the caller's layout and dtype: `(H, W, C)`, grey or volumes, of integers or floats.
+    The network gets a tensor `(n, C, H, W)` of ``(image * scale - mean) / std`` on its device,
+    resized to `size`. Scaling is done once for an image, not for every masked copy of it.
 
     Parameters
     ----------
     net : torch.nn.Module
-        Asked in evaluation mode without gradients; its training flags are restored.
+        Called in evaluation mode without gradients. Its training flags are restored.
     preprocess : callable, optional
         Takes a tensor `(n, C, H, W)` of the caller's own values and dtype, times `scale` if that
-        is given, and returns the network's input; instead of `mean`, `std` and `size`.
+        is given, and returns the network's input. It replaces `mean`, `std` and `size`.
     scale : float, optional
-        What pixels are multiplied by. None is 1/255 for uint8, 1/65535 for uint16, 1 for floats
-        and booleans, and with `preprocess` nothing; a number is taken as it is.
+        Factor of the pixels. None is 1/255 for uint8, 1/65535 for uint16, 1 for floats and
+        booleans, and 1 with `preprocess`.
     mean, std : float or sequence of float, optional
-        Of every channel, in units of the scaled pixels.
+        Mean and deviation of every channel, in units of the scaled pixels.
     size : int or (int, int), optional
-        Height and width of the network's input; bilinear with antialiasing.
+        Height and width of the network's input. Images are resized bilinearly with antialiasing.
     output : str or callable
-        "softmax", "sigmoid" or "raw", of a returned object's or mapping's ``logits``, a mapping's
-        ``out`` or only entry, the first of a tuple; or a callable (what the network returned) ->
-        scores.
+        "softmax", "sigmoid" or "raw" of what the network returned, or a callable (what the network
+        returned) -> scores. The strings take the ``logits`` of an object or mapping, the ``out``
+        or the only entry of a mapping, and the first entry of a tuple.
     layer : torch.nn.Module or str, optional
-        A part of `net`, or its name there, for `GradCam`: any that returns maps (n, maps, H, W).
+        Part of `net` for `GradCam`, or its name there. It must return maps (n, maps, H, W).
     device : torch.device or str, optional
-        None is where the network's parameters are.
+        None is the device of the network's parameters.
     dtype : torch.dtype or str, optional
-        "half", "bfloat16", "single" or "double"; None is that of the parameters.
+        "half", "bfloat16", "single" or "double". None is the dtype of the parameters.
     channels_last : bool
-        Whether tensors have their channels last in memory, faster for convolutions on a GPU.
+        Whether tensors have their channels last in memory. On a GPU, convolutions are faster then.
     channel_axis : int or None
         Where images have their channels, as in `explain`; None for a volume without channels.
     class_names : sequence of str or mapping from int to str, optional
@@ -85,10 +85,10 @@ def from_torch(
 
     Notes
     -----
-    With another `device` or `dtype` than the network's, or `channels_last`, a copy of the network
-    as it is now is asked; the network itself is never moved or converted. Calls from several
-    threads are made one after the other. Gradients are of the scores, so after softmax or sigmoid;
-    ``output="raw"`` gives those of the logits, which Grad-CAM was published with.
+    With `channels_last`, or another `device` or `dtype` than the network's, the model uses a copy
+    of the network as it is now. The network itself is never moved or converted. Calls from several
+    threads are made one after the other. Gradients are those of the scores, after softmax or
+    sigmoid. ``output="raw"`` gives gradients of the logits, as in the publication of Grad-CAM.
 
     Examples
     --------
@@ -120,7 +120,7 @@ def from_torch(
 
 
 def model_of(network: TorchNetwork, class_names: ClassNames) -> Model:
-    """Return all that a network offers; `features` only with a layer."""
+    """Return a model with everything that a network offers; `features` only with a layer."""
     return Model(
         predict_fn=network.predict,
         prepare=network.prepare,
@@ -132,7 +132,7 @@ def model_of(network: TorchNetwork, class_names: ClassNames) -> Model:
 
 
 def check_network(net: object) -> Any:
-    """Return what is a network of PyTorch; a state or a path is not one yet."""
+    """Return `net` if it is a PyTorch network. A state or a path is not one yet."""
     try:
         import torch  # noqa: PLC0415
     except ImportError as error:
@@ -147,10 +147,7 @@ def check_network(net: object) -> Any:
 
 
 def placed(network: TorchNetwork, device: Any, dtype: Any) -> TorchNetwork:
-    """Return the network where and in what precision it is to compute.
-
-    A copy, unless it is there already.
-    """
+    """Return the network on a device and in a precision, as a copy unless it is there already."""
     import torch  # noqa: PLC0415
 
     net = network.net
@@ -176,7 +173,7 @@ def placed(network: TorchNetwork, device: Any, dtype: Any) -> TorchNetwork:
 
 
 def _name_of_layer(net: Any, layer: Any) -> str | None:
-    """Return the name under which the network knows its layer."""
+    """Return the name of a layer within the network."""
     if layer is None:
         return None
     names = {name: module for name, module in net.named_modules() if name}

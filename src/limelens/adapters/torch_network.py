@@ -1,4 +1,4 @@
-"""A PyTorch network asked from NumPy: scores, gradients and the maps of one layer."""
+"""A PyTorch network called from NumPy: scores, gradients and the maps of one layer."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -8,25 +8,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._checks.values import check_int
 from limelens._typing import Batch
-from limelens.adapters.outputs import Output, check_activation, pick
+from limelens.adapters.outputs import (
+    Output,
+    check_activation,
+    describe_tensor,
+    pick,
+    score_column,
+)
 from limelens.adapters.pixels import Pixels, native
 from limelens.errors import InvalidInputError, add_note
 
 _TURN = threading.RLock()
-"""One call at a time: training flags and hooks belong to the network, not to a call."""
+"""One call at a time, because training flags and hooks belong to the network, not to a call."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TorchNetwork:
-    """A network, and what lies between its tensors and the caller's batches.
+    """A network, and the conversion between its tensors and the caller's batches.
 
-    Scores are computed under `no_grad`, not `inference_mode`: a tensor that the network caches
-    there could never be differentiated afterwards, by `gradient` or in the caller's training.
+    Scores are computed under `no_grad`, not under `inference_mode`. A tensor that the network
+    caches in `inference_mode` could never be differentiated afterwards, neither by `gradient` nor
+    when the caller trains the network.
 
-    Batches are NumPy arrays in the caller's layout. Prepared images are channels first, or last
-    with `channels_last`: NumPy arrays for a network on the CPU, tensors on any other device.
+    Batches are NumPy arrays in the caller's layout. Prepared images have their channels first, or
+    last with `channels_last`. They are NumPy arrays for a network on the CPU, and tensors on any
+    other device.
 
     Attributes
     ----------
@@ -34,22 +41,22 @@ class TorchNetwork:
     pixels : Pixels
     device : torch.device
     dtype : torch.dtype
-        Of the tensors that the network gets.
+        Dtype of the tensors that the network gets.
     preprocess : callable or None
-        From a tensor `(n, C, *spatial)` to the network's input; None for `pixels` and `size`.
+        Makes the network's input from a tensor `(n, C, *spatial)`. None uses `pixels` and `size`.
     is_raw : bool
-        Whether `preprocess` gets the caller's own values and dtype, as no scale was given.
+        Whether `preprocess` gets the caller's own values and dtype, because no scale was given.
     size : (int, int) or None
         Height and width of the network's input.
     output : str or callable
     layer : torch.nn.Module or None
-        Whose maps `features` returns.
+        `features` returns the maps of this layer.
     channels_last : bool
         Whether the tensors lie in memory with their channels last.
     keyword : str or None
-        Under which the network takes images; None for its first argument.
+        Keyword of the network's argument that takes images; None is its first argument.
     others : mapping
-        What the network is given besides, by keyword.
+        Further arguments of the network, by keyword.
     """
 
     net: Any
@@ -65,10 +72,8 @@ class TorchNetwork:
     keyword: str | None = None
     others: Mapping[str, Any] = field(default_factory=dict)
 
-    # -- what a Model offers --------------------------------------------------------------
-
     def predict(self, batch: Batch) -> NDArray[Any]:
-        """Return the scores, `(n, k)` or as many axes as the network gives them, on the host."""
+        """Return the scores on the host, `(n, k)` or with as many axes as the network returns."""
         import torch  # noqa: PLC0415
 
         with torch.no_grad():
@@ -78,7 +83,7 @@ class TorchNetwork:
             return _host(self._activated(raw))
 
     def prepare(self, batch: Batch) -> Any:
-        """Return the images as the network's device holds them, all per-pixel work done."""
+        """Return the images on the network's device, scaled and normalised."""
         import torch  # noqa: PLC0415
 
         with torch.no_grad():
@@ -89,7 +94,7 @@ class TorchNetwork:
             return prepared.numpy() if self.on_host else prepared
 
     def predict_prepared(self, prepared: Any) -> Any:
-        """Return the scores of prepared images, where those are."""
+        """Return the scores of prepared images, on the device where those are."""
         import torch  # noqa: PLC0415
 
         with torch.no_grad():
@@ -112,7 +117,7 @@ class TorchNetwork:
         with torch.inference_mode(mode=False), torch.enable_grad():
             leaf = torch.from_numpy(native(batch)).to(self.device, self._work()).requires_grad_()
             images = self._per_pixel(leaf, batch.dtype)
-            column = _column(self._activated(self._ask(images)), target, len(batch))
+            column = score_column(self._activated(self._ask(images)), target, len(batch))
             return _host(_derivative(column, leaf, "the image"))
 
     def features(self, batch: Batch, target: int) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -125,12 +130,12 @@ class TorchNetwork:
             if not isinstance(output, torch.Tensor) or output.ndim != batch.ndim + (axis is None):
                 msg = (
                     "`layer` must return maps (n, maps, *cells) with the image's spatial axes; "
-                    f"{type(module).__name__} returned {_describe(output)}. Choose another, "
+                    f"{type(module).__name__} returned {describe_tensor(output)}. Choose another, "
                     "such as the last convolution."
                 )
                 raise InvalidInputError(msg)
             kept.append(output.detach().requires_grad_())
-            return kept[-1].clone()  # what comes after may change it in place
+            return kept[-1].clone()  # the next layer may change it in place
 
         axis = self.pixels.axis_of(batch.shape)
         with torch.inference_mode(mode=False):
@@ -147,10 +152,8 @@ class TorchNetwork:
                     f"called {len(kept)} times. Choose a layer that is used in one place."
                 )
                 raise InvalidInputError(msg)
-            slopes = _derivative(_column(scores, target, len(batch)), kept[0], "`layer`")
+            slopes = _derivative(score_column(scores, target, len(batch)), kept[0], "`layer`")
             return _host(kept[0]), _host(slopes)
-
-    # -- inside ---------------------------------------------------------------------------
 
     @property
     def on_host(self) -> bool:
@@ -158,13 +161,13 @@ class TorchNetwork:
         return bool(self.device.type == "cpu")
 
     def _work(self) -> Any:
-        """Return the dtype of per-pixel work: half precision would lose too much there."""
+        """Return the dtype for scaling and normalising; half precision would lose too much."""
         import torch  # noqa: PLC0415
 
         return torch.promote_types(self.dtype, torch.float32)
 
     def _prepare(self, batch: Batch) -> Any:
-        """Return a tensor `(n, C, *spatial)` on the device; half precision only off the host."""
+        """Return a tensor `(n, C, *spatial)` on the device; on the CPU never in half precision."""
         import torch  # noqa: PLC0415
 
         own = batch.copy() if self.is_raw else batch  # `preprocess` may work in place
@@ -172,7 +175,7 @@ class TorchNetwork:
         return images if self.on_host or self.is_raw else images.to(self.dtype)
 
     def _per_pixel(self, images: Any, dtype: np.dtype[Any]) -> Any:
-        """Move the channels first, scale and normalise: what acts on every pixel by itself."""
+        """Move the channels first, scale and normalise: all that treats each pixel by itself."""
         import torch  # noqa: PLC0415
 
         axis = self.pixels.axis_of(tuple(images.shape))
@@ -183,14 +186,14 @@ class TorchNetwork:
         moments = self.pixels.moments(images.shape[1])
         if moments is None:
             return images
-        # float64 first: not every device has it
+        # Converted before they are moved, because not every device has float64.
         mean, std = (torch.from_numpy(values).to(images.dtype) for values in moments)
         shape = (-1, *(1,) * (images.ndim - 2))
         mean, std = (values.to(images.device).reshape(shape) for values in (mean, std))
         return (images - mean) / std
 
     def _ask(self, images: Any) -> Any:
-        """Return what the network makes of `(n, C, *spatial)`, before softmax or sigmoid."""
+        """Return the network's scores of `(n, C, *spatial)`, before softmax or sigmoid."""
         if self.size is not None:
             images = _resized(images, self.size)
         if self.preprocess is not None:
@@ -223,7 +226,7 @@ class TorchNetwork:
         return _check_tensor(raw, len(images), self.output)
 
     def _activated(self, raw: Any) -> Any:
-        """Return scores in single precision at least: half would round small differences away."""
+        """Return scores in at least single precision; half would round small differences away."""
         import torch  # noqa: PLC0415
 
         if raw.is_floating_point():
@@ -234,7 +237,7 @@ class TorchNetwork:
 
 
 def memory_format(ndim: int) -> Any:
-    """Return the format that has the channels of a batch last, for pictures and for volumes."""
+    """Return PyTorch's memory format with channels last, for pictures or volumes."""
     import torch  # noqa: PLC0415
 
     formats = {4: torch.channels_last, 5: torch.channels_last_3d}
@@ -267,7 +270,7 @@ def _preprocessed(images: Any, preprocess: Callable[[Any], Any]) -> Any:
     if not isinstance(made, torch.Tensor) or len(made) != len(images):
         msg = (
             f"`preprocess` was given a tensor {given} and must return one with as many images; "
-            f"got {_describe(made)}."
+            f"got {describe_tensor(made)}."
         )
         raise InvalidInputError(msg)
     return made
@@ -292,29 +295,17 @@ def _host(tensor: Any) -> NDArray[Any]:
 
 
 def _check_tensor(raw: Any, n_images: int, output: Output) -> Any:
-    """Return what is taken for scores, if it is a tensor with a row per image."""
+    """Return the scores if they are a tensor with one row for each image."""
     import torch  # noqa: PLC0415
 
     source = "what `output` returned" if callable(output) else "what the network returned"
     if not isinstance(raw, torch.Tensor) or raw.ndim == 0 or len(raw) != n_images:
         msg = (
             f"`net` must give scores, a tensor ({n_images}, n_targets) for {n_images} images; "
-            f"{source} was {_describe(raw)}. Pass output=lambda outputs: ... to pick them."
+            f"{source} was {describe_tensor(raw)}. Pass output=lambda outputs: ... to pick them."
         )
         raise InvalidInputError(msg)
     return raw
-
-
-def _column(scores: Any, target: int, n_images: int) -> Any:
-    """Return one score column, shape (n,)."""
-    columns = scores.reshape(n_images, 1) if scores.ndim == 1 else scores
-    if columns.ndim != 2:
-        msg = (
-            "`output` must reduce the network's outputs to scores (n, k) for gradients; got shape "
-            f"{tuple(scores.shape)}. Pass output=lambda outputs: ..., for example a mean."
-        )
-        raise InvalidInputError(msg)
-    return columns[:, check_int("target", target, minimum=0, maximum=columns.shape[1] - 1)]
 
 
 def _derivative(column: Any, by: Any, name: str) -> Any:
@@ -331,8 +322,3 @@ def _derivative(column: Any, by: Any, name: str) -> Any:
         )
         raise InvalidInputError(msg)
     return found
-
-
-def _describe(value: Any) -> str:
-    shape = getattr(value, "shape", None)
-    return f"{type(value).__name__}" + ("" if shape is None else f" of shape {tuple(shape)}")

@@ -1,4 +1,4 @@
-"""Image models and pipelines of Hugging Face transformers as models."""
+"""Image models and pipelines of Hugging Face transformers."""
 
 import inspect
 from collections.abc import Mapping, Sequence
@@ -35,21 +35,20 @@ def from_transformers(
     model : transformers.PreTrainedModel or transformers.Pipeline
         Takes `pixel_values`. Images have their channels last: uint8, uint16, or floats from 0 to 1.
     processor : transformers image processor or processor
-        That belongs to the model; resizing and cropping happen in there, so the map is in the
-        caller's pixels. A pipeline brings its own.
+        Processor of the model. It resizes and crops, so the map is in the caller's pixels. A
+        pipeline brings its own.
     texts : sequence of str, optional
-        For CLIP and its kin: the scores are how well an image fits each text.
+        Texts for CLIP and similar models. The scores say how well an image fits each text.
     output : str or callable, optional
-        "softmax", "sigmoid", "raw" or a callable (what the model returned) -> scores. None is as
-        the model's own pipeline: sigmoid for one label, several labels at once and SigLIP, else
-        softmax.
+        "softmax", "sigmoid", "raw" or a callable (what the model returned) -> scores. None does
+        what the model's own pipeline does: sigmoid for one label, for images with several labels
+        and for SigLIP, else softmax.
     layer : torch.nn.Module or str, optional
-        A part of the model, or its name there, for `GradCam`: any that returns maps
-        (n, maps, H, W).
+        Part of the model for `GradCam`, or its name there. It must return maps (n, maps, H, W).
     device : torch.device or str, optional
-        None is where the model's parameters are.
+        None is the device of the model's parameters.
     dtype : torch.dtype or str, optional
-        "half", "bfloat16", "single" or "double"; None is that of the parameters.
+        "half", "bfloat16", "single" or "double". None is the dtype of the parameters.
     class_names : sequence of str or mapping from int to str, optional
         None takes the `texts`, or the labels of the model's configuration.
 
@@ -62,7 +61,7 @@ def from_transformers(
     Raises
     ------
     InvalidInputError
-        If an argument cannot be used, or `texts` are missing or not wanted.
+        If an argument cannot be used, `texts` are missing, or the model takes none.
     ImportError
         If transformers or PyTorch is missing.
 
@@ -102,22 +101,22 @@ def from_transformers(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Processed:
-    """An image processor, given tensors `(n, C, H, W)` of the caller's pixels."""
+    """An image processor for tensors `(n, C, H, W)` of the caller's pixels."""
 
     processor: Any
 
     def __call__(self, images: Any) -> Any:
-        """Return what the processor makes of images, on their device."""
+        """Return the processed images, on their device."""
         name = str(images.dtype).removeprefix("torch.")
         if name != "uint8":
-            # the processor divides by 255, or by what else its model wants
+            # The processor divides by 255, or by another number that its model needs.
             images = images * (255 * Pixels().scale_of(np.dtype(name)))
         try:
             made = self._process(images)
         except RuntimeError:
             if not images.requires_grad:
                 raise
-            made = self._process(images.detach())  # by Pillow: `gradient` will say what is missing
+            made = self._process(images.detach())  # by Pillow; `gradient` then raises an error
         return made.to(images.device)
 
     def _process(self, images: Any) -> Any:
@@ -166,7 +165,7 @@ class _Both:
 def _text_inputs(
     model: Any, processor: Any, texts: Sequence[str] | None, device: Any
 ) -> Mapping[str, Any]:
-    """Return the inputs besides images: the texts, for models that compare the two."""
+    """Return the inputs besides images: the texts, if the model compares images with texts."""
     compares = "input_ids" in inspect.signature(model.forward).parameters
     if texts is None:
         if compares:
@@ -197,7 +196,7 @@ def _text_inputs(
 
 
 def _own_output(model: Any, texts: Sequence[str] | None) -> Output:
-    """Return what the model's own pipeline does to its outputs."""
+    """Return the output choice that does what the model's own pipeline does."""
     config = model.config
     if texts is not None:
         return "sigmoid" if "siglip" in str(config.model_type) else "softmax"

@@ -1,7 +1,7 @@
-"""The interfaces of older packages, kept for the code that was written for them.
+"""The interfaces of older packages, for code that was written for them.
 
-``import limelens.compat as lime`` stands for ``import lime``; `install` does so for libraries that
-import lime themselves.
+Use ``import limelens.compat as lime`` in place of ``import lime``. For libraries that import lime
+themselves, use `install`.
 """
 
 import lazy_loader

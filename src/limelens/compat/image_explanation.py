@@ -1,4 +1,4 @@
-"""What `lime.lime_image` returns for one image, and the way from there to an `Explanation`."""
+"""The result of `lime.lime_image` for one image, and its conversion to an `Explanation`."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,16 +18,16 @@ RED, GREEN = 0, 1
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Run:
-    """What was shown to the model and what it answered; kept for `as_limelens`.
+    """The masked images that the model saw, and its answers; kept for `as_limelens`.
 
     Attributes
     ----------
     background : ndarray, shape (*image.shape,)
-        What hidden segments were replaced with.
+        Image that shows in place of hidden segments.
     ids : ndarray, shape (d,)
-        The segments' labels, rising.
+        The segments' labels in rising order.
     coalitions : ndarray of bool, shape (n, d)
-        True where a segment was kept; a column per id.
+        True where a segment was kept; one column for each id.
     scores : ndarray, shape (n, k)
     explainer : str
     """
@@ -47,21 +47,21 @@ class ImageExplanation:
     image : ndarray, shape (H, W, C)
         The image as the model saw it.
     segments : ndarray, shape (H, W)
-        Label image; its ids are those of `local_exp`.
+        Label image with the ids of `local_exp`.
     strict_lime : bool
-        Whether to paint and refuse exactly what lime paints and refuses.
+        Whether pictures and errors are exactly those of lime.
 
     Attributes
     ----------
     intercept : dict
         Label -> intercept of its linear model.
     local_exp : dict
-        Label -> list of (segment id, weight) by falling absolute weight.
+        Label -> list of (segment id, weight), the largest absolute weight first.
     score, local_pred : PerLabel
-        R² of each label's linear model in the sample, and its prediction for the image. Mapping
-        and number at once: see `PerLabel`.
+        R² of each label's linear model in the sample, and its prediction for the image. Both are a
+        mapping and a number at once, see `PerLabel`.
     top_labels : list of int
-        The labels of highest score first; exists only if `top_labels` was asked for.
+        The labels of highest score, the highest first. It exists only if `top_labels` was given.
     """
 
     top_labels: list[Any]
@@ -92,30 +92,33 @@ class ImageExplanation:
         label : int
             One of the explained labels.
         positive_only : bool, optional
-            Only segments that raise the score: the default, unless `negative_only`.
+            Show only segments that raise the score. This is the default, unless `negative_only`.
         negative_only : bool
-            Only segments that lower it. With neither, both are painted: green and red.
+            Show only segments that lower the score. If both flags are False, segments that raise
+            the score are painted green, and those that lower it red.
         hide_rest : bool
-            Whether all other pixels are black; the picture is of float64 then.
+            Whether all other pixels are black. The picture then has the dtype float64.
         num_features : int
-            At most so many segments. Those of the other sign are left out before counting, those
-            below `min_weight` also, unless both signs are painted: then after it.
+            Largest number of segments. With one of the flags, segments of the other sign or below
+            `min_weight` are left out first. With both signs, those below `min_weight` are left
+            out afterwards.
         min_weight : float
-            Segments of no larger absolute weight are left out (of both signs: of smaller).
+            Segments whose absolute weight is not larger are left out. With both signs, segments
+            whose absolute weight is smaller.
 
         Returns
         -------
         image : ndarray, shape (H, W, C)
         mask : ndarray, shape (H, W)
-            1 where a chosen segment is, -1 where it lowers the score and both signs are
-            painted, else 0; for `skimage.segmentation.mark_boundaries`.
+            1 in the chosen segments, else 0. With both signs, -1 in segments that lower the
+            score. It can be passed to `skimage.segmentation.mark_boundaries`.
 
         Raises
         ------
         KeyError
             If the label was not explained.
         ValueError
-            If both flags are set.
+            If both flags are True.
         """
         if label not in self.local_exp:
             raise KeyError("Label not in explanation")
@@ -137,11 +140,12 @@ class ImageExplanation:
         return canvas, mask
 
     def as_limelens(self, *, class_names: ClassNames = None) -> Explanation:
-        """Return the explanation as limelens' own record, to go on with.
+        """Return the same explanation as an `Explanation`.
 
-        Its `samples` hold every row the model was paid for. Explainers of the same segments and
-        background take them as ``reuse=``: pass ``segmenter=LabelImage(explanation.segments)``
-        and ``fill=Backgrounds([explanation.details["background"]])``.
+        Its `samples` hold the scores of every masked image. Explainers of the same segments and
+        background use them with ``reuse=``. For this, pass
+        ``segmenter=LabelImage(explanation.segments)`` and
+        ``fill=Backgrounds([explanation.details["background"]])``.
 
         Parameters
         ----------
@@ -151,9 +155,9 @@ class ImageExplanation:
         Returns
         -------
         Explanation
-            Importances are lime's weights, 0 for segments that took no part; `hidden_scores` are
-            NaN unless a row happened to hide everything. `details` holds ``intercepts``,
-            ``training_fidelity``, ``segment_ids`` and ``background``.
+            Importances are lime's weights, and 0 for segments that were not selected.
+            `hidden_scores` are NaN unless one of the masked images hid everything. `details` holds
+            ``intercepts``, ``training_fidelity``, ``segment_ids`` and ``background``.
 
         Raises
         ------
@@ -180,7 +184,7 @@ class ImageExplanation:
         return False
 
     def _without_zeros(self, pairs: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
-        """Leave out what lime paints green without reason."""
+        """Leave out segments of weight 0, which lime paints green."""
         if self.strict_lime:
             return pairs
         kept = [pair for pair in pairs if pair[1] != 0]
@@ -242,7 +246,7 @@ def _importances(pairs: list[tuple[Any, Any]], ids: NDArray[Any]) -> Floats:
 
 
 def _samples(lime: ImageExplanation, run: Run) -> tuple[Samples, NDArray[np.intp]]:
-    """Return the distinct rows, and the segments as `0..d-1`."""
+    """Return the distinct rows as samples, and the segments as `0..d-1`."""
     segments = np.searchsorted(run.ids, lime.segments).astype(np.intp, copy=False)
     keys = np.packbits(run.coalitions, axis=1)
     _, first = np.unique(keys, axis=0, return_index=True)

@@ -14,7 +14,7 @@ from limelens.surrogates.moments import Moments, r2_of_residuals
 __all__ = ["LimeBase"]
 
 LocalFit: TypeAlias = tuple[float, list[tuple[np.intp, np.float64]], float, Floats]
-"""Intercept; column and weight by falling size; R² in the sample; prediction of the first row."""
+"""Intercept; column and weight, the largest first; R² in the sample; prediction of the first row."""
 
 _ALPHA = 1.0
 
@@ -22,17 +22,17 @@ _ALPHA = 1.0
 class LimeBase:
     """Fits a weighted linear model to scores of perturbed rows.
 
-    Same numbers as lime's: its ridge regressions are solved in closed form on one Gram matrix.
-    Where candidates are equal but for rounding, scikit-learn is asked as lime would.
+    The numbers are lime's. Its ridge regressions are solved in closed form from one Gram matrix.
+    Where candidates differ only by rounding, scikit-learn decides between them as in lime.
 
     Parameters
     ----------
     kernel_fn : callable
-        Distances `(n,)` to weights `(n,)`.
+        Makes weights `(n,)` of distances `(n,)`.
     verbose : bool
         Whether to print intercept, local prediction and score of every fit.
     random_state : int, numpy.random.RandomState or None
-        As scikit-learn takes it.
+        The same as in scikit-learn.
     """
 
     def __init__(
@@ -67,12 +67,12 @@ class LimeBase:
         num_features: int,
         method: str,
     ) -> NDArray[np.intp]:
-        """Return the columns that take part in the fit.
+        """Return the columns that the fit uses.
 
         Parameters
         ----------
         data : ndarray, shape (n, d)
-            First the explained row.
+            The explained row comes first.
         labels : array_like, shape (n,)
             Scores of one label.
         weights : ndarray, shape (n,)
@@ -107,25 +107,25 @@ class LimeBase:
         Parameters
         ----------
         neighborhood_data : ndarray, shape (n, d)
-            First the explained row.
+            The explained row comes first.
         neighborhood_labels : array_like, shape (n, k)
             Scores.
         distances : ndarray, shape (n,)
-            Of every row to the first.
+            Distance of every row to the first.
         label : int
-            The column of the scores.
+            Column of the scores.
         num_features : int
-            At most so many columns take part.
+            Largest number of columns in the fit.
         feature_selection : str
             See `feature_selection`.
         model_regressor : scikit-learn regressor, optional
-            Fitted in place of ``Ridge(alpha=1)``; takes `sample_weight` and has `coef_`.
+            Fitted in place of ``Ridge(alpha=1)``. It takes `sample_weight` and has `coef_`.
 
         Returns
         -------
         intercept : float
         exp : list of (column, weight)
-            By falling absolute weight.
+            The largest absolute weight comes first.
         score : float
             Weighted R² in the sample.
         local_pred : ndarray, shape (1,)
@@ -163,7 +163,7 @@ class LimeBase:
         weights = self.kernel_fn(distances)
         for problem in problems(data, scores, weights, labels):
             if any(is_overridden(self, LimeBase, name) for name in _SELECTIONS):
-                # only a subclass that selects in its own way is asked by lime's signature
+                # Only a subclass with a selection of its own is called with lime's signature.
                 values = problem.values
                 used = self.feature_selection(
                     data, values, weights, num_features, feature_selection
@@ -197,7 +197,7 @@ _SELECTIONS = ("feature_selection", "forward_selection")
 
 
 def is_overridden(one: object, base: type, name: str) -> bool:
-    """Return whether an object's method is another than the one of a base class.
+    """Return whether an object has another method of this name than a base class.
 
     Examples
     --------
@@ -219,12 +219,12 @@ def _closed_form(problem: Problem, moments: Moments, used: NDArray[np.intp]) -> 
     residuals = moments.values[:, target] - moments.design[:, used] @ coefs
     score = float(r2_of_residuals(moments, residuals[:, np.newaxis], [target])[0])
     local_pred = np.array([intercept + problem.data[0, used] @ coefs])
-    # scikit-learn's convention: a constant that is predicted exactly is explained
+    # scikit-learn's convention: R² is 1 for a constant that is predicted exactly.
     return intercept, coefs, 1.0 if np.isnan(score) else score, local_pred
 
 
 def _scikit_learn(problem: Problem, regressor: Any, used: NDArray[np.intp]) -> _Parts:
-    """Fit a regressor, which is left fitted."""
+    """Fit the given regressor itself, not a copy."""
     fitted = problem.refit(regressor, used)
     score = fitted.score(problem.data[:, used], problem.values, sample_weight=problem.weights)
     local_pred = fitted.predict(problem.data[0, used].reshape(1, -1))

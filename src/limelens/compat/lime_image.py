@@ -1,4 +1,4 @@
-"""lime's image explainer: the interface of `lime.lime_image`, over this library."""
+"""lime's image explainer: the interface of `lime.lime_image` on top of this library."""
 
 import importlib.util
 import inspect
@@ -33,31 +33,31 @@ __all__ = ["ImageExplanation", "LimeImageExplainer"]
 
 
 class LimeImageExplainer:
-    """Explains a classifier's answer on an image, with lime's arguments and lime's numbers.
+    """Explains a classifier's answer for an image, with lime's arguments and lime's numbers.
 
-    Segments, masks, weights, scores and pictures equal those of lime 0.2.0.1, within 1e-10. It
-    differs where lime is silently wrong or fails, each time with a `LimelensWarning`:
+    Segments, masks, weights, scores and pictures equal those of lime 0.2.0.1 within 1e-10. Where
+    lime fails or is silently wrong, the result differs, and a `LimelensWarning` says so:
 
-    - Segments may have any ids, which `segments` and `local_exp` keep. lime never hides segments
-      whose id is no column number: the last one where ids start at 1.
+    - Segments may have any ids, which `segments` and `local_exp` keep. lime never hides a segment
+      whose id is not a column number, such as the last one where ids start at 1.
     - Segments of weight zero are not painted.
-    - Grey `(H, W, 1)`, RGBA and other channels, and one score an image, work.
-    - ``negative_only=True`` works alone.
+    - Grey images `(H, W, 1)`, RGBA and other channels work, and so does one score for each image.
+    - ``negative_only=True`` works without ``positive_only=False``.
 
     Parameters
     ----------
     kernel_width : float
         Width of the exponential kernel over the distance to the intact image.
     kernel : callable, optional
-        `(distances, kernel_width=...) -> weights`, in place of the exponential one.
+        `(distances, kernel_width=...) -> weights`, in place of the exponential kernel.
     verbose : bool
         Whether to print intercept, local prediction and score of every label.
     feature_selection : str
         "auto", "none", "forward_selection", "highest_weights" or "lasso_path".
     random_state : int, numpy.random.RandomState or None
-        Advances with every explanation; None is NumPy's global state.
+        Source of random numbers. It advances with every explanation. None is NumPy's global state.
     strict_lime : bool
-        Whether to be silently wrong and to fail exactly where lime does.
+        Whether to fail or be silently wrong exactly where lime is.
 
     Raises
     ------
@@ -66,7 +66,8 @@ class LimeImageExplainer:
 
     Examples
     --------
-    The score is the mean of the right half, so only that half matters; the ridge shrinks it:
+    The score is the mean of the right half, so only that half matters. The ridge penalty shrinks
+    its weight:
 
     >>> image = np.full((4, 8, 3), 200, dtype=np.uint8)
     >>> def classifier_fn(batch):
@@ -119,32 +120,33 @@ class LimeImageExplainer:
         Parameters
         ----------
         image : ndarray, shape (H, W, C) or (H, W)
-            A plane is made RGB before the classifier sees it.
+            An image without channels becomes RGB before the classifier sees it.
         classifier_fn : callable
             `(b, H, W, C)` in the image's dtype -> scores `(b, k)`.
         labels : sequence of int
-            Score columns to explain; not regarded if `top_labels` is given.
+            Score columns to explain. They are ignored if `top_labels` is given.
         hide_color : number or sequence of one per channel, optional
-            What hides a segment: None is its own mean colour.
+            Colour of hidden segments. None is the mean colour of each segment.
         top_labels : int, optional
-            Explain so many labels of highest score.
+            Explain this many labels, those with the highest scores.
         num_features : int
-            At most so many segments take part in the linear model of a label.
+            Largest number of segments in the linear model of a label.
         num_samples : int
-            Images shown to the classifier, the intact one first.
+            Images that the classifier sees, the intact one first.
         batch_size : int or None
-            Images a call; None is all of them in one call, which takes as much memory.
+            Images in one call of the classifier. None is all of them, which takes much memory.
         segmentation_fn : callable, optional
-            `image -> label image`; None is quickshift with lime's settings.
+            `image -> label image`. None is quickshift with lime's settings.
         distance_metric : str
-            Of masks to the intact one, as scikit-learn's `pairwise_distances` names it.
+            Distance of masks to the intact one, by its name in scikit-learn's
+            `pairwise_distances`.
         model_regressor : scikit-learn regressor, optional
             Fitted in place of ``Ridge(alpha=1)``, anew for every label.
         random_seed : int, optional
             If given, no seed is drawn from `random_state` before the masks. It has no other
-            effect: quickshift has its own fixed seed in scikit-image, as in lime today.
+            effect: quickshift has a fixed seed of its own in scikit-image, as in lime today.
         progress_bar : bool
-            Whether to show a tqdm bar, where tqdm is installed.
+            Whether to show a tqdm bar if tqdm is installed.
 
         Returns
         -------
@@ -189,7 +191,7 @@ class LimeImageExplainer:
         Parameters
         ----------
         image, fudged_image : ndarray, shape (H, W, C)
-            The image, and what hides its segments.
+            The image, and the image that shows in place of hidden segments.
         segments : ndarray, shape (H, W)
         classifier_fn : callable
         num_samples, batch_size, progress_bar
@@ -198,7 +200,7 @@ class LimeImageExplainer:
         Returns
         -------
         data : ndarray of int, shape (num_samples, d)
-            1 where a segment was kept; first the intact image.
+            1 where a segment was kept. The intact image comes first.
         labels : ndarray, shape (num_samples, k)
             Scores.
         """
@@ -230,7 +232,7 @@ class LimeImageExplainer:
         random_seed: int | None,
     ) -> NDArray[Any]:
         if random_seed is None:
-            self.random_state.randint(0, high=1000)  # drawn, though unused: keeps the masks equal
+            self.random_state.randint(0, high=1000)  # unused, but lime draws it before the masks
         if segmentation_fn is None:
             segmentation_fn = SegmentationAlgorithm(
                 "quickshift", kernel_size=4, max_dist=200, ratio=0.2
@@ -248,7 +250,7 @@ class LimeImageExplainer:
         *,
         progress_bar: bool,
     ) -> tuple[NDArray[Any], Scores]:
-        """Ask `data_labels`, which a subclass may have from lime's release: without a bar."""
+        """Call `data_labels`; a subclass written for lime's release has no `progress_bar`."""
         given = (image, hidden, segments, scorer, num_samples)
         named: dict[str, Any] = {"batch_size": batch_size, "progress_bar": progress_bar}
         try:
@@ -267,7 +269,7 @@ class LimeImageExplainer:
         num_features: int,
         model_regressor: Any,
     ) -> Iterable[lime_base.LocalFit]:
-        """Return the fit of each label by `base`, whatever was put there."""
+        """Return the fit of each label by `base`, which the caller may have replaced."""
         distances, method = _distances(data, distance_metric), self.feature_selection
         fit_one = "explain_instance_with_data"
         if isinstance(self.base, LimeBase) and not is_overridden(self.base, LimeBase, fit_one):
@@ -320,13 +322,13 @@ def exponential(d: Floats, kernel_width: float) -> Floats:
 
 
 def _as_lime_image(image: Any) -> Image:
-    """Return the image as an array, a plane as RGB."""
+    """Return the image as an array, with three equal channels if it has none."""
     array = np.asarray(image)
     return np.stack([array] * 3, axis=-1) if array.ndim == 2 else array
 
 
 def _distances(data: NDArray[Any], metric: str) -> Floats:
-    """Return the distance of every row to the first, with scikit-learn's rounding as in lime."""
+    """Return the distance of every row to the first, rounded as in lime by scikit-learn."""
     from sklearn.metrics import pairwise_distances  # noqa: PLC0415
 
     distances: Floats = pairwise_distances(data, data[0].reshape(1, -1), metric=metric).ravel()

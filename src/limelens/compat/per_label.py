@@ -1,4 +1,4 @@
-"""A value per label that also stands for the last label's: both layouts of lime's results."""
+"""A mapping from labels to values that is also a number, as two versions of lime return them."""
 
 from typing import Any
 
@@ -12,10 +12,10 @@ __all__ = ["PerLabel"]
 
 
 class PerLabel(NDArrayOperatorsMixin, dict[Any, Any]):
-    """Mapping from label to value; wherever a number is needed, the last label's value.
+    """Mapping from label to value, and the last label's value wherever a number is needed.
 
-    lime's development version keeps a mapping, its last release only the value of the label that
-    was fitted last. Code written for either works on this.
+    lime's development version keeps a mapping. Its last release keeps only the value of the label
+    that was fitted last. Code that was written for either of them works with this class.
 
     Examples
     --------
@@ -31,7 +31,7 @@ class PerLabel(NDArrayOperatorsMixin, dict[Any, Any]):
     """
 
     def __getattr__(self, name: str) -> Any:
-        # what the release's number or array of one number offers: `tolist`, `item`, `shape`, ...
+        # Methods and attributes of the release's number or array: `tolist`, `item`, `shape`, ...
         if name.startswith("__"):
             raise AttributeError(name)
         return getattr(np.asarray(self.last), name)
@@ -61,7 +61,7 @@ class PerLabel(NDArrayOperatorsMixin, dict[Any, Any]):
         return format(float(self), spec) if spec else str(self)
 
     def __missing__(self, key: Any) -> Any:
-        # `local_pred[0]` is how the last release's array of one number is read
+        # Code for the last release reads its array of one number by `local_pred[0]`.
         if key == 0 and self and np.ndim(self.last) == 1:
             return self.last[0]
         raise KeyError(key)

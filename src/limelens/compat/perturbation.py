@@ -1,4 +1,4 @@
-"""The segments, hidden image and masked batches of lime, made by the library's masking."""
+"""lime's segments, hidden image and masked batches, made by this library's masking."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -19,7 +19,7 @@ from limelens.segmenting.view import segmenting_view
 def segment_image(
     image: Image, segmentation_fn: Callable[[Image], Any], *, strict: bool
 ) -> NDArray[Any]:
-    """Return the label image; scikit-image's algorithms get a picture that they take."""
+    """Return the label image. scikit-image's algorithms get three channels if they need them."""
     try:
         labels = segmentation_fn(image)
     except ValueError:
@@ -27,7 +27,7 @@ def segment_image(
         if strict or not can_convert or image.shape[2] == 3:
             raise
         pixels = segmenting_view(image, None).pixels
-        # one or two channels are filled up with their mean
+        # One or two channels are made three by adding their mean.
         third = pixels.mean(axis=2, keepdims=True).repeat(3 - pixels.shape[2], axis=2)
         labels = segmentation_fn(np.concatenate([pixels, third], axis=2))
         warn(
@@ -38,7 +38,7 @@ def segment_image(
 
 
 def label_ids(labels: NDArray[Any]) -> NDArray[Any]:
-    """Return the distinct labels, rising."""
+    """Return the distinct labels in rising order."""
     if labels.dtype.kind in "iu" and labels.min() >= 0 and labels.max() < labels.size:
         return np.flatnonzero(np.bincount(labels.ravel()))
     return np.unique(labels)
@@ -77,7 +77,7 @@ def consecutive(segments: NDArray[Any], image: Image, *, strict: bool) -> NDArra
 def hidden_image(image: Image, segments: NDArray[Any], hide_color: Any, *, strict: bool) -> Image:
     """Return the image with every segment hidden, in the image's dtype.
 
-    Means are cut to integers, not rounded, and summed in the image's precision, as lime's.
+    As in lime, means are summed in the image's precision and cut to integers, not rounded.
     """
     hidden = image.copy()
     if hide_color is not None:
@@ -86,20 +86,20 @@ def hidden_image(image: Image, segments: NDArray[Any], hide_color: Any, *, stric
     owners = numbered(segments).ravel()
     sizes = np.bincount(owners)
     pixels = image.reshape(owners.size, -1)
-    # as small integers: NumPy then sorts by radix
+    # NumPy sorts small integers by radix, which is faster.
     order = np.argsort(owners.astype(np.min_scalar_type(len(sizes))), kind="stable")
     parts = np.split(pixels.take(order, axis=0), np.cumsum(sizes)[:-1])
     channels = range(3 if strict else pixels.shape[1])
-    # one channel at a time: over both axes NumPy would add in another order
+    # One channel at a time, as in lime: over both axes NumPy would add in another order.
     colors = np.array([[np.mean(part[:, c]) for c in channels] for part in parts])
     hidden.reshape(pixels.shape)[:] = colors.astype(image.dtype).take(owners, axis=0)
     return hidden
 
 
 def kept_segments(data: NDArray[Any], ids: NDArray[Any]) -> Coalitions:
-    """Return which segments the rows keep, `(n, d)`, where column k stands for the label k.
+    """Return which segments the rows keep, `(n, d)`, where column k of the data is the label k.
 
-    A label that is no column's number is never hidden.
+    A label that is not a column number is never hidden.
     """
     if are_consecutive(ids):
         return data.astype(np.bool_)
@@ -122,15 +122,15 @@ def masked_batches(
 
 
 class Scorer:
-    """The classifier, its answers checked.
+    """The classifier with a check of its answers.
 
     Parameters
     ----------
     classifier_fn : callable
     labels : sequence of int
-        Score columns that will be asked for; checked on the first answer.
+        Score columns that will be explained. The first answer is checked for them.
     strict : bool
-        Whether answers are passed on as they come.
+        Whether answers are passed on without a check.
     """
 
     def __init__(
@@ -161,7 +161,7 @@ class Scorer:
         return scores
 
     def _look_at(self, raw: Any, scores: Scores) -> None:
-        """Say what the first answer makes impossible or uncertain."""
+        """Raise an error or warn if the first answer does not fit the labels."""
         n_columns = scores.shape[1]
         for label in self._labels:
             if not -n_columns <= label < n_columns:

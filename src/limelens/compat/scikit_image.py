@@ -1,4 +1,4 @@
-"""The segmenters of `lime.wrappers.scikit_image`: scikit-image's functions with fixed settings."""
+"""The segmenters of `lime.wrappers.scikit_image`: functions of scikit-image with fixed settings."""
 
 import inspect
 from collections.abc import Callable, Iterable
@@ -14,14 +14,14 @@ ALGORITHMS = ("quickshift", "felzenszwalb", "slic")
 
 
 class BaseWrapper:
-    """A function and the settings it will be called with.
+    """A function with settings for its call.
 
     Parameters
     ----------
     target_fn : callable, optional
-        A function, or an object with `__call__`; None stands for the wrapper itself.
+        A function, or an object with `__call__`. None is the wrapper itself.
     target_params : any
-        Its settings, by keyword; not checked before `set_params`.
+        Settings by keyword. They are first checked by `set_params`.
     """
 
     def __init__(self, target_fn: Any = None, **target_params: Any) -> None:
@@ -29,7 +29,7 @@ class BaseWrapper:
         self.target_params: dict[str, Any] = target_params
 
     def _check_params(self, parameters: Iterable[str]) -> None:
-        """Raise ValueError where the function does not take a parameter."""
+        """Raise ValueError if the function does not take one of the parameters."""
         checked = self._callable()
         if isinstance(parameters, str):
             msg = "invalid argument: list or dictionary expected"
@@ -45,7 +45,7 @@ class BaseWrapper:
         Raises
         ------
         ValueError
-            If the function does not take one of them.
+            If the function does not take one of the settings.
         """
         self._check_params(params)
         self.target_params = params
@@ -74,21 +74,21 @@ class BaseWrapper:
             raise TypeError(msg)
         if inspect.isfunction(self.target_fn) or inspect.ismethod(self.target_fn):
             return self.target_fn
-        return self.target_fn.__call__  # AttributeError where it cannot be called, as lime's
+        return self.target_fn.__call__  # as in lime: AttributeError if it cannot be called
 
 
 class SegmentationAlgorithm(BaseWrapper):
     """One of three superpixel algorithms of scikit-image, with fixed settings.
 
-    Labels are scikit-image's own: those of "slic" start at 1 unless `start_label=0`.
+    Labels are those of scikit-image: with "slic" they start at 1 unless `start_label=0`.
 
     Parameters
     ----------
     algo_type : str
         "quickshift", "felzenszwalb" or "slic".
     target_params : any
-        Settings of that function. One that it does not have is ignored, with a warning: so is
-        the `random_seed` of quickshift, which scikit-image now calls `rng`.
+        Settings of that function. A setting that it does not have is ignored with a warning. An
+        example is the `random_seed` of quickshift, which scikit-image now calls `rng`.
 
     Raises
     ------

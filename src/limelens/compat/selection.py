@@ -1,4 +1,4 @@
-"""Which segments take part in lime's fit: the choices of its four selection modes."""
+"""Which segments lime's fit uses: its four ways of feature selection."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,29 +12,29 @@ from limelens._typing import Floats
 from limelens.surrogates.lasso_path import sweep
 from limelens.surrogates.moments import Moments, weighted_moments
 
-# Two candidates closer than this, relative to the best, are told apart by rounding alone.
+# Candidates within this share of the largest value differ only by rounding.
 _TIED = 1e-9
-# Relative to the column's own square: what is left of it depends on the chosen columns.
+# If no more than this share of a column's square is left, it depends on the chosen columns.
 _DEPENDENT = 1e-10
-FEW = 6
+FEW = 6  # lime's "auto" selects forward up to this number of segments
 _HARDLY = 0.01  # the penalty of lime's fit to all columns
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Problem:
-    """The weighted regression of one label on the rows that all labels share.
+    """The weighted regression of one label; all labels share the rows.
 
     Attributes
     ----------
     data : ndarray, shape (n, d)
-        First the row of the explained image.
+        The row of the explained image comes first.
     values : ndarray, shape (n,)
-        Scores of the label, in the model's dtype.
+        Scores of the label in the model's dtype.
     weights : ndarray, shape (n,)
     moments : Moments or None
-        Of all labels; None where the library's own fits do not apply.
+        Moments of all labels; None where this library's own fits do not apply.
     target : int
-        The label's column in the moments.
+        Column of the label in the moments.
     """
 
     data: NDArray[Any]
@@ -44,9 +44,9 @@ class Problem:
     target: int = 0
 
     def refit(self, regressor: Any, columns: NDArray[np.intp] | None = None) -> Any:
-        """Fit a scikit-learn regressor on some columns or on the rows as they are, return it.
+        """Fit a scikit-learn regressor on some columns, or on the rows as they are, and return it.
 
-        A copy of all columns has another layout in memory, hence another rounding.
+        A copy of all columns would have another layout in memory, and so another rounding.
         """
         data = self.data if columns is None else self.data[:, columns]
         return regressor.fit(data, self.values, sample_weight=self.weights)
@@ -69,10 +69,10 @@ def ridge(moments: Moments, target: int, columns: NDArray[np.intp], alpha: float
 def problems(
     data: NDArray[Any], scores: NDArray[Any], weights: Floats, labels: Sequence[int]
 ) -> list[Problem]:
-    """Return the problem of each label; their products are computed once.
+    """Return the problem of each label; the products that all labels share are computed once.
 
-    The library's fits are for coalitions, 0 or 1, of weights that are not negative, at least two
-    of them positive; other problems are left to scikit-learn.
+    This library's own fits need coalitions of 0 and 1, and weights that are not negative and of
+    which at least two are positive. Other problems are left to scikit-learn.
     """
     columns = [np.asarray(scores)[:, label] for label in labels]
     weights = np.asarray(weights)
@@ -87,21 +87,21 @@ def problems(
 
 
 def check_method(method: object) -> Any:
-    """Return the name of a feature selection, if it is one."""
+    """Return `method` if it is the name of a feature selection."""
     return check_choice("feature_selection", method, ("auto", *_METHODS))
 
 
 def select(problem: Problem, num_features: int, method: str) -> NDArray[np.intp]:
-    """Return the columns that take part in the fit, in the order of lime's choice.
+    """Return the columns that the fit uses, in the order in which lime chooses them.
 
     Parameters
     ----------
     problem : Problem
     num_features : int
-        At most so many; not regarded by "none".
+        Largest number of columns. "none" ignores it.
     method : str
-        "none" (all), "forward_selection", "highest_weights", "lasso_path", or "auto":
-        "forward_selection" for up to six columns, else "highest_weights".
+        "none" (all columns), "forward_selection", "highest_weights", "lasso_path", or "auto".
+        "auto" is "forward_selection" for up to six columns, else "highest_weights".
 
     Raises
     ------
@@ -124,7 +124,7 @@ def _highest_weights(problem: Problem, num_features: int) -> NDArray[np.intp]:
 
 
 def _coefs_on_all(problem: Problem) -> Floats:
-    """Return hardly penalised coefficients; of equal size, they are rounded as lime's are."""
+    """Return coefficients with a tiny penalty; where sizes tie, those that lime computes."""
     if problem.moments is not None:
         every = np.arange(problem.data.shape[1])
         coefs = ridge(problem.moments, problem.target, every, _HARDLY)
@@ -138,14 +138,14 @@ def _coefs_on_all(problem: Problem) -> Floats:
 
 
 def _forward_selection(problem: Problem, num_features: int) -> NDArray[np.intp]:
-    """Add, one after the other, the column that raises the weighted R² most."""
+    """Add one column after another, always the one that raises the weighted R² most."""
     d = problem.data.shape[1]
     steps = _Steps(problem)
     for _ in range(min(num_features, d)):
         candidates = steps.candidates()
         best = candidates[0]
         if len(candidates) > 1:
-            # equal but for rounding: refit as lime does, and let its rounding decide
+            # They differ only by rounding: fit them as lime does, so that its rounding decides.
             scores = [problem.refitted_r2(np.array([*steps.used, each])) for each in candidates]
             best = candidates[int(np.argmax(scores))]
         steps.take(best)
@@ -153,7 +153,7 @@ def _forward_selection(problem: Problem, num_features: int) -> NDArray[np.intp]:
 
 
 class _Steps:
-    """Where a forward selection stands: the Gram matrix swept on the columns taken so far."""
+    """The state of a forward selection: the Gram matrix, swept on the columns taken so far."""
 
     def __init__(self, problem: Problem) -> None:
         self.used: list[np.intp] = []
@@ -166,7 +166,7 @@ class _Steps:
             self._least = _DEPENDENT * np.diagonal(self._moments.gram)
 
     def candidates(self) -> NDArray[np.intp]:
-        """Return the columns that raise R² most: one, or those that only rounding tells apart."""
+        """Return the columns that raise R² most: one, or several that differ only by rounding."""
         rest = np.setdiff1d(np.arange(self._n), self.used)
         if self._moments is None:
             return rest
@@ -179,20 +179,20 @@ class _Steps:
         return rest[gains >= gains.max() - _TIED * self._total]
 
     def take(self, column: np.intp) -> None:
-        """Let a column take part from now on."""
+        """Take a column into the fit."""
         self.used.append(column)
         if self._moments is not None and self._table[0][column, column] > self._least[column]:
             sweep(self._table, np.array([column]))
 
 
 def _lasso_path(problem: Problem, num_features: int) -> NDArray[np.intp]:
-    """Take the support at the last corner of the lasso path where it is small enough."""
+    """Take the columns at the last corner of the lasso path that has few enough of them."""
     weights, root = problem.weights, np.sqrt(problem.weights)
     data = (problem.data - np.average(problem.data, axis=0, weights=weights)) * root[:, np.newaxis]
     values = (problem.values - np.average(problem.values, weights=weights)) * root
     _, coefs = lars_path(data, values)
     support = np.arange(problem.data.shape[1])
-    for corner in coefs.T[:0:-1]:  # lime never asks the first corner, where nothing takes part
+    for corner in coefs.T[:0:-1]:  # lime leaves out the first corner, where all are zero
         support = np.flatnonzero(corner)
         if len(support) <= num_features:
             break

@@ -1,4 +1,4 @@
-"""Standing in for lime: its module names, for libraries that import it themselves."""
+"""Modules of this package under lime's names, for libraries that import lime themselves."""
 
 import importlib
 import importlib.util
@@ -14,7 +14,7 @@ MODULES = ("lime_base", "lime_image", "wrappers", "wrappers.scikit_image")
 
 
 class StandIn(ModuleType):
-    """The module that `import lime` gives after `install`; keeps what it took the place of."""
+    """The module that `import lime` gives after `install`; it keeps the modules it replaced."""
 
     def __init__(self, hidden: dict[str, ModuleType]) -> None:
         super().__init__("lime", "Stands in for lime: see limelens.compat.install.")
@@ -24,21 +24,22 @@ class StandIn(ModuleType):
 
 
 def install(*, replace: bool = False) -> None:
-    """Let ``import lime`` give lime's image explainer as it is here.
+    """Let ``import lime`` import `limelens.compat`.
 
-    For libraries that import lime themselves, called before they do: then ``lime.lime_image``,
-    ``lime.lime_base`` and ``lime.wrappers.scikit_image`` are those of `limelens.compat`. lime's
-    explainers of text and tables are not there. A second call changes nothing.
+    This is for libraries that import lime themselves. Call it before they do. Afterwards
+    ``lime.lime_image``, ``lime.lime_base`` and ``lime.wrappers.scikit_image`` are the modules of
+    `limelens.compat`. lime's explainers of text and tables are not available. A second call
+    changes nothing.
 
     Parameters
     ----------
     replace : bool
-        Whether to hide a lime that is installed or imported; `uninstall` brings it back.
+        Whether to hide a lime that is installed or imported. `uninstall` brings it back.
 
     Raises
     ------
     InvalidInputError
-        If there is a lime, and `replace` is False.
+        If lime is installed or imported, and `replace` is False.
 
     Examples
     --------
@@ -67,7 +68,7 @@ def install(*, replace: bool = False) -> None:
 
 
 def uninstall() -> None:
-    """Undo `install`; code that has imported the modules already keeps them."""
+    """Undo `install`. Code that has already imported the modules keeps them."""
     lime = sys.modules.get("lime")
     if not isinstance(lime, StandIn):
         return
