@@ -1,4 +1,4 @@
-"""Checks of images and of what is laid over them: segments, coalitions, backgrounds."""
+"""Checks of images, segments, coalitions and backgrounds."""
 
 from typing import Any
 
@@ -15,8 +15,8 @@ def check_image(
 ) -> tuple[Image, int | None]:
     """Return the image as an array and its channel axis counted from the front.
 
-    A 2-D image has none, whatever `channel_axis` says. `ask` refuses the default `channel_axis`
-    where the image hardly has its channels last.
+    A 2-D image has no channel axis, whatever `channel_axis` says. With `ask`, the default
+    `channel_axis` is refused for an image whose last axis hardly holds channels.
     """
     array = check_numeric("image", check_pillow(image))
     if array.ndim < 2 or 0 in array.shape:
@@ -41,13 +41,13 @@ def check_image(
 
 
 def check_native_image(image: object, channel_axis: object = -1) -> tuple[Image, int | None]:
-    """Return what `check_image` does, in this machine's byte order: most models take no other."""
+    """Return the same as `check_image`, with the image in this machine's byte order."""
     array, axis = check_image(image, channel_axis)
     return in_native_order(array), axis
 
 
 def in_native_order(array: NDArray[Any]) -> NDArray[Any]:
-    """Return an array in this machine's byte order; most models take no other.
+    """Return an array in this machine's byte order, the only one that most models accept.
 
     Examples
     --------
@@ -62,12 +62,12 @@ _ORIENTATION = 0x0112  # of EXIF
 
 
 def check_pillow(image: object) -> object:
-    """Return the image, unless it is Pillow's and its numbers are no colours.
+    """Return the image, if it is not a Pillow image whose values are not colours.
 
     Raises
     ------
     InvalidInputError
-        For a palette, HSV, CMYK and the like.
+        For Pillow images with a palette, and in HSV, CMYK and similar modes.
     """
     module = type(image).__module__
     if not (module.startswith("PIL.") and hasattr(image, "mode") and hasattr(image, "getexif")):
@@ -89,9 +89,9 @@ def check_pillow(image: object) -> object:
 
 
 def _check_layout(shape: tuple[int, ...]) -> None:
-    """Refuse a shape whose last axis hardly holds channels, where nobody has said so."""
+    """Refuse a shape whose last axis hardly holds channels, if `channel_axis` was not given."""
     *spatial, n_channels = shape
-    # planes that come one after the other have equal sides
+    # Equal last sides look like square planes, so even a few "channels" are doubtful.
     few = 0 if n_channels == spatial[-1] else _BANDS
     many = n_channels > max(_COLORS, few) and n_channels >= min(spatial)
     if len(shape) == 3 and many:
@@ -111,9 +111,9 @@ def _check_layout(shape: tuple[int, ...]) -> None:
         raise InvalidInputError(msg)
 
 
-_COLORS = 4  # the most channels that a picture for the screen has
-_BANDS = 16  # about as many as satellites' cameras have
-_FEW = 2  # slices that hardly make a volume
+_COLORS = 4  # most channels of a picture for the screen
+_BANDS = 16  # about the number of bands of a satellite's camera
+_FEW = 2  # so few slices hardly make a volume
 
 
 def check_segments(
@@ -163,7 +163,7 @@ def check_segments(
 
 
 def check_planar(ndim: int, segmenter: str) -> None:
-    """Refuse a volume where only pictures can be segmented."""
+    """Refuse a volume for a segmenter that takes only pictures."""
     if ndim == 4:
         msg = (
             "`segmenter` must take volumes for an image with three spatial axes; got "
@@ -202,7 +202,7 @@ def check_coalitions(coalitions: object, n_segments: int) -> Coalitions:
 
 
 def check_energy(energy: object, n_segments: int | None = None) -> NDArray[np.float64]:
-    """Return the energy of every segment: numbers that are not negative, shape (d,)."""
+    """Return the energy of every segment, numbers >= 0 of shape (d,)."""
     array = check_numeric("energy", energy).astype(np.float64)
     fits = array.ndim == 1 and n_segments in (None, len(array))
     if not fits or (array < 0).any():
@@ -218,7 +218,8 @@ def check_energy(energy: object, n_segments: int | None = None) -> NDArray[np.fl
 def check_background(background: object, image: Image, *, name: str = "fill") -> Background:
     """Return the background(s) as `(m, *image.shape)` in the image's dtype.
 
-    Integers are rounded, not cut; a value that the dtype cannot hold is an error.
+    For an integer dtype, values are rounded, not cut. A value that the dtype cannot hold raises an
+    error.
     """
     array = check_numeric(name, background)
     if array.shape == image.shape:
@@ -233,7 +234,7 @@ def check_background(background: object, image: Image, *, name: str = "fill") ->
 
 
 def check_one_background(background: object, image: Image) -> Image:
-    """Return one background of the image's shape and dtype; a number fills all of it."""
+    """Return one background of the image's shape and dtype; a number becomes a flat one."""
     array = check_numeric("background", background)
     if array.shape not in ((), image.shape):
         msg = (
@@ -261,7 +262,7 @@ def check_out(out: object, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDAr
 
 
 def to_dtype(name: str, values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Convert to an image's dtype: rounded for integers, refused where it does not fit."""
+    """Convert values to an image's dtype. They are rounded for integers, and must fit."""
     if values.dtype == dtype:
         return values
     info: Any = np.finfo if dtype.kind == "f" else np.iinfo
@@ -282,7 +283,7 @@ def to_dtype(name: str, values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[A
 
 
 def check_coalition_rows(coalitions: object, n_segments: int, n_samples: int) -> Coalitions:
-    """Return a sampler's answer as a writable copy, refusing an empty one."""
+    """Return a sampler's coalitions as a writable copy; there must be at least one."""
     try:
         rows = check_coalitions(coalitions, n_segments)
     except InvalidInputError as error:

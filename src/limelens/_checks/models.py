@@ -1,4 +1,4 @@
-"""Models at the door: a framework's own object is told which adapter makes a model of it."""
+"""Checks of models; errors name the adapter for an object of a framework."""
 
 import os
 from pathlib import PurePath
@@ -8,7 +8,8 @@ from limelens._checks.values import check_callable
 from limelens.errors import InvalidInputError
 
 FRAMEWORKS = (
-    # module of a base class, its name, what its objects are called, the call; the first that fits
+    # A base class by module and name, what its objects are called, and the call to use. The first
+    # base class that fits is taken.
     ("keras.", "Layer", "a Keras model", "from_keras(model)"),
     ("tf_keras.", "Layer", "a Keras model", "from_keras(model), of Keras 3"),
     ("transformers.", "Pipeline", "a pipeline of transformers", "from_transformers(pipeline)"),
@@ -34,13 +35,13 @@ FILES = {
 
 
 def check_model(name: str, value: object, returns: str = "scores") -> Any:
-    """Return `value` if it is a function from a batch to scores, or what else it is to return.
+    """Return `value` if it is a function from a batch to scores, or to what `returns` names.
 
     Raises
     ------
     InvalidInputError
-        Otherwise; of a network, an estimator, a file or an address it says which adapter makes a
-        model of it.
+        Otherwise. For a network, an estimator, a file or an address, the message names the adapter
+        that makes a model of it.
 
     Examples
     --------
@@ -62,10 +63,11 @@ def check_model(name: str, value: object, returns: str = "scores") -> Any:
 
 
 def adapter_of(value: object) -> tuple[str, str | None]:
-    """Return what a framework's object is and the call of its adapter.
+    """Return the kind of a framework's object in words, and the call of its adapter.
 
-    Anything else is "" and None: to spell a model out costs more than many an explanation.
-    Frameworks are known by the names of their classes, so that none is imported.
+    For anything else this is "" and None. It is not described, because the repr of a large model
+    can take longer than a small explanation. Frameworks are recognised by the names of their
+    classes, so that none has to be imported.
 
     Examples
     --------

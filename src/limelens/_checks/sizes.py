@@ -1,4 +1,4 @@
-"""Sizes along the image's sides: an int is pixels, a float a share of the side."""
+"""Sizes along the image's sides: an int counts pixels, a float is a share of the side."""
 
 from numbers import Integral, Real
 from typing import TypeAlias
@@ -16,7 +16,7 @@ Region: TypeAlias = tuple[tuple[Size, Size], ...]
 
 
 def check_size(name: str, size: object) -> tuple[int | float, ...]:
-    """Return a size as a tuple: pixels where it is an int, a share of the side where a float.
+    """Return a size as a tuple. An int counts pixels, a float is a share of the side.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def size_in_pixels(name: str, size: object, sides: tuple[int, ...]) -> tuple[int
 
 
 def check_offset(name: str, offset: object) -> tuple[int | float, ...]:
-    """Return a displacement as a tuple: pixels where it is an int, a share of the side if a float.
+    """Return a displacement as a tuple. An int counts pixels, a float is a share of the side.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def check_offset(name: str, offset: object) -> tuple[int | float, ...]:
 
 
 def offset_in_pixels(name: str, offset: object, sides: tuple[int, ...]) -> tuple[int, ...]:
-    """Return a displacement in whole pixels, one for each side, smaller than that side.
+    """Return a displacement in whole pixels, one for each side and smaller than it.
 
     Examples
     --------
@@ -101,7 +101,7 @@ def offset_in_pixels(name: str, offset: object, sides: tuple[int, ...]) -> tuple
 def _for_each_side(
     name: str, given: object, sizes: tuple[int | float, ...], sides: tuple[int, ...]
 ) -> tuple[int | float, ...]:
-    """Return one number for each side, of one for all or one for each."""
+    """Return one number for each side, given one number for all sides or one for each."""
     if len(sizes) not in (1, len(sides)):
         msg = (
             f"`{name}` must be one number, or {len(sides)} for the image's sides {sides}; "
@@ -112,7 +112,7 @@ def _for_each_side(
 
 
 def check_roi(roi: object) -> tuple[tuple[object, object], ...]:
-    """Return a region as given, if it is a pair of pixels or shares for each axis of some image.
+    """Return a region as it is, if it consists of pairs of pixels or of shares.
 
     Examples
     --------
@@ -133,7 +133,7 @@ def check_roi(roi: object) -> tuple[tuple[object, object], ...]:
 
 
 def check_region(roi: object, sides: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
-    """Return a region as pixel bounds, one pair an axis; None is the whole image.
+    """Return a region as bounds in pixels, one pair for each axis; None is the whole image.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Checks of fills and segmenters: what was meant by a number, a word, an array."""
+"""Checks of fills and segmenters; errors name the fill or segmenter that was probably meant."""
 
 from numbers import Real
 from typing import Any
@@ -34,12 +34,12 @@ _SEGMENTERS = {
 
 
 def check_fill(name: str, fill: Any) -> Fill:
-    """Return a fill; of what is none, say which fill was meant.
+    """Return `fill` if it can be called.
 
     Raises
     ------
     InvalidInputError
-        If it cannot be called.
+        Otherwise. For a number, a word or an array, the message names the fill to use.
     """
     meant = ""
     listed = isinstance(fill, (list, tuple))
@@ -55,12 +55,12 @@ def check_fill(name: str, fill: Any) -> Fill:
 
 
 def check_segmenter(segmenter: Any) -> Segmenter:
-    """Return a segmenter; of what is none, say which segmenter was meant.
+    """Return `segmenter` if it can be called.
 
     Raises
     ------
     InvalidInputError
-        If it cannot be called.
+        Otherwise. For a number, a word or an array, the message names the segmenter to use.
     """
     meant = ""
     if isinstance(segmenter, str):

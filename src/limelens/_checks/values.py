@@ -1,7 +1,7 @@
-"""Checks at the door: the one place that words an input error.
+"""Checks of arguments, and the words of all input errors.
 
-Every `check_*` returns its argument in standard form or raises InvalidInputError with the name
-of the argument, what came, and what would work. Inner functions trust what passed here.
+Every `check_*` returns its argument in standard form or raises InvalidInputError, which names the
+argument, what came, and what would work. Inner functions trust checked arguments.
 """
 
 import math
@@ -17,7 +17,7 @@ from limelens.errors import InvalidInputError
 
 
 def describe(value: object) -> str:
-    """Say what came, short enough for an error message.
+    """Describe a value in a few words, for an error message.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def check_choice(name: str, value: object, choices: Sequence[object]) -> Any:
 
 
 def check_callable(name: str, value: object, signature: str) -> Any:
-    """Return `value` if it can be called; a class given for its instance is named as such."""
+    """Return `value` if it can be called and is an instance, not a class."""
     if isinstance(value, type):
         msg = (
             f"`{name}` must be a callable {signature}; got the class {value.__name__} itself. "
@@ -121,7 +121,7 @@ def check_numeric(name: str, value: object) -> NDArray[Any]:
         raise InvalidInputError(msg)
     try:
         array = np.asarray(value)
-    except (ValueError, TypeError, RuntimeError) as error:  # PyTorch's is a RuntimeError
+    except (ValueError, TypeError, RuntimeError) as error:  # PyTorch raises a RuntimeError
         msg = f"`{name}` must be an array of numbers; {describe(value)} cannot be one ({error})."
         raise InvalidInputError(msg) from error
     if array.dtype.kind not in "buif":
@@ -139,9 +139,9 @@ def check_numeric(name: str, value: object) -> NDArray[Any]:
 
 
 def _replacing(name: str, array: NDArray[Any]) -> str:
-    """Return the call that puts the outermost finite values for those that are not finite.
+    """Return the call that replaces NaN and infinities by the smallest and largest finite value.
 
-    Without such bounds `nan_to_num` puts the largest number of the dtype, which spoils every mean.
+    Without these bounds `nan_to_num` inserts the largest number of the dtype, which spoils means.
     """
     finite = array[np.isfinite(array)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
@@ -158,8 +158,8 @@ def check_array(
 ) -> NDArray[Any]:
     """Return `value` if it is an array of numbers of the given shape.
 
-    Axes given as a number must have that length; axes given as a name may have any. `dtype` asks
-    for one dtype exactly; `finite=False` lets NaN through, which then means "not known".
+    An axis given as a number must have that length; an axis given as a name may have any. `dtype`
+    asks for exactly one dtype. `finite=False` accepts NaN, which then means "not known".
 
     Examples
     --------

@@ -14,7 +14,7 @@ from limelens.surrogates.moments import Moments, r2_of_residuals
 __all__ = ["LimeBase"]
 
 LocalFit: TypeAlias = tuple[float, list[tuple[np.intp, np.float64]], float, Floats]
-"""Intercept; column and weight, the largest first; R² in the sample; prediction of the first row."""
+"""Intercept; column and weight, the largest first; R² in the sample; prediction of row 0."""
 
 _ALPHA = 1.0
 

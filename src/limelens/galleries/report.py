@@ -1,4 +1,4 @@
-"""One page for many explanations: find the images that are worth a look."""
+"""One page for many explanations, to find the images that are worth a look."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from numbers import Integral
@@ -32,27 +32,27 @@ def report(
 ) -> Path:
     """Write a gallery of many explanations as one page that needs nothing else.
 
-    The images can be filtered by class, by right and wrong answers, by score and confidence, and
-    sorted; every explained target shows its mean map; every image opens its own page. They are
-    read one after the other: memory holds one explanation, and what the page holds of the others.
+    The images can be sorted, and filtered by class, by right and wrong answers, by score and by
+    confidence. Every explained target shows its mean map, and every image opens its own page.
+    Explanations are read one after the other, so memory holds only one of them and the page.
 
     Parameters
     ----------
     explanations : iterable of Explanation or path, or path of a folder
-        Explanations, or files that `Explanation.save` wrote; of a folder all its `.npz` files, by
-        name.
+        Explanations, or files that `Explanation.save` wrote. For a folder, all its `.npz` files in
+        the order of their names.
     path : path
         The file that is written, usually `.html`.
     truth : sequence of int or str, optional
         True class of each image: a score column, or a name among the explained targets.
     names : sequence of str, optional
-        Of the images; otherwise file names, or "image 1", "image 2", ...
+        Names of the images. Without them, the names of the files, or "image 1", "image 2", ...
     title : str, optional
-        Above it all, instead of "Explanations".
+        Heading of the page, instead of "Explanations".
     max_side : int, optional
-        Longest side of each picture; 200 photographs of 320 pixels take up to 5 MB.
+        Longest side of each picture. 200 photographs of 320 pixels take up to 5 MB.
     theme : {"auto", "light", "dark"}, optional
-        Colours of the page; "auto" follows the reader's system.
+        Colours of the page. "auto" follows the reader's system.
 
     Returns
     -------
@@ -66,9 +66,9 @@ def report(
 
     Notes
     -----
-    An image's class is the column of its highest score, for targets that are a function of the
-    scores the target. Its map and its score are those of its first target, which the page names
-    where it is another class; its confidence is its highest score. The mean map of a target
+    An image's class is the column of its highest score; if the target is a function of the scores,
+    it is the target. An image's map and score are those of its first target. The page names this
+    target where it is another class. The confidence is the highest score. The mean map of a target
     averages the maps of all images that explain it first, each stretched to a square.
 
     Examples
@@ -109,7 +109,7 @@ def report(
 
 
 def _opened(explanations: Any) -> Iterator[tuple[str, Explanation]]:
-    """Yield every explanation with its name, files read when their turn comes."""
+    """Yield every explanation with its name. A file is read only when its turn comes."""
     if isinstance(explanations, (str, PathLike)):
         folder = Path(explanations)
         if not folder.is_dir():
@@ -156,7 +156,7 @@ def _check_lengths(n: int, *, truth: Sequence[Any] | None, names: Sequence[Any] 
 
 
 def _card(explanation: Explanation, name: str, truth: Any) -> dict[str, Any]:
-    """Return what the gallery shows of one image and finds it by."""
+    """Return the facts about one image that the gallery shows and filters by."""
     values, reliability = explanation.target_values, explanation.reliability
     true, right = _verdict(explanation, truth)
     return {
@@ -198,7 +198,7 @@ def _verdict(explanation: Explanation, truth: Any) -> tuple[str | None, bool | N
 
 
 def _square(explanation: Explanation) -> Floats:
-    """Return the first target's map stretched to a square; of a volume the mean of its slices."""
+    """Return the first target's map stretched to a square; for volumes, the mean of the slices."""
     heatmap = explanation.heatmap(interpolation="nearest")
     plane = heatmap.mean(axis=0) if heatmap.ndim == 3 else heatmap
     return np.asarray(resize(plane, (_MEAN_SIDE, _MEAN_SIDE)), dtype=np.float64)

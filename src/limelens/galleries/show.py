@@ -1,4 +1,4 @@
-"""Several maps on one scale: of many images and targets, or of the two signs of one."""
+"""Several maps on one scale: for many images and targets, or for both signs of one map."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 _BLANK = 100
-"""A map this many times weaker than the full colour is drawn in no colour that an eye sees."""
+"""A map this many times weaker than the full colour has no colour that an eye can see."""
 
 
 def show(
@@ -38,7 +38,7 @@ def show(
     Parameters
     ----------
     explanations : iterable of Explanation
-        Of one image or of many.
+        Explanations of one image or of many.
     n : int, optional
         How many of the strongest segments are numbered and listed.
     interpolation : str, optional
@@ -46,7 +46,7 @@ def show(
     scale : {"auto", "symmetric", "percentile", "raw"} or float, optional
         The importance of the full colour in all maps, see `color_limit`.
     title : str, optional
-        Above it all.
+        Heading of the picture.
     panel_side : int, optional
         Longer side of each picture in pixels.
     font : path, optional

@@ -1,4 +1,4 @@
-"""Checks at the toys' own door; everything general comes from `limelens._checks.values`."""
+"""Checks of the toys' arguments; general checks come from `limelens._checks.values`."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -115,15 +115,15 @@ def digits_classifier(
     Parameters
     ----------
     spoiled : bool, default False
-        True: every training image of `digit` carries the marker, so the network learns the
-        marker in its stead. False: as many images carry it, drawn from all digits, so the marker
-        means nothing.
+        If True, every training image of `digit` carries the marker, and the network learns the
+        marker instead of the digit. If False, as many images of all digits carry it, and the
+        marker means nothing.
     digit : int, default 3
         The digit that is marked.
     output : {"probabilities", "logits"}, default "probabilities"
-        What the scores are.
+        Kind of the scores.
     rng : int, default 0
-        Seed of the network's first weights and of the images that an honest one sees marked.
+        Seed of the network's first weights, and of the choice of marked images for an honest one.
 
     Returns
     -------

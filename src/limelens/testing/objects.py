@@ -1,4 +1,4 @@
-"""Toy detector and toy segmenter: they know objects by their colour."""
+"""A toy detector and a toy segmenter, which recognise objects by their colour."""
 
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
@@ -12,15 +12,7 @@ from limelens._typing import Batch, Floats
 
 @dataclass(frozen=True, eq=False)
 class _ColoredObjects:
-    """Base: objects of one colour each.
-
-    Parameters
-    ----------
-    colors : array_like, shape (k, channels) or (k,)
-        One a class; for grey images single numbers.
-    tolerance : float, default 0
-        Largest difference in any channel that still counts.
-    """
+    """Base of both: every object has one colour. Parameters are documented in the subclasses."""
 
     colors: ArrayLike
     _: KW_ONLY
@@ -33,7 +25,7 @@ class _ColoredObjects:
         check_number("tolerance", self.tolerance, minimum=0)
 
     def _seen(self, batch: Batch) -> NDArray[np.bool_]:
-        """Return which pixels have which colour, `(n, k, H, W)`."""
+        """Return for every colour which pixels have it, `(n, k, H, W)`."""
         last = batch[..., np.newaxis] if batch.ndim == 3 else batch
         away = np.abs(last[:, np.newaxis] - np.asarray(self.colors)[:, np.newaxis, np.newaxis])
         return np.asarray((away <= self.tolerance).all(axis=-1))
@@ -43,24 +35,26 @@ class _ColoredObjects:
 class ObjectDetector(_ColoredObjects):
     """Detect one object of each colour: the box around its visible pixels.
 
-    The score of a detection is the share of its box that has the colour, its label the number of
-    the colour; an object without a visible pixel is not detected. True attribution of
-    `box_scores(detector, box, label)`, for hard masks, a fill of another colour and a box that
-    encloses the intact object: as the visible box lies in the reference box, the score is the
-    number of visible pixels over the reference box's area. It is additive: a segment has the share
-    of the box that its pixels of the colour fill, and none has anything for another object.
+    The label of a detection is the number of its colour, and its score is the share of its box that
+    has the colour. An object without a visible pixel is not detected.
+
+    True attribution of `box_scores(detector, box, label)`, for hard masks, a fill of another colour
+    and a box that encloses the intact object: the box of the visible pixels lies in the given box,
+    so the score is the number of visible pixels divided by the area of the given box. This is
+    additive. A segment gets the share of the box that its pixels of this colour fill, and nothing
+    for objects of other colours.
 
     Parameters
     ----------
     colors : array_like, shape (k, channels) or (k,)
-        One a class; for grey images single numbers.
+        One colour for each class; for grey images one number.
     tolerance : float, default 0
         Largest difference in any channel that still counts.
 
     Raises
     ------
     InvalidInputError
-        If `colors` is no table of numbers, or `tolerance` is negative.
+        If `colors` is not a table of numbers, or `tolerance` is negative.
 
     Examples
     --------
@@ -73,7 +67,7 @@ class ObjectDetector(_ColoredObjects):
     """
 
     def __call__(self, batch: Batch) -> list[dict[str, NDArray[Any]]]:
-        """Detect in a batch `(n, H, W)` or `(n, H, W, channels)`: a dict an image."""
+        """Return one dict for each image of a batch `(n, H, W)` or `(n, H, W, channels)`."""
         return [self._found(seen) for seen in self._seen(batch)]
 
     def _found(self, seen: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
@@ -88,23 +82,23 @@ class ObjectDetector(_ColoredObjects):
 
 @dataclass(frozen=True, eq=False)
 class ColorSegmenter(_ColoredObjects):
-    """Segment by colour: class 0 is what has none of the colours.
+    """Segment by colour. Class 0 are the pixels that have none of the colours.
 
-    True attribution of `mask_scores(segmenter, [(c, None)])`, for hard masks and a fill of no
-    colour: the score is the share of the object's pixels that are visible, so a segment has the
-    share of the object that lies in it, by "mean" and by "iou".
+    True attribution of `mask_scores(segmenter, [(c, None)])`, for hard masks and a fill of another
+    colour: the score is the share of the object's pixels that are visible. So a segment gets the
+    share of the object that lies in it, with "mean" and with "iou".
 
     Parameters
     ----------
     colors : array_like, shape (k, channels) or (k,)
-        Of the classes 1 to k; for grey images single numbers.
+        Colours of the classes 1 to k; for grey images one number each.
     tolerance : float, default 0
         Largest difference in any channel that still counts.
 
     Raises
     ------
     InvalidInputError
-        If `colors` is no table of numbers, or `tolerance` is negative.
+        If `colors` is not a table of numbers, or `tolerance` is negative.
 
     Examples
     --------

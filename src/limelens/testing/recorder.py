@@ -1,4 +1,4 @@
-"""A predict_fn that writes down what it was shown."""
+"""A `predict_fn` that records the batches it was called with."""
 
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
@@ -73,7 +73,7 @@ class Recorder:
 
     @property
     def n_images(self) -> int:
-        """Images the model has answered for."""
+        """Number of images that the model has scored."""
         return sum(self.batch_sizes)
 
     def __call__(self, batch: Batch) -> Any:
