@@ -65,6 +65,21 @@ def channels_back(array: NDArray[Any], ndim: int, channel_axis: int | None) -> N
     return np.moveaxis(array, -1, channel_axis - ndim)
 
 
+def over_channels(
+    mask: NDArray[np.bool_], image: NDArray[Any], channel_axis: int | None
+) -> NDArray[np.bool_]:
+    """Return a mask of pixels, shape (*spatial,), in the image's shape: alike in each channel.
+
+    Examples
+    --------
+    >>> over_channels(np.array([[True, False]]), np.zeros((3, 1, 2)), 0).shape
+    (3, 1, 2)
+    """
+    if channel_axis is not None:
+        mask = np.expand_dims(mask, channel_axis % image.ndim)
+    return np.broadcast_to(mask, image.shape)
+
+
 def read_only(array: NDArray[Any]) -> NDArray[Any]:
     """Return a view of an array that a caller's function cannot change.
 

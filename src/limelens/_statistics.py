@@ -1,4 +1,6 @@
-"""R², Student's t and the reliability of fitted numbers."""
+"""R², Student's t, the reliability of fitted numbers, sums over labels."""
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,6 +109,21 @@ def is_still(values: Floats, *others: Floats) -> NDArray[np.bool_]:
     """
     largest = np.abs(np.stack([np.abs(values).max(axis=0), *others])).max(axis=0)
     return np.ptp(values, axis=0) <= STILL * largest
+
+
+def label_sums(labels: NDArray[Any], weights: NDArray[Any] | None = None) -> Floats:
+    """Return the sum of the weights over each label `0..d-1`, shape (d,); without weights, areas.
+
+    Pixels of the label -1 do not count.
+
+    Examples
+    --------
+    >>> label_sums(np.array([[0, 1, 1, -1]])), label_sums(np.array([[0, 1]]), np.array([[2, 5]]))
+    (array([1., 2.]), array([2., 5.]))
+    """
+    flat = labels.ravel().astype(np.intp) + 1
+    sums = np.bincount(flat, None if weights is None else weights.ravel(), int(flat.max()) + 1)
+    return sums[1:].astype(np.float64)
 
 
 def student(degrees_of_freedom: int) -> float:

@@ -24,6 +24,9 @@ Masks: TypeAlias = NDArray[Any]
 Background: TypeAlias = NDArray[Any]
 """`(m, *image.shape)`: what hidden pixels are replaced with, in the image's dtype."""
 
+Valid: TypeAlias = "NDArray[np.bool_] | None"
+"""Which pixels count, `(*spatial,)`; None where all do."""
+
 Floats: TypeAlias = NDArray[np.float64]
 """Any array of float64: weights, importances, targets of a fit."""
 
@@ -72,4 +75,5 @@ __all__ = [
     "Seed",
     "Segmenter",
     "Segments",
+    "Valid",
 ]

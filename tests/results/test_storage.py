@@ -184,7 +184,7 @@ def test_numpy_opens_the_file_without_pickle(make, file):
     with np.load(file, allow_pickle=False) as archive:
         np.testing.assert_array_equal(archive["importances"], make().importances)
         header = json.loads(archive["header"].tobytes())
-    assert (header["format"], header["version"]) == ("limelens.explanation", 2)
+    assert (header["format"], header["version"]) == ("limelens.explanation", 3)
     assert header["fields"]["n_predictions"] == 0
 
 
@@ -237,7 +237,7 @@ def with_header(content, **changes):
         (foreign_npz(), "it has no header"),
         (pickled_npz(), "damaged or cut short.*allow_pickle=False"),
         (with_header({}, format="other"), "its header is of another format"),
-        (with_header({}, version=3), "format version 3, this limelens reads up to 2: update it"),
+        (with_header({}, version=4), "format version 4, this limelens reads up to 3: update it"),
         (with_header({}, version=None), "damaged or cut short"),
         (with_header(3), "damaged or cut short"),
         (with_header({"a": {"unknown tag": 1}}), "damaged or cut short"),

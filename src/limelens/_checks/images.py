@@ -5,20 +5,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limelens._checks.pixels import check_valid
 from limelens._checks.values import check_int, check_numeric, describe
 from limelens._typing import Background, Coalitions, Image, Segments
 from limelens.errors import InvalidInputError, warn
 
 
 def check_image(
-    image: object, channel_axis: object = -1, *, ask: bool = True
+    image: object, channel_axis: object = -1, *, ask: bool = True, finite: bool = True
 ) -> tuple[Image, int | None]:
     """Return the image as an array and its channel axis counted from the front.
 
     A 2-D image has no channel axis, whatever `channel_axis` says. With `ask`, the default
-    `channel_axis` is refused for an image whose last axis hardly holds channels.
+    `channel_axis` is refused for an image whose last axis hardly holds channels. With `finite`,
+    NaN and infinite values are refused.
     """
-    array = check_numeric("image", check_pillow(image))
+    array = check_numeric("image", check_pillow(image), finite=finite)
     if array.ndim < 2 or 0 in array.shape:
         msg = f"`image` must have at least two axes, none of them empty; got {describe(array)}."
         raise InvalidInputError(msg)
@@ -40,10 +42,17 @@ def check_image(
     return array, axis
 
 
-def check_native_image(image: object, channel_axis: object = -1) -> tuple[Image, int | None]:
-    """Return the same as `check_image`, with the image in this machine's byte order."""
-    array, axis = check_image(image, channel_axis)
-    return in_native_order(array), axis
+def check_native_image(
+    image: object, channel_axis: object = -1, valid: object = None
+) -> tuple[Image, int | None, NDArray[np.bool_] | None]:
+    """Return the image in this machine's byte order, its channel axis, and which pixels count.
+
+    Pixels outside `valid` may be NaN or infinite.
+    """
+    array, axis = check_image(image, channel_axis, finite=False)
+    array = in_native_order(array)
+    where = check_valid(valid, array, axis)
+    return array, axis, where
 
 
 def in_native_order(array: NDArray[Any]) -> NDArray[Any]:
@@ -117,9 +126,15 @@ _FEW = 2  # so few slices hardly make a volume
 
 
 def check_segments(
-    labels: object, spatial: tuple[int, ...], *, name: str = "segments"
+    labels: object,
+    spatial: tuple[int, ...],
+    *,
+    name: str = "segments",
+    valid: NDArray[np.bool_] | None = None,
 ) -> tuple[Segments, NDArray[np.intp]]:
     """Return labels made consecutive, `0..d-1` in the order of the ids, and the ids.
+
+    Pixels outside `valid` get the label -1, whatever theirs was.
 
     Examples
     --------
@@ -139,11 +154,22 @@ def check_segments(
             f"`{name}` must have the image's spatial shape {tuple(spatial)}; got {describe(array)}."
         )
         raise InvalidInputError(msg)
-    low, high = int(array.min()), int(array.max())
-    if high > np.iinfo(np.intp).max:
+    if (high := int(array.max())) > np.iinfo(np.intp).max:
         msg = f"`{name}` must be labels below 2**63; got {high}. Number them anew: np.unique(...)."
         raise InvalidInputError(msg)
     array = array.astype(np.intp, copy=False)
+    if valid is None:
+        return _consecutive(array, name)
+    segments = np.full(array.shape, -1, dtype=np.intp)
+    segments[valid], ids = _consecutive(array[valid], name, where=" where `valid` is True")
+    return segments, ids
+
+
+def _consecutive(
+    array: NDArray[np.intp], name: str, *, where: str = ""
+) -> tuple[Segments, NDArray[np.intp]]:
+    """Return labels `0..d-1` of the same order, and the ids they had."""
+    low, high = int(array.min()), int(array.max())
     if high - low < 4 * array.size + 1024:
         present = np.bincount((array - low).ravel()) > 0
         ids = np.flatnonzero(present) + low
@@ -155,7 +181,7 @@ def check_segments(
         segments = inverse.reshape(array.shape)
     if len(ids) < 2:
         msg = (
-            f"`{name}` must divide the image into at least two segments; got one. "
+            f"`{name}` must divide the image into at least two segments{where}; got one. "
             "Use smaller segments, or labels that differ."
         )
         raise InvalidInputError(msg)

@@ -114,8 +114,8 @@ def check_rng(rng: Seed) -> np.random.Generator:
     raise InvalidInputError(msg)
 
 
-def check_numeric(name: str, value: object) -> NDArray[Any]:
-    """Return `value` as an array of booleans, integers or real numbers, all finite."""
+def check_numeric(name: str, value: object, *, finite: bool = True) -> NDArray[Any]:
+    """Return `value` as an array of booleans, integers or real numbers, all finite if so asked."""
     if np.ma.is_masked(value):
         msg = f"`{name}` must not be masked. Give those values a number: {name}.filled(0)."
         raise InvalidInputError(msg)
@@ -128,14 +128,18 @@ def check_numeric(name: str, value: object) -> NDArray[Any]:
         came = describe(array if array.ndim else value)
         msg = f"`{name}` must hold booleans, integers or real numbers; got {came}."
         raise InvalidInputError(msg)
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        bad = int(array.size - np.count_nonzero(np.isfinite(array)))
-        msg = (
-            f"`{name}` must be finite; {bad} of {array.size} values are NaN or infinite. "
-            f"Replace them first, for example with {_replacing(name, array)}."
-        )
-        raise InvalidInputError(msg)
+    if finite and array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise InvalidInputError(not_finite(name, array))
     return array
+
+
+def not_finite(name: str, array: NDArray[Any]) -> str:
+    """Say how many values are NaN or infinite, and how to replace them."""
+    bad = int(array.size - np.count_nonzero(np.isfinite(array)))
+    return (
+        f"`{name}` must be finite; {bad} of {array.size} values are NaN or infinite. "
+        f"Replace them first, for example with {_replacing(name, array)}."
+    )
 
 
 def _replacing(name: str, array: NDArray[Any]) -> str:

@@ -102,7 +102,8 @@ def unprepared(
     return Composer(
         image=image,
         backgrounds=backgrounds,
-        segments=segments,
+        # where pixels do not count the backgrounds are the image: any segment may hold them
+        segments=None if segments is None else np.maximum(segments, 0),
         channel_axis=channel_axis,
         predict=model.predict_fn,
         asked="predict_fn",

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limelens._axes import over_channels
 from limelens._checks.values import describe
 from limelens._typing import Batch, Floats, Image
 from limelens.engine.query import Query
@@ -47,6 +48,8 @@ def score_columns(query: Query) -> tuple[int, ...]:
 def ask_gradient(query: Query, batch: Batch, target: int) -> Floats:
     """Return the derivatives of a score column by the image's elements, (n, *image.shape).
 
+    They are zero for pixels that do not count.
+
     Raises
     ------
     InvalidInputError
@@ -56,6 +59,8 @@ def ask_gradient(query: Query, batch: Batch, target: int) -> Floats:
     """
     gradients = _ask(query, "gradient", batch, target)
     array = np.asarray(gradients)
+    if query.valid is not None and array.shape == batch.shape:
+        array = np.where(over_channels(query.valid, query.image, query.channel_axis), array, 0)
     _check(array, batch.shape, "gradient")
     return array.astype(np.float64)
 

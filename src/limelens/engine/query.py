@@ -18,6 +18,7 @@ from limelens._typing import (
     PredictFn,
     Scores,
     Segments,
+    Valid,
 )
 from limelens.engine.answers import (
     check_class_names,
@@ -69,10 +70,10 @@ class Query:
         What hidden pixels are replaced with, in the image's dtype. Methods that hide nothing have
         none, and their `hidden_scores` are NaN.
     segments : ndarray of int or None
-        Label image `0..d-1`; None for window, soft-mask and gradient methods.
+        Label image `0..d-1`, -1 outside `valid`; None for window, soft-mask and gradient methods.
     mask_kind : str
         Meaning of the rows' keys; rows of another kind are never reused.
-    target, class_names, batch_size, reuse
+    target, class_names, batch_size, reuse, valid
         See `Explainer.explain`.
     report : callable or None
         Called with `(done, total)` images after every batch.
@@ -104,10 +105,10 @@ class Query:
         batch_size: int = 64,
         report: Callable[[int, int], None] | None = None,
         reuse: object = None,
+        valid: Valid = None,
     ) -> None:
         self.image, self.channel_axis = image, channel_axis
-        self.backgrounds = backgrounds
-        self.segments = segments
+        self.backgrounds, self.segments, self.valid = backgrounds, segments, valid
         self.n_segments = 0 if segments is None else int(segments.max()) + 1
         # In vain: scored, but asked again because memory ran out between a batch's backgrounds.
         self.n_predictions = self._n_in_vain = 0
@@ -119,7 +120,7 @@ class Query:
         self._itself = unprepared(self.model, image, backgrounds, segments, channel_axis)
         self._composer = prepared(self._itself, self.model)
         self.batch_size = min(batch_size, self._composer.most_images)
-        self._fingerprint = fingerprint(image, segments, backgrounds, mask_kind)
+        self._fingerprint = fingerprint(image, segments, backgrounds, mask_kind, valid)
         self._width = max(1, -(-self.n_segments // 8))
         self._ledger = Ledger()
         self._reduces = False  # scores of more than two axes are kept as target values only

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._checks.values import check_array, check_flag, check_int, check_text, describe
-from limelens._typing import Background, Coalitions, Image, Scores, Segments
+from limelens._typing import Background, Coalitions, Image, Scores, Segments, Valid
 from limelens.errors import InvalidInputError
 from limelens.pictures.tables import html_table
 
@@ -124,12 +124,19 @@ class Samples:
 
 
 def fingerprint(
-    image: Image, segments: Segments | None, backgrounds: Background, mask_kind: str
+    image: Image,
+    segments: Segments | None,
+    backgrounds: Background,
+    mask_kind: str,
+    valid: Valid = None,
 ) -> str:
     """Return digests of all that rows of scores depend on: image, segments, backgrounds."""
+    if valid is not None:  # of windows; segments are -1 there
+        mask_kind += _digest(np.packbits(valid))
     labels: NDArray[Any] | bytes = mask_kind.encode()
     if segments is not None:
-        labels = segments.astype(np.min_scalar_type(segments.max()))
+        numbered = segments if valid is None else segments + 1
+        labels = numbered.astype(np.min_scalar_type(numbered.max()))
     return ".".join(_digest(part) for part in (image, labels, backgrounds))
 
 

@@ -22,6 +22,7 @@ from limelens._typing import (
     Seed,
     Segmenter,
     Segments,
+    Valid,
 )
 from limelens.engine.progress import Reporter
 from limelens.engine.query import Query
@@ -71,6 +72,7 @@ class Explainer:
         target: Target = None,
         channel_axis: int | None = -1,
         class_names: ClassNames = None,
+        valid: ArrayLike | None = None,
         batch_size: int = 64,
         rng: Seed = None,
         progress: Progress = None,
@@ -97,6 +99,10 @@ class Explainer:
             Where the channels are; None for a volume without channels.
         class_names : sequence of str or mapping from int to str, optional
             Names of the score columns; None takes the model's own `class_names`, if it has any.
+        valid : array_like of bool, shape (*spatial,), optional
+            True where pixels count: False for padding, no-data, all outside a region of interest.
+            Pixels that do not count are never hidden, get the importance 0, and may be NaN; the
+            model sees them as they are, fills and segmenters see the mean of the others instead.
         batch_size : int
             Most images in one call of the model.
         rng : int, numpy.random.Generator or None
@@ -120,12 +126,10 @@ class Explainer:
             itself, has the rows already paid for as `error.samples`; pass them to `reuse`. With
             several backgrounds a row is paid for when all of them have been scored.
         """
-        picture, axis = check_native_image(image, channel_axis)
+        picture, axis, where = check_native_image(image, channel_axis, valid)
         check_model("predict_fn", predict_fn)
         generator = check_rng(rng)
-        segments, details = self._segment(picture, axis)
-        self._check_budget(0 if segments is None else int(segments.max()) + 1)
-        backgrounds = self._background(picture, axis, segments)
+        segments, details, backgrounds = self._prepare(picture, axis, where)
         with Reporter(progress) as reporter:
             query = Query(
                 picture,
@@ -139,6 +143,7 @@ class Explainer:
                 batch_size=batch_size,
                 report=reporter.report,
                 reuse=reuse,
+                valid=where,
             )
             try:
                 attribution = self._attribute(query, generator)
@@ -152,10 +157,18 @@ class Explainer:
         """Ask the query and return importances; the method itself."""
         raise TypeError(f"{type(self).__name__} does not say how it attributes")
 
+    def _prepare(
+        self, image: Image, channel_axis: int | None, valid: Valid
+    ) -> tuple[Segments | None, dict[str, Any], Background]:
+        """Return segments, their entries in `details` and backgrounds, before anything is paid."""
+        segments, details = self._segment(image, channel_axis, valid)
+        self._check_budget(0 if segments is None else int(segments.max()) + 1)
+        return segments, details, self._background(image, channel_axis, segments, valid)
+
     def _segment(
-        self, image: Image, channel_axis: int | None
+        self, image: Image, channel_axis: int | None, valid: Valid
     ) -> tuple[Segments | None, dict[str, Any]]:
-        """Return the segments and their entries in `details`."""
+        """Return the segments, -1 outside `valid`, and their entries in `details`."""
         return None, {}
 
     def _check_budget(self, n_segments: int) -> None:
@@ -166,8 +179,9 @@ class Explainer:
         return "coalitions"
 
     def _background(
-        self, image: Image, channel_axis: int | None, segments: Segments | None
+        self, image: Image, channel_axis: int | None, segments: Segments | None, valid: Valid
     ) -> Background:
+        """Return the backgrounds, which are the image outside `valid`."""
         raise TypeError(f"{type(self).__name__} does not say what hides a pixel")
 
     def _explanation(
@@ -175,8 +189,9 @@ class Explainer:
     ) -> Explanation:
         return Explanation(
             image=query.image.copy(),  # the caller's array may change, the explanation may not
-            importances=attribution.importances,
-            standard_errors=attribution.standard_errors,
+            valid=query.valid,
+            importances=only_where(query.valid, attribution.importances),
+            standard_errors=only_where(query.valid, attribution.standard_errors),
             segments=query.segments,
             targets=query.targets,
             target_names=query.target_names,
@@ -210,9 +225,9 @@ class FillExplainer(Explainer):
         check_fill("fill", self.fill)
 
     def _background(
-        self, image: Image, channel_axis: int | None, segments: Segments | None
+        self, image: Image, channel_axis: int | None, segments: Segments | None, valid: Valid
     ) -> Background:
-        return hide_behind(self.fill, image, channel_axis, segments)
+        return hide_behind(self.fill, image, channel_axis, segments, valid=valid)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -234,10 +249,17 @@ class SegmentExplainer(FillExplainer):
         check_segmenter(self.segmenter)
 
     def _segment(
-        self, image: Image, channel_axis: int | None
+        self, image: Image, channel_axis: int | None, valid: Valid
     ) -> tuple[Segments | None, dict[str, Any]]:
-        segments, ids = ask_segmenter(self.segmenter, image, channel_axis)
+        segments, ids = ask_segmenter(self.segmenter, image, channel_axis, valid)
         return segments, {"segment_ids": ids}
+
+
+def only_where(valid: Valid, maps: Floats | None) -> Any:
+    """Return maps `(t, *spatial)` that are zero outside `valid`; others as they are."""
+    if valid is None or maps is None or maps.shape[1:] != valid.shape:
+        return maps
+    return np.where(valid, maps, 0.0)
 
 
 def fit_reliability(importances: Floats, fit: Fit) -> Floats | None:

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from limelens._axes import spatial_shape
 from limelens._checks.values import check_flag, check_int, check_numeric, describe
-from limelens._typing import Background, Floats, Image, Segments
+from limelens._typing import Background, Floats, Image, Segments, Valid
 from limelens.engine.gradients import ask_features, score_columns
 from limelens.engine.query import Query
 from limelens.errors import InvalidInputError
@@ -61,7 +61,7 @@ class GradCam(Explainer):
         check_flag("relu", self.relu)
 
     def _background(
-        self, image: Image, channel_axis: int | None, segments: Segments | None
+        self, image: Image, channel_axis: int | None, segments: Segments | None, valid: Valid
     ) -> Background:
         return np.empty((0, *image.shape), dtype=image.dtype)
 

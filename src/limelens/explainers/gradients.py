@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
+from limelens._axes import over_channels
 from limelens._checks.strategies import check_fill
 from limelens._checks.values import check_choice, check_int, check_number
 from limelens._statistics import predicted_correlation
-from limelens._typing import Background, Fill, Floats, Image, Segments
+from limelens._typing import Background, Fill, Floats, Image, Segments, Valid
 from limelens.engine.gradients import ask_gradient, check_floating, score_columns
 from limelens.engine.query import Query
 from limelens.explainers.base import Attribution, Explainer
@@ -95,10 +97,12 @@ class IntegratedGradients(Explainer):
         check_int("n_smooth", self.n_smooth, minimum=1)
 
     def _background(
-        self, image: Image, channel_axis: int | None, segments: Segments | None
+        self, image: Image, channel_axis: int | None, segments: Segments | None, valid: Valid
     ) -> Background:
         check_floating(image)
-        return hide_behind(self.baseline, image, channel_axis, segments, name="baseline")
+        return hide_behind(
+            self.baseline, image, channel_axis, segments, name="baseline", valid=valid
+        )
 
     def _attribute(self, query: Query, rng: np.random.Generator) -> Attribution:
         columns = score_columns(query)
@@ -107,7 +111,7 @@ class IntegratedGradients(Explainer):
         n_paths = len(backgrounds) * (self.n_smooth if self.smooth else 1)
         maps = np.zeros((len(columns), *query.image.shape))
         ask = _Asker(query, len(columns) * n_paths * self.n_steps)
-        for end in self._ends(query.image, rng):
+        for end in self._ends(query, rng):
             for number, start in enumerate(backgrounds):
                 path = _Path(end, backgrounds, np.full(self.n_steps, number), nodes)
                 for row, column in enumerate(columns):
@@ -117,7 +121,7 @@ class IntegratedGradients(Explainer):
                         slope += weights[step] * gradient
 
                     ask.each(path, column, add)
-                    maps[row] += (end - start) * slope / n_paths
+                    maps[row] += _change(query, start, end) * slope / n_paths
         gap = np.full(len(columns), np.nan)
         if not self.smooth:
             intact, hidden = query.ends()
@@ -131,15 +135,16 @@ class IntegratedGradients(Explainer):
             },
         )
 
-    def _ends(self, image: Image, rng: np.random.Generator) -> Iterator[Floats]:
+    def _ends(self, query: Query, rng: np.random.Generator) -> Iterator[Floats]:
         """Yield the ends of the paths: the image, or one noisy copy after the other."""
-        end = image.astype(np.float64)
+        end = query.image.astype(np.float64)
         if not self.smooth:
             yield end
             return
-        scale = self.smooth * float(np.ptp(end))
+        counts = _counting(query)
+        scale = self.smooth * float(np.ptp(end[counts]))
         for _ in range(self.n_smooth):
-            yield end + scale * rng.standard_normal(end.shape)
+            yield end + np.where(counts, scale * rng.standard_normal(end.shape), 0)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -191,10 +196,10 @@ class ExpectedGradients(Explainer):
         check_int("n_steps", self.n_steps, minimum=2)
 
     def _background(
-        self, image: Image, channel_axis: int | None, segments: Segments | None
+        self, image: Image, channel_axis: int | None, segments: Segments | None, valid: Valid
     ) -> Background:
         check_floating(image)
-        return hide_behind(self.samples, image, channel_axis, segments, name="samples")
+        return hide_behind(self.samples, image, channel_axis, segments, name="samples", valid=valid)
 
     def _attribute(self, query: Query, rng: np.random.Generator) -> Attribution:
         columns = score_columns(query)
@@ -208,7 +213,7 @@ class ExpectedGradients(Explainer):
         for row, column in enumerate(columns):
 
             def add(step: int, gradient: Floats, row: int = row) -> None:
-                one = (image - query.backgrounds[starts[step]]) * gradient
+                one = _change(query, query.backgrounds[starts[step]], image) * gradient
                 sums[row] += one
                 pixel = _sum_channels(one[np.newaxis], query)[0]
                 totals[row] += pixel
@@ -266,9 +271,11 @@ class _Path:
 
     def __getitem__(self, part: slice) -> Floats:
         start = self.backgrounds[self.starts[part]].astype(np.float64)
-        return start + self.places[part].reshape((-1,) + (1,) * self.image.ndim) * (
-            self.image - start
-        )
+        places = self.places[part].reshape((-1,) + (1,) * self.image.ndim)
+        with np.errstate(invalid="ignore"):
+            change = self.image - start
+        # pixels that do not count may be NaN or infinite
+        return start + places * np.where(np.isfinite(change), change, 0)
 
 
 class _Asker:
@@ -296,6 +303,21 @@ class _Asker:
                 query.report(self.n_images, self._n_total)
 
         query.in_batches(len(points), ask, keep)
+
+
+def _counting(query: Query) -> NDArray[np.bool_]:
+    """Return which values of the image belong to pixels that count, in the image's shape."""
+    if query.valid is None:
+        return np.ones(query.image.shape, dtype=np.bool_)
+    return over_channels(query.valid, query.image, query.channel_axis)
+
+
+def _change(query: Query, start: NDArray[Any], end: Floats) -> Floats:
+    """Return the change from a baseline to the image; zero for pixels that do not count."""
+    if query.valid is None:
+        return end - start
+    with np.errstate(invalid="ignore"):
+        return np.where(_counting(query), end - start, 0)
 
 
 def _sum_channels(maps: Floats, query: Query) -> Floats:

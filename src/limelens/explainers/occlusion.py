@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from limelens._axes import spatial_shape
 from limelens._checks.sizes import Region, Sizes, check_roi, check_size
 from limelens._checks.values import check_choice, check_number
-from limelens._typing import Batch, Floats, Image, Segments
+from limelens._typing import Batch, Floats, Image, Segments, Valid
 from limelens.engine.query import Query
 from limelens.errors import InvalidInputError
-from limelens.explainers.base import Attribution, FillExplainer
+from limelens.explainers.base import Attribution, FillExplainer, only_where
 from limelens.masking.window_grid import WindowGrid
 from limelens.masking.windows import compose_shapes, compose_windows, ellipse, gaussian
 
@@ -95,7 +95,7 @@ class Occlusion(FillExplainer):
         return f"windows {self.shape}"
 
     def _segment(
-        self, image: Image, channel_axis: int | None
+        self, image: Image, channel_axis: int | None, valid: Valid
     ) -> tuple[Segments | None, dict[str, Any]]:
         # Windows that do not fit this image are refused before the model is asked.
         self._place(spatial_shape(image.shape, channel_axis))
@@ -103,17 +103,20 @@ class Occlusion(FillExplainer):
 
     def _attribute(self, query: Query, rng: np.random.Generator) -> Attribution:
         grid, hiding, asked = self._place(spatial_shape(query.image.shape, query.channel_axis))
+        counts = grid.over(query.valid)  # hiding the other windows changes nothing
+        asked &= counts
         intact, _ = query.ends()
         average = _Average(len(intact), grid, hiding)
         average.add(np.flatnonzero(asked), intact - _ask(query, grid, hiding, asked))
         if self.refine:
-            more = grid.centred_on(_strongest(average.map(), self.refine)) & ~asked
+            strong = _strongest(only_where(query.valid, average.map()), self.refine)
+            more = grid.centred_on(strong) & counts & ~asked
             if more.any():
                 average.add(np.flatnonzero(more), intact - _ask(query, grid, hiding, more))
             asked |= more
         details: dict[str, Any] = {
             "n_windows": int(np.count_nonzero(asked)),
-            "n_windows_full": len(asked),
+            "n_windows_full": int(np.count_nonzero(counts)),
             "window": list(grid.window),
             "stride": list(grid.stride),
         }

@@ -8,9 +8,11 @@ import numpy as np
 
 from limelens._axes import channels_last, read_only
 from limelens._checks.values import check_callable, check_int
+from limelens._statistics import label_sums
 from limelens._typing import Coalitions, Floats, Image, Segments
 from limelens.engine.query import Query
 from limelens.explainers.base import Attribution, SegmentExplainer
+from limelens.fills.background import standing_in
 from limelens.games.owen import SplitTree, owen_values
 from limelens.segmenting.merge_tree import RegionTree, check_merges, tree_members
 
@@ -37,7 +39,8 @@ class Owen(SegmentExplainer):
     tree : callable
         Function `(image, segments) -> merges`: `RegionTree()`, `HalvingTree()` or your own. The
         image has its channels last. `merges` is an int array of shape (d - 1, 2), whose row k joins
-        two earlier nodes to node d + k; nodes 0 to d - 1 are the segments.
+        two earlier nodes to node d + k; nodes 0 to d - 1 are the segments. Pixels outside `valid`
+        have the label -1.
     max_samples : int
         Most coalitions shown to the model, the intact image and everything hidden included. There
         are fewer if fewer are enough for the exact values.
@@ -104,13 +107,14 @@ class Owen(SegmentExplainer):
         check_int("max_samples", self.max_samples, minimum=4)
 
     def _attribute(self, query: Query, rng: np.random.Generator) -> Attribution:
-        image = channels_last(read_only(query.image), query.channel_axis)
+        shown = standing_in(query.image, query.channel_axis, query.valid)
+        image = channels_last(read_only(shown), query.channel_axis)
         segments = cast(Segments, query.segments)  # a SegmentExplainer has them
         merges = check_merges(self.tree(image, read_only(segments)), query.n_segments)
         tree = SplitTree(
             merges=merges,
             members=tree_members(merges),
-            areas=np.bincount(segments.ravel()).astype(np.float64),
+            areas=label_sums(segments),
         )
 
         def ask(asked: list[tuple[int, Coalitions]]) -> Floats:

@@ -11,10 +11,10 @@ from limelens._axes import spatial_shape
 from limelens._checks.values import check_flag, check_int, check_number, describe
 from limelens._resampling import enlarging_factor
 from limelens._statistics import is_still, split_half_reliability, weighted_r2
-from limelens._typing import Batch, Floats, Image, Segments
+from limelens._typing import Batch, Floats, Image, Segments, Valid
 from limelens.engine.query import Query
 from limelens.errors import InvalidInputError
-from limelens.explainers.base import Attribution, FillExplainer
+from limelens.explainers.base import Attribution, FillExplainer, only_where
 from limelens.masking.soft import soft_composer, soft_masks
 
 CHUNK, CHUNK_BYTES = 64, 64 * 2**20
@@ -95,7 +95,7 @@ class Rise(FillExplainer):
         check_flag("debiased", self.debiased)
 
     def _segment(
-        self, image: Image, channel_axis: int | None
+        self, image: Image, channel_axis: int | None, valid: Valid
     ) -> tuple[Segments | None, dict[str, Any]]:
         # A grid that does not fit this image is refused before the model is asked.
         _cells(self.grid, spatial_shape(image.shape, channel_axis))
@@ -120,11 +120,12 @@ class Rise(FillExplainer):
         maps, errors = estimate(sums)
         # An error common to all pixels leaves the correlation alone, yet makes up most of these
         # standard errors. So the reliability is that of the two halves' maps.
-        first, second = (estimate(half)[0].reshape(len(maps), -1) for half in halves)
+        counts = slice(None) if query.valid is None else query.valid.ravel()
+        first, second = (estimate(half)[0].reshape(len(maps), -1)[:, counts] for half in halves)
         return Attribution(
             importances=maps,
             standard_errors=errors,
-            fidelity=_fidelity(halves, masks, uniform, p, values),
+            fidelity=_fidelity(halves, masks, uniform, p, values, query.valid),
             reliability=split_half_reliability(first, second),
             details={"p": p, "scale": "difference" if self.debiased else "mean score"},
         )
@@ -263,12 +264,17 @@ class _Sums:
 
 
 def _fidelity(
-    halves: Sequence[_Sums], masks: _Masks, uniform: Floats, p: float, values: Floats
+    halves: Sequence[_Sums],
+    masks: _Masks,
+    uniform: Floats,
+    p: float,
+    values: Floats,
+    valid: Valid,
 ) -> Floats:
     """Return the R², (t,), of scores predicted from the masks and the map of the other half."""
     residuals = np.full(values.shape, np.nan)
     for half, other in ((0, 1), (1, 0)):
-        maps = halves[other].debiased()[0].reshape(values.shape[1], -1)
+        maps = only_where(valid, halves[other].debiased()[0]).reshape(values.shape[1], -1)
         shown = [m @ maps.T for _, m in masks.few_at_a_time(uniform[half::2], p)]
         residuals[half::2] = _held_out(np.concatenate(shown), values[half::2])
     r2 = weighted_r2(values, values - residuals, np.ones(len(values)))

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._axes import channels_last, read_only, spatial_shape
+from limelens._axes import channels_last, spatial_shape
 from limelens._checks.images import check_segments
 from limelens._checks.values import check_callable, check_int, describe
-from limelens._statistics import predicted_correlation
-from limelens._typing import Batch, Coalitions, Floats, Image, Segmenter, Segments
+from limelens._statistics import label_sums, predicted_correlation
+from limelens._typing import Batch, Coalitions, Floats, Image, Segmenter, Segments, Valid
 from limelens.engine.query import Query
 from limelens.errors import InvalidInputError
 from limelens.explainers.base import Attribution, FillExplainer
+from limelens.fills.background import ask_segmenter, standing_in
 from limelens.games.owen import SplitTree, owen_values
 from limelens.masking.compose import coalition_composer
 from limelens.results.layers import densities, mean_and_error
@@ -126,24 +127,24 @@ class Sharp(FillExplainer):
         return "layers"
 
     def _segment(
-        self, image: Image, channel_axis: int | None
+        self, image: Image, channel_axis: int | None, valid: Valid
     ) -> tuple[Segments | None, dict[str, Any]]:
         # Divisions that do not fit this image are refused before the model is asked.
-        self._divisions(image, channel_axis)
+        self._divisions(image, channel_axis, valid)
         return None, {}
 
-    def _divisions(self, image: Image, channel_axis: int | None) -> list[Segments]:
+    def _divisions(self, image: Image, channel_axis: int | None, valid: Valid) -> list[Segments]:
         """Return the label images of the user's own segmenters."""
-        last, spatial = (
-            channels_last(read_only(image), channel_axis),
-            spatial_shape(image.shape, channel_axis),
-        )
-        return [check_segments(each(last), spatial)[0] for each in self.segmenters or ()]
+        asked = self.segmenters or ()
+        return [ask_segmenter(each, image, channel_axis, valid)[0] for each in asked]
 
     def _attribute(self, query: Query, rng: np.random.Generator) -> Attribution:
         spatial = spatial_shape(query.image.shape, query.channel_axis)
-        view = segmenting_view(channels_last(query.image, query.channel_axis), half_side(spatial))
-        layers = self._divisions(query.image, query.channel_axis) or self._divide(view, rng)
+        shown = standing_in(query.image, query.channel_axis, query.valid)
+        last = channels_last(shown, query.channel_axis)
+        view = segmenting_view(last, half_side(spatial), query.valid)
+        layers = self._divisions(query.image, query.channel_axis, query.valid)
+        layers = layers or self._divide(view, query.valid, rng)
         trees = [_tree(view, labels) for labels in layers]
         n_splits = (self.max_samples - 2) // 2
         ask = _Asking(query, layers, 2 * n_splits)
@@ -153,20 +154,20 @@ class Sharp(FillExplainer):
         return Attribution(
             importances=maps,
             standard_errors=errors,
-            reliability=_reliability(maps, errors),
+            reliability=_reliability(maps, errors, query.valid),
             details={
                 "n_segmentations": len(layers),
                 "n_segments": np.array([tree.n_segments for tree in trees]),
                 "n_splits": np.array([each.n_splits for each in found]),
                 "shared": np.mean([each.shared for each in found], axis=0),
-                "layers": np.stack(layers).astype(np.min_scalar_type(max(map(np.max, layers)))),
+                "layers": _stacked(layers),
                 "layer_importances": importances,
                 "targets": list(query.targets),
                 "interpolation": "smooth",
             },
         )
 
-    def _divide(self, view: View, rng: np.random.Generator) -> list[Segments]:
+    def _divide(self, view: View, valid: Valid, rng: np.random.Generator) -> list[Segments]:
         """Return displaced superpixels, each label image of at least two segments."""
         n = n_segmentations(self.max_samples)
         offsets = rng.uniform(-LARGEST_OFFSET, LARGEST_OFFSET, (n, len(view.spatial)))
@@ -174,8 +175,9 @@ class Sharp(FillExplainer):
         layers = []
         for k, offset in enumerate(offsets.tolist()):
             labels = _superpixels(view, numbers[k % len(numbers)], tuple(offset))
-            if labels.min() != labels.max():
-                layers.append(check_segments(labels, view.spatial)[0])
+            counted = labels if valid is None else labels[valid]
+            if counted.min() != counted.max():
+                layers.append(check_segments(labels, view.spatial, valid=valid)[0])
         if not layers:
             msg = (
                 "`segmenters` must divide the image, but Slic finds a single segment in it. Use "
@@ -235,7 +237,8 @@ class _Asking:
                 coalition_composer(
                     query.image, background, labels, query.channel_axis, n_rows // len(layers)
                 )
-                for labels in layers
+                # where pixels do not count the background is the image: any segment may hold them
+                for labels in (np.maximum(layer, 0) for layer in layers)
             ]
             for background in query.backgrounds
         ]
@@ -273,11 +276,21 @@ def _runs(
     return runs
 
 
-def _reliability(maps: Floats, errors: Floats | None) -> Floats | None:
+def _reliability(maps: Floats, errors: Floats | None, valid: Valid) -> Floats | None:
     """Return the predicted correlation with the map of infinitely many segmentations."""
     if errors is None:
         return None
-    return predicted_correlation(*(each.reshape(len(maps), -1) for each in (maps, errors)))
+    counts = slice(None) if valid is None else valid.ravel()
+    return predicted_correlation(
+        *(each.reshape(len(maps), -1)[:, counts] for each in (maps, errors))
+    )
+
+
+def _stacked(layers: Sequence[Segments]) -> NDArray[Any]:
+    """Return label images in the smallest integers that hold them; -1 is no segment."""
+    stacked = np.stack(layers)
+    largest = int(stacked.max())
+    return stacked.astype(np.min_scalar_type(largest if stacked.min() >= 0 else -1 - largest))
 
 
 def _tree(view: View, labels: Segments) -> SplitTree:
@@ -285,7 +298,7 @@ def _tree(view: View, labels: Segments) -> SplitTree:
     return SplitTree(
         merges=merges,
         members=tree_members(merges),
-        areas=np.bincount(labels.ravel()).astype(np.float64),
+        areas=label_sums(labels),
     )
 
 

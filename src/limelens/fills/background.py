@@ -5,27 +5,59 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._axes import channels_back, channels_last, read_only, spatial_shape
+from limelens._axes import (
+    channels_back,
+    channels_last,
+    over_channels,
+    read_only,
+    spatial_shape,
+)
 from limelens._checks.images import check_background, check_segments
 from limelens._checks.strategies import check_fill
 from limelens._checks.values import check_numeric
-from limelens._typing import Background, Fill, Image, Segmenter, Segments
+from limelens._typing import Background, Fill, Image, Segmenter, Segments, Valid
 from limelens.errors import InvalidInputError
-from limelens.fills.simple import ImageMean
+from limelens.fills.simple import ImageMean, channel_means
+
+
+def standing_in(image: Image, channel_axis: int | None, valid: Valid) -> Image:
+    """Return an image whose pixels outside `valid` are the mean of those inside, by channel.
+
+    Segmenters and fills are shown it, so that padding and no-data change nothing for them.
+
+    Examples
+    --------
+    >>> standing_in(np.array([[1.0, 3.0, np.nan]]), None, np.array([[True, True, False]]))
+    array([[1., 3., 2.]])
+    """
+    if valid is None:
+        return image
+    last = channels_last(image, channel_axis)
+    shown = np.array(last)
+    mean = channel_means(last[valid][np.newaxis])
+    shown[~valid] = mean if image.dtype.kind == "f" else np.rint(mean)
+    return channels_back(shown, image.ndim, channel_axis)
 
 
 def ask_segmenter(
-    segmenter: Segmenter, image: Image, channel_axis: int | None
+    segmenter: Segmenter, image: Image, channel_axis: int | None, valid: Valid = None
 ) -> tuple[Segments, NDArray[Any]]:
     """Return a segmenter's segments, numbered from 0, and the ids that the segmenter gave them.
+
+    Pixels outside `valid` belong to none, -1. A segmenter with a method `within(image, valid)`
+    divides those inside by itself; the segments of another are cut.
 
     Raises
     ------
     InvalidInputError
-        If the answer is not a label image with the image's spatial shape.
+        If the answer is not a label image with the image's spatial shape, or fewer than two
+        segments have pixels that count.
     """
-    labels = segmenter(channels_last(read_only(image), channel_axis))
-    return check_segments(labels, spatial_shape(image.shape, channel_axis))
+    shown = standing_in(image, channel_axis, valid)
+    last = channels_last(read_only(shown), channel_axis)
+    within = getattr(segmenter, "within", None)
+    labels = segmenter(last) if valid is None or not callable(within) else within(last, valid)
+    return check_segments(labels, spatial_shape(image.shape, channel_axis), valid=valid)
 
 
 def ask_fill(
@@ -60,17 +92,26 @@ def hide_behind(
     segments: Segments | None,
     *,
     name: str = "fill",
+    valid: Valid = None,
 ) -> Background:
     """Return the background(s) of `ask_fill`, refusing the image itself.
+
+    Outside `valid` they are the image, so that nothing is hidden there.
 
     Raises
     ------
     InvalidInputError
         As `ask_fill`, and if the background equals the image.
     """
-    backgrounds = ask_fill(fill, image, channel_axis, segments, name=name)
-    if not (backgrounds != image).any():
-        other = 0 if image.any() else 1
+    shown = standing_in(image, channel_axis, valid)
+    backgrounds = ask_fill(fill, shown, channel_axis, _numbered(segments), name=name)
+    changed = backgrounds != shown
+    if valid is not None:
+        counts = over_channels(valid, image, channel_axis)
+        changed = changed & counts
+        backgrounds = np.where(counts, backgrounds, image)
+    if not changed.any():
+        other = 0 if shown.any() else 1
         msg = (
             f"`{name}` returned the image itself ({fill!r}): nothing changes. Use another, for "
             f"example {name}=Constant({other})."
@@ -85,12 +126,21 @@ def show_only(
     segments: Segments,
     shown: NDArray[np.bool_],
     fill: Fill | None,
+    valid: Valid = None,
 ) -> Image:
-    """Return the image where `shown`, elsewhere what `fill` makes of it, or the mean colour."""
+    """Return the image where `shown` or not `valid`, elsewhere `fill`'s, or the mean colour."""
     if fill is None:
         fill = ImageMean()
     check_fill("fill", fill)
-    background = ask_fill(fill, image, channel_axis, segments)[0]
-    if channel_axis is not None:
-        shown = np.expand_dims(shown, channel_axis)
-    return np.where(shown, image, background)
+    seen = standing_in(image, channel_axis, valid)
+    background = ask_fill(fill, seen, channel_axis, _numbered(segments))[0]
+    if valid is not None:
+        shown = shown | ~valid
+    return np.where(over_channels(shown, image, channel_axis), image, background)
+
+
+def _numbered(segments: Segments | None) -> Segments | None:
+    """Return segments for a fill: pixels that do not count are one more, the last."""
+    if segments is None or segments.min() >= 0:
+        return segments
+    return np.where(segments < 0, segments.max() + 1, segments)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from limelens._axes import channels_last
+from limelens._statistics import label_sums
 from limelens._typing import Background, Floats, Image, Segments
 
 
@@ -18,7 +19,8 @@ def segment_energy(
     backgrounds : ndarray, shape (m, *image.shape)
         Backgrounds; the change is from the image to their mean.
     segments : ndarray of int, spatial shape of the image
-        Labels `0..d-1`. With None every pixel is a segment of its own.
+        Labels `0..d-1`, and -1 for pixels of no segment. With None every pixel is a segment of
+        its own.
     channel_axis : int or None
 
     Returns
@@ -37,6 +39,6 @@ def segment_energy(
     n_pixels = last.size if channel_axis is None else last.size // last.shape[-1]
     flat = np.arange(n_pixels) if segments is None else segments.ravel()
     background = backgrounds.mean(axis=0, dtype=np.float64)
-    change = np.square(channels_last(image.astype(np.float64) - background, channel_axis))
-    energy = np.bincount(flat, weights=change.reshape(flat.size, -1).sum(axis=1))
-    return energy.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # infinity less infinity, where pixels do not count
+        change = np.square(channels_last(image.astype(np.float64) - background, channel_axis))
+    return label_sums(flat, change.reshape(flat.size, -1).sum(axis=1))

@@ -31,7 +31,7 @@ class ImageMean:
 
     def __call__(self, image: Image, segments: Segments | None) -> Floats:
         """Return the background of an image, channels last; `segments` are not needed."""
-        return _everywhere(_channel_means(image), image.shape)
+        return _everywhere(channel_means(image), image.shape)
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,7 @@ class Noise:
         low = float(image.min()) if self.low is None else self.low
         high = float(image.max()) if self.high is None else self.high
         if self.std is not None:
-            drawn = _channel_means(image) + self.std * rng.standard_normal(shape)
+            drawn = channel_means(image) + self.std * rng.standard_normal(shape)
             noise = np.clip(drawn, low, high)
         elif low < high:
             noise = low + (high - low) * rng.random(shape)
@@ -301,7 +301,7 @@ def _everywhere(value: Floats, shape: tuple[int, ...]) -> Floats:
     return np.broadcast_to(np.full(shape[1:], value), shape)
 
 
-def _channel_means(image: Image) -> Floats:
+def channel_means(image: Image) -> Floats:
     """Return the mean of each channel, or of an image without channels, in float64."""
     n_spatial = min(image.ndim, max(2, image.ndim - 1))
     sums: Floats = image.sum(axis=0, dtype=np.float64)

@@ -104,7 +104,9 @@ def soft_composer(
         spatial = shape = (*spatial[:-1], spatial[-1] * shape[-1])
         channel_axis = None
     hidden = background.reshape(shape).astype(precision)
-    contrast = image.reshape(shape).astype(precision) - hidden
+    with np.errstate(invalid="ignore"):
+        contrast = image.reshape(shape).astype(precision) - hidden
+    contrast[~np.isfinite(hidden)] = 0  # pixels that do not count may be NaN or infinite
     if image.dtype.kind == "u":
         hidden += 0.5  # the cast cuts the fraction off, which now rounds: blends are not negative
     contrasts, hiddens = _planes(contrast, channel_axis), _planes(hidden, channel_axis)

@@ -94,6 +94,12 @@ class WindowGrid:
             part.append(slice(low - int(start), high - int(start)))
         return tuple(box), tuple(part)
 
+    def over(self, valid: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+        """Return which windows, shape (n,), lie over a pixel that counts; None: all pixels do."""
+        if valid is None:
+            return np.ones(len(self.starts), dtype=bool)
+        return np.array([valid[self.overlap(k)[0]].any() for k in range(len(self.starts))])
+
     def coarse(self, *, round_windows: bool = False) -> NDArray[np.bool_]:
         """Return which windows to keep, shape (n,), so that few still cover every pixel.
 

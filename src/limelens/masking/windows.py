@@ -144,5 +144,7 @@ def _indices(boxes: NDArray[np.intp], channel_axis: int | None) -> list[tuple[sl
 
 def _blend(image: Image, background: Image, weights: NDArray[Any]) -> NDArray[Any]:
     kept = image.astype(np.float64)
-    mixed = kept + weights * (background - kept)
+    with np.errstate(invalid="ignore"):
+        change = weights * (background - kept)
+    mixed = kept + np.where(np.isfinite(kept), change, 0)  # pixels that do not count may be NaN
     return mixed if image.dtype.kind == "f" else np.rint(mixed)

@@ -14,9 +14,14 @@ N_SLICES = 9
 DETAIL = 40
 """Grey levels that a flattened picture strays from `PAPER`: 10 of CIEDE2000, seen but no more."""
 SPREAD, MOST_GAIN = 16.0, 2.0
+HATCH, HATCH_GREY = 8, 140
 
 
-def to_rgb(image: NDArray[Any], channel_axis: int | None = -1) -> NDArray[np.uint8]:
+def to_rgb(
+    image: NDArray[Any],
+    channel_axis: int | None = -1,
+    valid: NDArray[np.bool_] | None = None,
+) -> NDArray[np.uint8]:
     """Return the picture of an image, shape (H, W, 3).
 
     Parameters
@@ -24,6 +29,8 @@ def to_rgb(image: NDArray[Any], channel_axis: int | None = -1) -> NDArray[np.uin
     image : ndarray
         Any layout and dtype; see `channel_axis`. A 2-D image has no channels.
     channel_axis : int or None
+    valid : ndarray of bool, shape (*spatial,), optional
+        Pixels that count. The values of others are cut to the range of these, NaN to its middle.
 
     Returns
     -------
@@ -47,6 +54,8 @@ def to_rgb(image: NDArray[Any], channel_axis: int | None = -1) -> NDArray[np.uin
     last = channels_last(image, channel_axis)
     if last.ndim == 2:
         last = last[..., np.newaxis]
+    if valid is not None:
+        last = _within_range(last, valid)
     plane = as_plane(last, last.ndim - 1, empty=None)
     n_channels = plane.shape[-1]
     if n_channels in (1, 3):
@@ -61,18 +70,48 @@ def to_rgb(image: NDArray[Any], channel_axis: int | None = -1) -> NDArray[np.uin
     return np.ascontiguousarray(np.broadcast_to(eight, (*plane.shape[:2], 3)))
 
 
+def _within_range(last: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:
+    """Cut each channel of pixels that do not count to the range of those that do."""
+    if last.dtype.kind == "b":
+        return last
+    counting = last[valid]
+    low, high = counting.min(axis=0), counting.max(axis=0)
+    outside = last[~valid]
+    missing = np.isnan(outside) if last.dtype.kind == "f" else np.zeros(outside.shape, bool)
+    cut = last.copy()
+    cut[~valid] = np.where(missing, low / 2 + high / 2, np.clip(outside, low, high))
+    return cut
+
+
+def hatched(rgb: NDArray[np.uint8], where: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Return a picture that is paler, and crossed by diagonal lines, where pixels do not count.
+
+    Examples
+    --------
+    >>> hatched(np.zeros((1, 8, 3), np.uint8), np.arange(8)[np.newaxis] >= 4)[0, :, 0]
+    array([  0,   0,   0,   0, 108, 108, 108, 140], dtype=uint8)
+    """
+    height, width = where.shape
+    line = (np.arange(height)[:, np.newaxis] + np.arange(width)) % HATCH == HATCH - 1
+    pale = (rgb.astype(np.uint16) + PAPER + 1) // 2
+    drawn = np.where(line[..., np.newaxis], np.uint16(HATCH_GREY), pale).astype(np.uint8)
+    return np.where(where[..., np.newaxis], drawn, rgb)
+
+
 def to_grey(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the picture without its colours, still (H, W, 3): luma of ITU-R BT.601."""
     luma = rgb @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
     return np.repeat(np.rint(luma).astype(np.uint8)[..., np.newaxis], 3, axis=-1)
 
 
-def flatten(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def flatten(rgb: NDArray[np.uint8], valid: NDArray[np.bool_] | None = None) -> NDArray[np.uint8]:
     """Return the picture as detail on one light grey, so that colours over it compare.
 
     Parameters
     ----------
     rgb : ndarray of uint8, shape (H, W, 3)
+    valid : ndarray of bool, shape (H, W), optional
+        Pixels that count: the mean of their neighbourhood is that of these alone.
 
     Returns
     -------
@@ -91,18 +130,25 @@ def flatten(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     array([[215, 215],
            [215, 215]], dtype=uint8)
     """
-    from scipy.ndimage import uniform_filter  # noqa: PLC0415
-
     grey = to_grey(rgb)[..., 0].astype(np.float32)
-    width = max(3, round(max(grey.shape) / 10) | 1)
-    mean = grey
-    for _ in range(3):
-        mean = uniform_filter(mean, width, mode="reflect")
-    local = grey - mean
-    spread = float(local.std())
+    local = grey - _smooth(grey)
+    if valid is not None:
+        weights = np.maximum(_smooth(valid.astype(np.float32)), np.float32(1e-6))
+        local = np.where(valid, grey - _smooth(np.where(valid, grey, 0)) / weights, local)
+    spread = float(local.std() if valid is None else local[valid].std())
     gain = min(MOST_GAIN, SPREAD / spread) if spread else 0.0
     level = PAPER + DETAIL * np.tanh(local * np.float32(gain / DETAIL))
     return np.repeat(np.rint(level).astype(np.uint8)[..., np.newaxis], 3, axis=-1)
+
+
+def _smooth(grey: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the mean of each pixel's neighbourhood."""
+    from scipy.ndimage import uniform_filter  # noqa: PLC0415
+
+    width = max(3, round(max(grey.shape) / 10) | 1)
+    for _ in range(3):
+        grey = uniform_filter(grey, width, mode="reflect")
+    return grey
 
 
 def as_plane(array: NDArray[Any], n_spatial: int, *, empty: float | None) -> NDArray[Any]:

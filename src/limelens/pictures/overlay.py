@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from limelens._axes import spatial_shape
-from limelens._checks.images import check_image
+from limelens._checks.images import check_native_image
 from limelens._checks.values import check_array, check_choice, check_int, check_number
 from limelens._typing import Floats
 from limelens.pictures.colors import (
@@ -29,6 +29,7 @@ from limelens.pictures.display import (
     as_plane,
     display_size,
     flatten,
+    hatched,
     resize,
     to_rgb,
 )
@@ -45,15 +46,19 @@ _LINE = (PAPER - DETAIL,) * 3  # boundaries are no darker than detail: they keep
 
 
 def draw_image(
-    image: NDArray[Any], *, channel_axis: int | None = -1, max_side: int = MAX_SIDE
+    image: NDArray[Any],
+    *,
+    channel_axis: int | None = -1,
+    max_side: int = MAX_SIDE,
+    valid: ArrayLike | None = None,
 ) -> "Picture":
     """Return the picture of an image of any layout and dtype (see `to_rgb`).
 
     Small images are enlarged by whole pixels to about 256 pixels, large ones reduced to
-    `max_side`.
+    `max_side`. Pixels outside `valid`, bool of shape (*spatial,), are hatched, and may be NaN.
     """
-    image, channel_axis = check_image(image, channel_axis)
-    picture = to_picture(draw_backdrop(image, channel_axis, "color", max_side))
+    image, channel_axis, where = check_native_image(image, channel_axis, valid)
+    picture = to_picture(draw_backdrop(image, channel_axis, "color", max_side, where))
     number_slices(picture, spatial_shape(image.shape, channel_axis))
     return picture
 
@@ -68,6 +73,7 @@ def draw_overlay(
     opacity: float = OPACITY,
     backdrop: str = "grey",
     max_side: int = MAX_SIDE,
+    valid: ArrayLike | None = None,
 ) -> "Picture":
     """Return the image with its importances painted over it.
 
@@ -93,6 +99,8 @@ def draw_overlay(
         it is, on which they do not.
     max_side : int
         Longest side of the picture.
+    valid : array_like of bool, shape (*spatial,), optional
+        Pixels that count; the others are hatched, and may be NaN in the image.
 
     Returns
     -------
@@ -110,14 +118,14 @@ def draw_overlay(
     >>> picture.size
     (256, 256)
     """
-    image, channel_axis = check_image(image, channel_axis)
+    image, channel_axis, where = check_native_image(image, channel_axis, valid)
     spatial = spatial_shape(image.shape, channel_axis)
     heatmap = check_array("heatmap", heatmap, spatial)
     if segments is not None:
         segments = check_array("segments", segments, spatial)
     opacity = check_number("opacity", opacity, minimum=0.0, maximum=1.0)
     limit = color_limit(heatmap, scale)
-    base = draw_backdrop(image, channel_axis, backdrop, max_side)
+    base = draw_backdrop(image, channel_axis, backdrop, max_side, where)
     painted = paint_overlay(
         base, heatmap, limit, segments=segments, opacity=opacity, backdrop=backdrop
     )
@@ -159,6 +167,7 @@ def draw_top(
     ranked: Sequence[int] = (),
     colors: str = "limelens",
     max_side: int = MAX_SIDE,
+    valid: ArrayLike | None = None,
 ) -> "Picture":
     """Return the image with segments marked: orange raises the score, blue lowers it.
 
@@ -178,15 +187,17 @@ def draw_top(
         "lime": green and red, as lime draws them.
     max_side : int
         Longest side of the picture.
+    valid : array_like of bool, shape (*spatial,), optional
+        As in `draw_overlay`.
 
     Returns
     -------
     picture : PIL.Image.Image
     """
-    image, channel_axis = check_image(image, channel_axis)
+    image, channel_axis, counts = check_native_image(image, channel_axis, valid)
     spatial = spatial_shape(image.shape, channel_axis)
     check_choice("colors", colors, tuple(TOP_COLORS))
-    painted = draw_backdrop(image, channel_axis, "color", max_side)
+    painted = draw_backdrop(image, channel_axis, "color", max_side, counts)
     size = painted.shape[:2]
     labels = None
     if segments is not None:
@@ -243,13 +254,17 @@ def draw_backdrop(
     channel_axis: int | None,
     backdrop: str = "grey",
     max_side: int = MAX_SIDE,
+    valid: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.uint8]:
     """Return a checked image as (H, W, 3), of the size and in the colours it is painted over."""
     check_choice("backdrop", backdrop, BACKDROPS)
     max_side = check_int("max_side", max_side, minimum=16)
-    rgb = to_rgb(image, channel_axis)
+    rgb = to_rgb(image, channel_axis, valid)
     rgb = resize(rgb, display_size(rgb.shape, max_side))
-    return rgb if backdrop == "color" else flatten(rgb)
+    if valid is not None:
+        valid = resize(as_plane(valid, valid.ndim, empty=1), rgb.shape[:2])
+    rgb = rgb if backdrop == "color" else flatten(rgb, valid)
+    return rgb if valid is None else hatched(rgb, ~valid)
 
 
 def to_picture(rgb: NDArray[np.uint8]) -> "Picture":

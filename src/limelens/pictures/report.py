@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 from limelens._axes import channels_last, spatial_shape
 from limelens._typing import Floats
 from limelens.pictures.colors import DETAIL_KEPT, LOWERS, OPACITY, PAPER, RAISES, strength
-from limelens.pictures.display import DETAIL, MOST_GAIN, SPREAD, display_size, resize, to_rgb
+from limelens.pictures.display import (
+    DETAIL,
+    MOST_GAIN,
+    SPREAD,
+    display_size,
+    hatched,
+    resize,
+    to_rgb,
+)
 from limelens.pictures.overlay import to_picture
 
 THEMES = ("auto", "light", "dark")
@@ -81,15 +89,18 @@ class _Canvas:
     slices: NDArray[np.intp]
     height: int
     width: int
+    valid: NDArray[np.bool_] | None
 
     @classmethod
-    def of(cls, spatial: tuple[int, ...], max_side: int) -> "_Canvas":
+    def of(
+        cls, spatial: tuple[int, ...], max_side: int, valid: NDArray[np.bool_] | None
+    ) -> "_Canvas":
         height, width = spatial[-2:]
         depth = 1 if len(spatial) == 2 else spatial[0]
         slices = np.unique(np.linspace(0, depth - 1, min(depth, _MOST_SLICES)).round().astype(int))
         times = min(1.0, max_side / max(height, width))
         times = min(times, np.sqrt(_VOLUME_PIXELS / (len(slices) * height * width)))
-        return cls(slices, max(1, round(height * times)), max(1, round(width * times)))
+        return cls(slices, max(1, round(height * times)), max(1, round(width * times)), valid)
 
     def cut(self, array: NDArray[Any], n_spatial: int) -> list[NDArray[Any]]:
         """Return the slices shown of an array, each at its size on the page."""
@@ -107,6 +118,7 @@ def page_item(
     max_side: int,
     quality: int = 82,
     all_bands: bool = True,
+    valid: NDArray[np.bool_] | None = None,
 ) -> dict[str, Any]:
     """Return the content of a page about one image, ready for JSON.
 
@@ -130,9 +142,11 @@ def page_item(
         Of the photograph's compression, up to 100.
     all_bands : bool
         Whether channels are also shown one by one.
+    valid : ndarray of bool, shape (*spatial,), optional
+        Pixels that count; the others are hatched.
     """
     spatial = spatial_shape(image.shape, channel_axis)
-    canvas = _Canvas.of(spatial, max_side)
+    canvas = _Canvas.of(spatial, max_side, valid)
     enlarged = display_size((canvas.height, canvas.width), max_side)
     return {
         "facts": list(facts),
@@ -280,14 +294,18 @@ def _photos(
 
 def _strip(flat: NDArray[Any], n_spatial: int, canvas: _Canvas, quality: int) -> str:
     """Return the slices below each other as the source of an image."""
+    valid = canvas.valid
     if n_spatial == 3:
         shown = flat[canvas.slices]
         flat = shown.reshape(-1, *shown.shape[2:])  # one picture, so that all slices compare
-    rgb = to_rgb(flat, -1)
+        valid = None if valid is None else valid[canvas.slices].reshape(-1, valid.shape[-1])
+    rgb = to_rgb(flat, -1, valid)
     n = len(canvas.slices)
     planes = rgb.reshape(n, -1, *rgb.shape[1:])
-    small = [resize(plane, (canvas.height, canvas.width)) for plane in planes]
-    return _data_uri(np.concatenate(small), quality)
+    small = np.concatenate([resize(plane, (canvas.height, canvas.width)) for plane in planes])
+    if canvas.valid is not None:
+        small = hatched(small, ~np.concatenate(canvas.cut(canvas.valid, n_spatial)))
+    return _data_uri(small, quality)
 
 
 def _data_uri(rgb: NDArray[np.uint8], quality: int) -> str:

@@ -12,7 +12,7 @@ from limelens.errors import InvalidInputError
 from limelens.results.explanation import Explanation
 from limelens.results.layers import densities, mean_and_error
 
-_SHARED = ("image", "channel_axis", "targets", "target_names")
+_SHARED = ("image", "channel_axis", "valid", "targets", "target_names")
 
 
 def average(explanations: Sequence[Explanation]) -> Explanation:
@@ -92,6 +92,7 @@ def average(explanations: Sequence[Explanation]) -> Explanation:
         reliability=_reliability(importances, errors),
         n_predictions=sum(each.n_predictions for each in explanations),
         channel_axis=first.channel_axis,
+        valid=first.valid,
         explainer=f"average({', '.join(dict.fromkeys(each.explainer for each in explanations))})",
         details={"explainers": [each.explainer for each in explanations], **layers},
     )
@@ -138,8 +139,9 @@ def _check(explanations: object) -> list[Explanation]:
 
 def _equal(value: object, other: object) -> bool:
     if isinstance(value, np.ndarray) and isinstance(other, np.ndarray):
-        return value.dtype == other.dtype and np.array_equal(value, other)
-    return value == other
+        same_nan = value.dtype.kind == "f"  # of pixels that do not count
+        return value.dtype == other.dtype and np.array_equal(value, other, equal_nan=same_nan)
+    return type(value) is type(other) and value == other
 
 
 def _same_segments(explanations: list[Explanation]) -> bool:

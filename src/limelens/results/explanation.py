@@ -68,7 +68,7 @@ class Explanation(Record):
     target_values : ndarray of float64, shape (t, 2), optional
         Values of each target for `scores` and for `hidden_scores`.
     segments : ndarray of int, shape (*spatial,), optional
-        Labels `0..d-1`; None for window and pixel methods.
+        Labels `0..d-1`, and -1 outside `valid`; None for window and pixel methods.
     standard_errors : ndarray of float64, optional
         Standard errors of the importances, in their shape; NaN where they are not known.
     fidelity : ndarray of float64, shape (t,), optional
@@ -89,6 +89,8 @@ class Explanation(Record):
     targets_are_columns : bool
         Whether `targets` are columns of `scores`. It is False where a callable target made the
         values: `targets` then numbers these values, and `scores` is the model's answer.
+    valid : ndarray of bool, shape (*spatial,), optional
+        Pixels that count, as given to `explain`; None where all do. Outside, maps are zero.
 
     Raises
     ------
@@ -150,9 +152,7 @@ class Explanation(Record):
         self, n: int, target: int | str | None = None, *, sign: str = "positive"
     ) -> NDArray[np.bool_]:
         """Return where the `n` most important segments are, bool of shape (*spatial,)."""
-        chosen = np.zeros(self.importances.shape[1], dtype=np.bool_)
-        chosen[self.top_segments(n, target, sign=sign)] = True
-        return chosen[check_per_segment(self)]
+        return np.isin(check_per_segment(self), self.top_segments(n, target, sign=sign))
 
     def masked_image(
         self,
@@ -164,11 +164,12 @@ class Explanation(Record):
     ) -> Image:
         """Return the image with nothing but the `n` most important segments left.
 
-        The rest shows what `fill` returns, as in the explainers; if that is several backgrounds,
-        the first. None is the image's mean colour. Layout and dtype are those of the image.
+        The rest shows what `fill` returns, the first of several backgrounds; None is the mean
+        colour. Pixels outside `valid` stay. Layout and dtype are those of the image.
         """
         shown = self.top_mask(n, target, sign=sign)
-        return show_only(self.image, self.channel_axis, check_per_segment(self), shown, fill)
+        parts = self.channel_axis, check_per_segment(self), shown, fill
+        return show_only(self.image, *parts, self.valid)
 
     def top_confidence(
         self, k: int, target: int | str | None = None, *, sign: str = "positive"
@@ -186,9 +187,8 @@ class Explanation(Record):
     ) -> Inside:
         """Return the share of the importance inside a region, bool of shape (*spatial,).
 
-        With its standard error, the region's area, and z for more than the area's share. `nulls`
-        are explanations in which there is nothing to find; given at least three of them, z says
-        whether more is found here than there. See `Inside`.
+        With its standard error, the region's area, and z for more than the area's share. With
+        `nulls`, explanations in which there is nothing to find, z compares with them: see `Inside`.
         """
         return inside(self, mask, target, sign=sign, nulls=nulls)
 

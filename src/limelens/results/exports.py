@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._axes import spatial_shape
+from limelens._statistics import label_sums
 from limelens._typing import Floats
 from limelens.errors import InvalidInputError
 from limelens.pictures.colors import LOWERS, RAISES, color_limit
@@ -54,10 +55,8 @@ def _segments_of(explanation: Record) -> list[dict[str, Any]]:
     from scipy.ndimage import find_objects  # noqa: PLC0415
 
     segments = check_per_segment(explanation)
-    sizes = np.bincount(segments.ravel())
-    centres = [
-        np.bincount(segments.ravel(), index.ravel()) / sizes for index in np.indices(segments.shape)
-    ]
+    sizes = label_sums(segments)
+    centres = [label_sums(segments, index) / sizes for index in [*np.indices(segments.shape)]]
     return [
         {
             "segment": segment,
@@ -77,14 +76,18 @@ def as_csv(explanation: Record) -> str:
     per_segment = explanation.importances.ndim == 2
     spatial = spatial_shape(explanation.image.shape, explanation.channel_axis)
     where = ["segment", "rank"] if per_segment else ["slice", "row", "column"][-len(spatial) :]
+    counts = np.ones(explanation.importances.shape[1:], dtype=np.bool_)
+    if not per_segment and explanation.valid is not None:
+        counts = explanation.valid
     table.writerow(["column_of_scores", "target", *where, "importance", "standard_error"])
     for row, (column, name) in enumerate(
         zip(explanation.targets, explanation.target_names, strict=True)
     ):
         values, errors = explanation.importances[row], explanation.standard_errors
-        places = _ranked(values) if per_segment else np.argwhere(np.ones(spatial, dtype=np.bool_))
-        known = np.full(values.size, np.nan) if errors is None else errors[row].ravel()
-        for place, value, error in zip(places.tolist(), values.ravel(), known, strict=True):
+        places = _ranked(values) if per_segment else np.argwhere(counts)
+        known = np.full(values.shape, np.nan) if errors is None else errors[row]
+        pairs = zip(values[counts].ravel(), known[counts].ravel(), strict=True)
+        for place, (value, error) in zip(places.tolist(), pairs, strict=True):
             table.writerow([column, name, *place, float(value), "" if np.isnan(error) else error])
     return text.getvalue()
 

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from limelens._axes import spatial_shape
-from limelens._checks.values import check_choice, check_numeric, describe
-from limelens._statistics import student
+from limelens._checks.pixels import check_region_mask
+from limelens._checks.values import check_choice
+from limelens._statistics import label_sums, student
 from limelens._typing import Floats
 from limelens.errors import InvalidInputError
 from limelens.results.layers import densities, mean_and_error
@@ -127,10 +128,10 @@ def inside(
     """
     check_choice("sign", sign, SIGNS)
     row = target_row(record, target)
-    where = _check_mask(mask, spatial_shape(record.image.shape, record.channel_axis))
+    where = _check_mask(mask, record)
     importances, shares = _per_part(record, row, where)
     strength = _strength(importances, sign)
-    total, area = strength.sum(), float(where.mean())
+    total, area = strength.sum(), float(where[... if record.valid is None else record.valid].mean())
     share = error = math.nan
     if total > 0:
         share = float(shares @ strength / total)
@@ -147,8 +148,7 @@ def _per_part(record: Record, row: int, where: NDArray[np.bool_]) -> tuple[Float
     importances, segments = record.importances[row], record.segments
     if segments is None or importances.ndim > 1:
         return importances.ravel(), where.ravel().astype(np.float64)
-    labels = segments.ravel()
-    return importances, np.bincount(labels, weights=where.ravel()) / np.bincount(labels)
+    return importances, label_sums(segments, where) / label_sums(segments)
 
 
 def _strength(importances: Floats, sign: str) -> Floats:
@@ -229,19 +229,13 @@ def _beyond(total: float, nulls: Sequence[Record], where: NDArray[np.bool_], sig
     return {"positive": z, "negative": -z, "absolute": abs(z)}[sign]
 
 
-def _check_mask(mask: ArrayLike, spatial: tuple[int, ...]) -> NDArray[np.bool_]:
-    array = check_numeric("mask", mask)
-    if array.shape != spatial:
-        msg = f"`mask` must have the image's spatial shape {spatial}; got {describe(array)}."
+def _check_mask(mask: ArrayLike, record: Record) -> NDArray[np.bool_]:
+    """Return the region, of the pixels that count."""
+    where = check_region_mask("mask", mask, spatial_shape(record.image.shape, record.channel_axis))
+    counts = np.ones(where.shape, dtype=np.bool_) if record.valid is None else record.valid
+    n, n_all = int(np.count_nonzero(where & counts)), int(np.count_nonzero(counts))
+    if n in (0, n_all):
+        of = "" if record.valid is None else " that count"
+        msg = f"`mask` must hold some pixels{of}, not all; got {n} of {n_all}."
         raise InvalidInputError(msg)
-    if array.dtype != np.bool_ and not np.isin(array, (0, 1)).all():
-        msg = (
-            f"`mask` must hold True and False; got {array.dtype} from {array.min():g} to "
-            f"{array.max():g}. Pass mask > 0, or labels == label."
-        )
-        raise InvalidInputError(msg)
-    where = array.astype(np.bool_)
-    if not where.any() or where.all():
-        msg = f"`mask` must hold some pixels, not all; got {int(where.sum())} of {where.size}."
-        raise InvalidInputError(msg)
-    return where
+    return where & counts

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limelens._statistics import label_sums
 from limelens._typing import Floats, Segments
 
 
@@ -15,7 +16,7 @@ def densities(layers: Sequence[NDArray[Any]], importances: Sequence[Floats]) -> 
     Parameters
     ----------
     layers : sequence of ndarray of int, shape (*spatial,) each
-        Label images `0..d-1`.
+        Label images `0..d-1`, and -1 for pixels of no segment.
     importances : sequence of ndarray, shape (t, d) each
 
     Yields
@@ -24,7 +25,8 @@ def densities(layers: Sequence[NDArray[Any]], importances: Sequence[Floats]) -> 
         Importance per pixel; its sum is that of the importances.
     """
     for labels, values in zip(layers, importances, strict=True):
-        yield (values / np.bincount(labels.ravel()))[:, labels]
+        each = values / label_sums(labels)
+        yield np.append(each, np.zeros((len(each), 1)), axis=1)[:, labels]  # -1 is the last: zero
 
 
 def mean_and_error(maps: Sequence[Floats] | Iterator[Floats]) -> tuple[Floats, Floats | None]:
@@ -59,5 +61,6 @@ def sums_over(
     d = int(segments.max()) + 1
     for labels, values in zip(layers, importances, strict=True):
         shares = np.zeros((values.shape[1], d))
-        np.add.at(shares, (labels.ravel(), segments.ravel()), 1.0)
+        counts = (labels >= 0) & (segments >= 0)
+        np.add.at(shares, (labels[counts], segments[counts]), 1.0)
         yield values @ (shares / shares.sum(axis=1, keepdims=True))

@@ -56,6 +56,7 @@ def explanation_item(
         targets,
         channel_axis=first.channel_axis,
         layers=[each.segments if each.importances.ndim == 2 else None for each in shown],
+        valid=first.valid,
         facts=[fact for each in shown for fact in _facts(each)],
         max_side=max_side,
         quality=quality,
@@ -83,11 +84,9 @@ def _suffix(explanation: Record) -> str:
 
 
 def _facts(explanation: Record) -> list[str]:
-    return [
-        fact
-        for fact in (explanation.explainer, f"{explanation.n_predictions} images scored")
-        if fact
-    ]
+    done = f"{explanation.n_predictions} images scored"
+    left_out = "" if explanation.valid is None else "hatched pixels do not count"
+    return [fact for fact in (explanation.explainer, done, left_out) if fact]
 
 
 def _target_of(

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from limelens._statistics import label_sums
 from limelens._typing import Floats
 
 _ROUNDING = 1e-12
@@ -54,6 +55,4 @@ def sum_by_segment(heatmaps: Floats, segments: NDArray[np.intp]) -> Floats:
     >>> sum_by_segment(np.array([[[1.0, 2.0, 4.0]]]), np.array([[0, 0, 1]]))
     array([[3., 4.]])
     """
-    d = int(segments.max()) + 1
-    sums = [np.bincount(segments.ravel(), weights=each.ravel(), minlength=d) for each in heatmaps]
-    return np.stack(sums)
+    return np.stack([label_sums(segments, each) for each in heatmaps])

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from limelens._axes import spatial_shape
 from limelens._checks.images import check_segments
+from limelens._checks.pixels import check_valid
 from limelens._checks.values import (
     check_array,
     check_flag,
@@ -18,7 +19,8 @@ from limelens._checks.values import (
     check_text,
     describe,
 )
-from limelens._typing import Floats, Image, Scores, Segments
+from limelens._statistics import label_sums
+from limelens._typing import Floats, Image, Scores, Segments, Valid
 from limelens.engine.samples import Samples
 from limelens.errors import InvalidInputError
 from limelens.results.layers import mean_and_error, sums_over
@@ -60,6 +62,7 @@ class Record:
     explainer: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
     targets_are_columns: bool = True
+    valid: Valid = None
 
     def __post_init__(self) -> None:
         _check(self)
@@ -67,7 +70,7 @@ class Record:
 
 def _check(record: Record) -> None:
     """Raise InvalidInputError unless the fields fit each other."""
-    image = check_numeric("image", record.image)
+    image = check_numeric("image", record.image, finite=False)
     axis = record.channel_axis
     if axis is not None:
         check_int("channel_axis", axis, minimum=0, maximum=image.ndim - 1)
@@ -79,6 +82,7 @@ def _check(record: Record) -> None:
         )
         raise InvalidInputError(msg)
     spatial = spatial_shape(image.shape, axis)
+    check_valid(record.valid, image, axis)
     _check_importances(record, n_targets, spatial)
     scores = check_array("scores", record.scores, ("k",))
     # NaN where the method hides nothing.
@@ -114,13 +118,15 @@ def _check_importances(record: Record, n_targets: int, spatial: tuple[int, ...])
     d = 0
     if record.segments is not None:
         segments = check_array("segments", record.segments, spatial)
-        if segments.dtype.kind not in "iu" or segments.min() < 0:
-            msg = f"`segments` must hold the labels 0 to d-1; got {describe(segments)}."
+        counts = True if record.valid is None else record.valid
+        if segments.dtype.kind not in "iu" or ((segments >= 0) != counts).any():
+            outside = "" if record.valid is None else " where `valid` is True, else -1"
+            msg = f"`segments` must hold the labels 0 to d-1{outside}; got {describe(segments)}."
             raise InvalidInputError(msg)
         if segments.max() >= segments.size:  # before memory is taken for all labels below it
             msg = f"`segments` must use every label up to {segments.max()}; got fewer pixels."
             raise InvalidInputError(msg)
-        sizes = np.bincount(segments.ravel())
+        sizes = label_sums(segments)
         d = len(sizes)
         if not sizes.all():
             msg = f"`segments` must use every label up to {d - 1}; got none of {sizes.argmin()}."
@@ -193,7 +199,7 @@ def summed_fields(record: Record, labels: ArrayLike) -> dict[str, Any]:
         )
         raise InvalidInputError(msg)
     spatial = spatial_shape(record.image.shape, record.channel_axis)
-    segments, ids = check_segments(labels, spatial, name="labels")
+    segments, ids = check_segments(labels, spatial, name="labels", valid=record.valid)
     return {
         "importances": sum_by_segment(record.importances, segments),
         "standard_errors": _errors_of_sums(record, segments),

@@ -100,13 +100,17 @@ def original_panel(explanation: Record, max_side: int) -> Panel:
     size = " x ".join(map(str, spatial))
     method = explanation.explainer.partition("(")[0]
     done = f"{explanation.n_predictions} images scored"
+    left_out = "" if explanation.valid is None else "hatched pixels do not count"
     return Panel(
         picture=draw_image(
-            explanation.image, channel_axis=explanation.channel_axis, max_side=max_side
+            explanation.image,
+            channel_axis=explanation.channel_axis,
+            max_side=max_side,
+            valid=explanation.valid,
         ),
         title="the image",
         note=f"{size}, {explanation.image.dtype}",
-        words=", ".join(part for part in (method, done) if part),
+        words=", ".join(part for part in (method, done, left_out) if part),
     )
 
 

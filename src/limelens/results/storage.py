@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from limelens._checks.values import describe
 from limelens.errors import InvalidInputError
 
-FORMAT, VERSION = "limelens.explanation", 2
+FORMAT, VERSION = "limelens.explanation", 3
 _HEADER = "header"
 _REDUCED = ".values"  # version 1 marked the samples of a callable's values by this suffix
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # one time for all files: equal explanations are equal bytes
@@ -90,6 +90,8 @@ def read_record(path: str | os.PathLike[str], names: Collection[str]) -> dict[st
             record = {field: _decode(value, arrays) for field, value in fields.items()}
             if version == 1:
                 _upgrade(record)
+            if version < 3:
+                record.setdefault("valid", None)
     except (FileNotFoundError, PermissionError, IsADirectoryError):
         raise
     except InvalidInputError as error:

@@ -58,7 +58,7 @@ def upsample(importances: Floats, segments: Segments, interpolation: str = "near
     array([[0.   , 0.   , 0.125, 0.375, 0.625, 0.875, 1.   , 1.   ]])
     """
     if interpolation == "nearest":
-        return importances[segments]
+        return per_pixel(importances, segments)
     cells = grid_cells(segments)
     if cells is None:
         return _smooth_superpixels(importances, segments, 1 if interpolation == "bilinear" else 3)
@@ -68,6 +68,17 @@ def upsample(importances: Floats, segments: Segments, interpolation: str = "near
     for axis, lengths in enumerate(run_lengths):
         heatmap = np.moveaxis(np.tensordot(weights(lengths), heatmap, axes=(1, axis)), 0, axis)
     return np.ascontiguousarray(heatmap)
+
+
+def per_pixel(importances: Floats, segments: Segments) -> Floats:
+    """Return the importance of each pixel's segment; zero where a pixel has none, -1.
+
+    Examples
+    --------
+    >>> per_pixel(np.array([3.0, 5.0]), np.array([[1, 0, -1]]))
+    array([[5., 3., 0.]])
+    """
+    return np.append(importances, 0.0)[segments]  # -1 is the last
 
 
 def grid_cells(segments: Segments) -> tuple[Segments, list[NDArray[np.intp]]] | None:
@@ -146,4 +157,5 @@ def _cubic_weights(lengths: NDArray[np.intp]) -> Floats:
 def _smooth_superpixels(importances: Floats, segments: Segments, n_averages: int) -> Floats:
     """Return the nearest map after moving averages that together are as wide as a mean segment."""
     side = math.pow(segments.size / len(importances), 1 / segments.ndim)
-    return moving_averages(importances[segments], (side,) * segments.ndim, n_averages)
+    nearest = per_pixel(importances, segments)
+    return moving_averages(nearest, (side,) * segments.ndim, n_averages)

@@ -43,7 +43,7 @@ def draw_explanation(
         boundaries = record.importances.ndim == 2 and interpolation == "nearest"
     elif check_flag("boundaries", boundaries):
         check_per_segment(record)
-    base = draw_backdrop(record.image, record.channel_axis, backdrop, max_side)
+    base = draw_backdrop(record.image, record.channel_axis, backdrop, max_side, record.valid)
     heat = _display_map(record, row, interpolation, base.shape[:2])
     segments = record.segments if boundaries else None
     painted = paint_overlay(
@@ -69,6 +69,7 @@ def draw_top_segments(
         ranked=ranked.tolist(),
         colors=colors,
         max_side=max_side,
+        valid=record.valid,
     )
 
 
@@ -86,13 +87,15 @@ def _display_map(record: Record, row: int, interpolation: str, size: tuple[int, 
     flat = record.image.ndim - (record.channel_axis is not None) == 2
     if not flat or interpolation in ("nearest", "guided"):
         return pixel_map(record, row, interpolation)
+    valid = None if record.valid is None else resize(record.valid, size)
     if segments is not None and importances.ndim == 1:
-        return spread(importances, resize(segments, size), interpolation)
+        return spread(importances, resize(segments, size), interpolation, valid=valid)
     stride = record.details.get("stride")
     if stride is not None:
         sides = zip(stride, size, importances.shape, strict=True)
         stride = [step * shown / side for step, shown, side in sides]
-    return spread(resize(importances, size), None, interpolation, stride=stride)
+    heat = resize(importances, size)
+    return spread(heat, None, interpolation, stride=stride, valid=valid)
 
 
 def describe_targets(record: Record, most: int) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from limelens._statistics import label_sums
 from limelens._typing import Floats, Segments
 from limelens.segmenting.view import View
 
@@ -54,7 +55,7 @@ def find_regions(view: View, segments: Segments) -> Regions:
     view : View
         See `segmenting_view`; it may be smaller than the segments.
     segments : ndarray of int, shape (*spatial,)
-        Labels `0..d-1`.
+        Labels `0..d-1`, and -1 for pixels of no segment.
 
     Returns
     -------
@@ -71,8 +72,8 @@ def find_regions(view: View, segments: Segments) -> Regions:
     lab = view.lab()
     reduced, colors = lab.shape[:-1], lab.reshape(-1, lab.shape[-1])
     pixels = view.enlarge(np.arange(len(colors)).reshape(reduced))
-    areas = np.bincount(segments.ravel()).astype(np.float64)
-    sums = [np.bincount(segments.ravel(), weights=band[pixels].ravel()) for band in colors.T]
+    areas = label_sums(segments)
+    sums = [label_sums(segments, band[pixels]) for band in colors.T]
     return Regions(
         areas=areas,
         colors=np.stack(sums, axis=1) / areas[:, np.newaxis],
@@ -90,7 +91,7 @@ def _find_borders(segments: Segments, pixels: NDArray[np.intp], colors: Floats) 
     codes, steps = [], []
     for axis in range(segments.ndim):
         labels, where = np.moveaxis(segments, axis, 0), np.moveaxis(pixels, axis, 0)
-        crossed = labels[:-1] != labels[1:]
+        crossed = (labels[:-1] != labels[1:]) & (labels[:-1] >= 0) & (labels[1:] >= 0)
         one, other = labels[:-1][crossed], labels[1:][crossed]
         # One integer for each unordered pair of segments.
         codes.append(np.minimum(one, other) * d + np.maximum(one, other))

@@ -12,6 +12,7 @@ from limelens._checks.sizes import check_size, size_in_pixels
 from limelens._checks.values import check_array, check_int
 from limelens._typing import Image
 from limelens.errors import InvalidInputError
+from limelens.segmenting.within import divided_within
 
 _N_CELLS = 49
 
@@ -75,6 +76,18 @@ class Grid:
             lines = [np.arange(side) // step for side, step in zip(spatial, cell, strict=True)]
         shape = tuple(int(line[-1]) + 1 for line in lines)
         return np.arange(prod(shape)).reshape(shape)[np.ix_(*lines)]
+
+    def within(self, image: Image, valid: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """Return labels of the pixels that count, about `n_segments` of them; -1 elsewhere."""
+        if self.cell is not None:
+            return np.where(valid, self(image), -1)
+
+        def divide(image: Image, valid: NDArray[np.bool_]) -> NDArray[np.intp]:
+            # As many cells that the box has `n_segments` of them where pixels count.
+            n = min(valid.size, round((self.n_segments or _N_CELLS) / float(valid.mean())))
+            return Grid(max(2, n))(image)
+
+        return divided_within(image, valid, divide)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._checks.values import check_number, check_numeric, describe
+from limelens._statistics import label_sums
 from limelens._typing import Coalitions, Floats, Image, Segments
 from limelens.errors import InvalidInputError
 from limelens.segmenting.adjacency import Regions, find_regions
@@ -81,6 +82,9 @@ class RegionTree:
         heapq.heapify(heap)
         merges: list[tuple[int, int]] = []
         while len(merges) < growing.n_merges:
+            if not heap:
+                heap = growing.bridges()
+                heapq.heapify(heap)
             # Costs of nodes that have been merged since are skipped, not removed from the heap.
             _, one, other = heapq.heappop(heap)
             if growing.alive[one] and growing.alive[other]:
@@ -107,11 +111,8 @@ class HalvingTree:
 
     def __call__(self, image: Image, segments: Segments) -> NDArray[np.intp]:
         """Return the merges, shape (d - 1, 2), of segments `0..d-1`; the image is not used."""
-        areas = np.bincount(segments.ravel())
-        sums = [
-            np.bincount(segments.ravel(), weights=axis.ravel())
-            for axis in np.indices(segments.shape)
-        ]
+        areas = label_sums(segments)
+        sums = [label_sums(segments, axis) for axis in [*np.indices(segments.shape)]]
         centers = np.stack(sums, axis=1) / areas[:, np.newaxis]
         merges: list[tuple[int, int]] = []
         _halve(np.arange(len(areas)), centers, merges)
@@ -178,6 +179,16 @@ class _Growing:
             for one, near in enumerate(self._borders)
             for cost in self._costs(one, [other for other in near if other > one])
         ]
+
+    def bridges(self) -> list[tuple[float, int, int]]:
+        """Let islands touch without an edge, and return the costs of merging any two of them.
+
+        Pixels that do not count may lie between them.
+        """
+        islands = [node for node, alive in enumerate(self.alive) if alive]
+        for one in islands:
+            self._borders[one] = {other: (0.0, 1) for other in islands if other != one}
+        return self.all_costs()
 
     def merge(self, one: int, other: int) -> list[tuple[float, int, int]]:
         """Merge two touching nodes and return the costs of merging the new node further."""

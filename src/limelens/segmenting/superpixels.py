@@ -11,6 +11,7 @@ from limelens._checks.values import check_int, check_number
 from limelens._typing import Image
 from limelens.errors import warn
 from limelens.segmenting.view import View, segmenting_view
+from limelens.segmenting.within import divided_within, without_gaps
 
 _LEAST_SHARE = 0.8
 _MOST_COMPACT = 320  # by then the segments of any texture are squares
@@ -85,7 +86,18 @@ class Slic:
 
     def __call__(self, image: Image) -> NDArray[np.intp]:
         """Return the label image of an image or volume, channels last."""
-        view = segmenting_view(image, self.max_side)
+        return self._labels(segmenting_view(image, self.max_side))
+
+    def within(self, image: Image, valid: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """Return labels of the pixels that count, about `n_segments` of them; -1 elsewhere."""
+
+        def divide(image: Image, valid: NDArray[np.bool_]) -> NDArray[np.intp]:
+            return self._labels(segmenting_view(image, self.max_side, valid))
+
+        return divided_within(image, valid, divide)
+
+    def _labels(self, view: View) -> NDArray[np.intp]:
+        """Return the label image of a view, with enough segments where there is room for them."""
         labels, least = self.divide(view), _LEAST_SHARE * self.n_segments
         compactness = self.compactness
         has_room = view.pixels[..., 0].size > _ROOM * self.n_segments
@@ -113,9 +125,12 @@ class Slic:
             compactness=self.compactness / (np.ptp(lab) or 1),  # slic stretches lab to [0, 1]
             sigma=self.sigma,
             convert2lab=False,
-            start_label=0,
+            start_label=0 if view.valid is None else 1,  # 0 is then outside the mask
             channel_axis=-1,
+            mask=view.valid,
         )
+        if view.valid is not None:
+            labels = without_gaps(labels - 1, view.valid)
         return view.enlarge(labels)
 
 
@@ -316,11 +331,22 @@ class Watershed:
 
     def __call__(self, image: Image) -> NDArray[np.intp]:
         """Return the label image of an image, channels last."""
+        return self._labels(segmenting_view(image, self.max_side))
+
+    def within(self, image: Image, valid: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """Return labels of the pixels that count, about `n_segments` of them; -1 elsewhere."""
+
+        def divide(image: Image, valid: NDArray[np.bool_]) -> NDArray[np.intp]:
+            return self._labels(segmenting_view(image, self.max_side, valid))
+
+        return divided_within(image, valid, divide)
+
+    def _labels(self, view: View) -> NDArray[np.intp]:
         from scipy.ndimage import sobel  # noqa: PLC0415
         from skimage.segmentation import watershed  # noqa: PLC0415
 
-        check_planar(np.ndim(image), "Watershed")
-        view = segmenting_view(image, self.max_side).displaced(self.offset)
+        check_planar(len(view.spatial) + 1, "Watershed")
+        view = view.displaced(self.offset)
         channels = np.moveaxis(view.pixels, -1, 0)
         # Sobel's kernel sums to 8 times the slope.
         slopes = [sobel(channel, axis=axis) / 8 for channel in channels for axis in (0, 1)]
@@ -328,8 +354,10 @@ class Watershed:
             np.linalg.norm(slopes, axis=0),
             markers=view.scaled(self.n_segments),
             compactness=self.compactness,
+            mask=view.valid,
         )
-        return view.enlarge(labels - 1)
+        labels = labels - 1
+        return view.enlarge(labels if view.valid is None else without_gaps(labels, view.valid))
 
 
 def _check_max_side(max_side: int | None) -> None:

@@ -4,7 +4,7 @@ import functools
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from limelens._checks.sizes import Sizes, offset_in_pixels
 from limelens._checks.values import check_int
 from limelens._resampling import block_starts, block_sums
 from limelens._typing import Floats, Image
+
+T = TypeVar("T", bound=np.generic)
 
 _LEVELS = 4096
 
@@ -43,6 +45,8 @@ class View:
         Displacement along each axis, in pixels of the view; empty if there is none.
     undisplaced : View or None
         The view before it was displaced.
+    valid : ndarray of bool, shape (*reduced,), or None
+        Pixels that count, where the image has others.
     """
 
     pixels: Floats
@@ -50,6 +54,7 @@ class View:
     spatial: tuple[int, ...]
     offset: tuple[int, ...] = ()
     undisplaced: "View | None" = None
+    valid: NDArray[np.bool_] | None = None
 
     @cached_property
     def _lab(self) -> Floats:
@@ -92,7 +97,11 @@ class View:
         )
         if not any(steps):
             return self
-        return replace(self, pixels=_reflected(self.pixels, steps), offset=steps, undisplaced=self)
+        valid = self.valid
+        if valid is not None:
+            valid = _reflected(valid[..., np.newaxis], steps)[..., 0]
+        pixels = _reflected(self.pixels, steps)
+        return replace(self, pixels=pixels, offset=steps, undisplaced=self, valid=valid)
 
     def scaled(self, n_segments: int) -> int:
         """Return how many segments the view needs so that the image gets `n_segments`.
@@ -124,7 +133,9 @@ class View:
         return labels.astype(np.intp, copy=False)[np.ix_(*blocks)]
 
 
-def segmenting_view(image: Image, max_side: int | None = 512) -> View:
+def segmenting_view(
+    image: Image, max_side: int | None = 512, valid: NDArray[np.bool_] | None = None
+) -> View:
     """Make the picture that is segmented.
 
     The range between the image's own darkest and brightest pixels (without the outer half percent
@@ -144,6 +155,8 @@ def segmenting_view(image: Image, max_side: int | None = 512) -> View:
     max_side : int or None, optional
         A longer side is reduced to this many pixels by means over blocks, and the other sides in
         proportion. None keeps the size.
+    valid : ndarray of bool, shape (*spatial,), optional
+        True where pixels count. A pixel of the view counts if one of its pixels does.
 
     Returns
     -------
@@ -168,10 +181,13 @@ def segmenting_view(image: Image, max_side: int | None = 512) -> View:
     bands = _varying(pixels) if pixels.shape[-1] > 3 else pixels
     many = bands.shape[-1] > 3
     levels = _quantise(bands, each_band=many)
-    view = _block_means(levels, _reduced_shape(spatial, max_side)) / _LEVELS
+    reduced = _reduced_shape(spatial, max_side)
+    view = _block_means(levels, reduced) / _LEVELS
     if many:
         view = _principal_components(view)
-    return View(view, is_color=bands.shape[-1] == 3, spatial=spatial)
+    if valid is not None:
+        valid = _block_means(valid[..., np.newaxis].astype(np.uint16), reduced)[..., 0] > 0
+    return View(view, is_color=bands.shape[-1] == 3, spatial=spatial, valid=valid)
 
 
 def _block_means(levels: NDArray[np.uint16], reduced: tuple[int, ...]) -> Floats:
@@ -183,7 +199,7 @@ def _block_means(levels: NDArray[np.uint16], reduced: tuple[int, ...]) -> Floats
     return np.asarray(block_sums(levels, starts) / counts[..., np.newaxis])
 
 
-def _reflected(bands: Floats, steps: tuple[int, ...]) -> Floats:
+def _reflected(bands: NDArray[T], steps: tuple[int, ...]) -> NDArray[T]:
     """Return a picture moved by some pixels along each axis; its reflection fills the border."""
     mirrored = np.flip(bands, _backwards(steps))
     return np.pad(mirrored, [*((abs(step), 0) for step in steps), (0, 0)], mode="reflect")

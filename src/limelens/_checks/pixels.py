@@ -1,0 +1,66 @@
+"""Checks of masks of pixels: those that count, those of a region."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelens._axes import over_channels, spatial_shape
+from limelens._checks.values import check_numeric, describe, not_finite
+from limelens._typing import Image
+from limelens.errors import InvalidInputError
+
+
+def check_valid(valid: object, image: Image, channel_axis: int | None) -> NDArray[np.bool_] | None:
+    """Return which pixels count, as a read-only copy; None where all do.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is no bool array of the image's spatial shape, holds no pixel, or if a pixel that
+        counts is not finite.
+    """
+    if valid is None:
+        check_all_finite(image, channel_axis)
+        return None
+    where = check_region_mask("valid", valid, spatial_shape(image.shape, channel_axis)).copy()
+    if not where.any():
+        msg = "`valid` must be True for some pixels; got none. Is it the mask of what to leave out?"
+        raise InvalidInputError(f"{msg} Pass ~valid.")
+    if image.dtype.kind == "f":
+        bad = int(np.count_nonzero(~np.isfinite(image) & over_channels(where, image, channel_axis)))
+        if bad:
+            msg = (
+                f"`image` must be finite where `valid` is True; {bad} values there are NaN or "
+                f"infinite. Leave those pixels out: valid=valid & {_finite(channel_axis)}."
+            )
+            raise InvalidInputError(msg)
+    if where.all():
+        return None
+    where.flags.writeable = False
+    return where
+
+
+def check_all_finite(image: Image, channel_axis: int | None) -> None:
+    """Refuse NaN and infinite values in an image of which all pixels count."""
+    if image.dtype.kind == "f" and not np.isfinite(image).all():
+        leave = f"Or leave those pixels out: valid={_finite(channel_axis)}."
+        raise InvalidInputError(f"{not_finite('image', image)} {leave}")
+
+
+def _finite(channel_axis: int | None) -> str:
+    """Return the call that finds the pixels of an image that are finite in every channel."""
+    return "np.isfinite(image)" + ("" if channel_axis is None else f".all(axis={channel_axis})")
+
+
+def check_region_mask(name: str, mask: object, spatial: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return a mask of pixels, True inside: bool, or integers that are 0 and 1."""
+    array = check_numeric(name, mask)
+    if array.shape != spatial:
+        msg = f"`{name}` must have the image's spatial shape {spatial}; got {describe(array)}."
+        raise InvalidInputError(msg)
+    if array.dtype != np.bool_ and not np.isin(array, (0, 1)).all():
+        msg = (
+            f"`{name}` must hold True and False; got {array.dtype} from {array.min():g} to "
+            f"{array.max():g}. Pass {name} > 0, or labels == label."
+        )
+        raise InvalidInputError(msg)
+    return array.astype(np.bool_)
