@@ -7,7 +7,10 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from limelens.results import Explanation
+from limelens.galleries import show
+from limelens.pictures.drawing import Tile, Words
+from limelens.pictures.panels import arrange
+from limelens.results import Explanation, sheets
 from limelens.sampling import Foldover
 from limelens.surrogates import cosine_distance, kernel_weights
 
@@ -95,3 +98,34 @@ def make():
         return Explanation(**(fields | changes))
 
     return build
+
+
+@pytest.fixture
+def scored(make):
+    """Return that explanation with everything that pictures say of a target."""
+    return make(
+        target_values=np.array([[0.7, 0.3], [0.2, 0.4]]),
+        fidelity=np.array([0.95, 0.4]),
+        reliability=np.array([0.8, np.nan]),
+        standard_errors=np.full((2, 4), 0.0625),
+        explainer="Lime(n_samples=9)",
+        n_predictions=10,
+    )
+
+
+@pytest.fixture
+def words(monkeypatch):
+    """Return the words of every page of panels, and after them its pictures."""
+    pages = []
+
+    def remember(*args, **options):
+        drawing = arrange(*args, **options)
+        pages.append(
+            [mark.text for mark in drawing.marks if isinstance(mark, Words)]
+            + [mark for mark in drawing.marks if isinstance(mark, Tile)]
+        )
+        return drawing
+
+    for module in (sheets, show):
+        monkeypatch.setattr(module, "arrange", remember)
+    return pages

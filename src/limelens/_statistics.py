@@ -7,9 +7,11 @@ from numpy.typing import NDArray
 
 from limelens._typing import Floats
 
-STILL = 1e-12
+ROUNDING = 1e-12
 """Differences below this share of the largest value are rounding."""
 
+DEPENDENT = 1e-10
+"""A column, or direction, of which no larger share is left depends on the others."""
 
 _NORMAL_95 = 1.959963984540054
 
@@ -108,7 +110,7 @@ def is_still(values: Floats, *others: Floats) -> NDArray[np.bool_]:
     (array([False, False]), array([ True, False]))
     """
     largest = np.abs(np.stack([np.abs(values).max(axis=0), *others])).max(axis=0)
-    return np.ptp(values, axis=0) <= STILL * largest
+    return np.ptp(values, axis=0) <= ROUNDING * largest
 
 
 def label_sums(labels: NDArray[Any], weights: NDArray[Any] | None = None) -> Floats:

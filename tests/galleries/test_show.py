@@ -6,38 +6,7 @@ from PIL import Image
 
 import limelens as ll
 from limelens.errors import InvalidInputError
-from limelens.galleries import show as rooms
-from limelens.pictures.drawing import Tile, Words
-
-
-@pytest.fixture
-def words(monkeypatch):
-    """Return the words of every page that is arranged."""
-    pages = []
-    arrange = rooms.arrange
-
-    def remember(*args, **options):
-        drawing = arrange(*args, **options)
-        pages.append(
-            [mark.text for mark in drawing.marks if isinstance(mark, Words)]
-            + [mark for mark in drawing.marks if isinstance(mark, Tile)]
-        )
-        return drawing
-
-    monkeypatch.setattr(rooms, "arrange", remember)
-    return pages
-
-
-@pytest.fixture
-def scored(make):
-    return make(
-        target_values=np.array([[0.7, 0.3], [0.2, 0.4]]),
-        fidelity=np.array([0.95, 0.4]),
-        reliability=np.array([0.8, np.nan]),
-        standard_errors=np.full((2, 4), 0.0625),
-        explainer="Lime(n_samples=9)",
-        n_predictions=10,
-    )
+from limelens.pictures.drawing import Tile
 
 
 def test_show_puts_several_explanations_on_one_scale(scored, make, words):
@@ -79,6 +48,32 @@ def test_signed_panels_show_all_positive_and_negative(scored, words):
     np.testing.assert_array_equal(
         np.asarray(raised.to_image("dog", scale=2.0, max_side=320, boundaries=True)), tiles[1]
     )
+
+
+def pictures_of(page):
+    return [np.asarray(each.picture) for each in page if isinstance(each, Tile)]
+
+
+@pytest.mark.parametrize("draw", [lambda one, **o: ll.show([one], **o), ll.signed_panels])
+def test_every_option_of_several_maps_reaches_the_picture(draw, scored, words):
+    plain = draw(scored, panel_side=100)
+    draw(scored, scale=8.0, panel_side=100)
+    draw(scored, interpolation="smooth", panel_side=100)
+    first, scaled, _ = words
+    assert {"-8", "+8"} <= set(map(str, scaled)) - set(map(str, first))
+    maps = [pictures_of(page)[1] for page in words]
+    assert not np.array_equal(maps[0], maps[1])  # one importance, half the colour and less
+    assert not np.array_equal(maps[0], maps[2])
+    assert draw(scored, panel_side=200).width > 1.5 * plain.width
+    with pytest.raises((OSError, InvalidInputError)):
+        draw(scored, font="no-such-font.ttf")
+
+
+def test_as_many_segments_are_numbered_in_every_row_as_asked(scored, words):
+    ll.show([scored, scored], n=1)
+    ll.show([scored, scored], n=0)
+    assert sum("±" in str(each) for each in words[0]) == 4  # two targets in each of two rows
+    assert not any("±" in str(each) for each in words[1])
 
 
 def test_a_map_that_the_common_scale_leaves_blank_is_warned_of(scored):

@@ -47,6 +47,16 @@ def seen_with(deficiency, rgb):
     return 255 * np.where(seen <= 0.0031308, 12.92 * seen, 1.055 * seen ** (1 / 2.4) - 0.055)
 
 
+def test_a_bar_of_less_opacity_is_that_of_an_overlay_of_less_opacity():
+    heatmap = np.array([[0.5, -0.5]])
+    grey = np.full((1, 2), 128, np.uint8)
+    overlay = np.asarray(draw_overlay(grey, heatmap, scale=0.5, opacity=0.3)).astype(int)
+    bar = np.asarray(color_bar(0.5, opacity=0.3)).astype(int)[2]
+    ends = bar[np.flatnonzero(np.ptp(bar, axis=1) > 20)[[-1, 0]]]
+    np.testing.assert_allclose(ends, overlay[overlay.shape[0] // 2, [40, -40]], atol=3)
+    assert np.abs(ends - np.asarray(color_bar(0.5)).astype(int)[2][[1, -2]]).max() > 20
+
+
 def bar_color(share):
     """Return the colour in the picture of the legend at a share of its limit."""
     bar = np.asarray(color_bar(1.0, 480))[2]

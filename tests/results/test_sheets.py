@@ -6,38 +6,7 @@ import pytest
 from PIL import Image
 
 from limelens.errors import InvalidInputError
-from limelens.pictures.drawing import Tile, Words
-from limelens.results import sheets
-
-
-@pytest.fixture
-def words(monkeypatch):
-    """Return the words of every page that is arranged."""
-    pages = []
-    arrange = sheets.arrange
-
-    def remember(*args, **options):
-        drawing = arrange(*args, **options)
-        pages.append(
-            [mark.text for mark in drawing.marks if isinstance(mark, Words)]
-            + [mark for mark in drawing.marks if isinstance(mark, Tile)]
-        )
-        return drawing
-
-    monkeypatch.setattr(sheets, "arrange", remember)
-    return pages
-
-
-@pytest.fixture
-def scored(make):
-    return make(
-        target_values=np.array([[0.7, 0.3], [0.2, 0.4]]),
-        fidelity=np.array([0.95, 0.4]),
-        reliability=np.array([0.8, np.nan]),
-        standard_errors=np.full((2, 4), 0.0625),
-        explainer="Lime(n_samples=9)",
-        n_predictions=10,
-    )
+from limelens.pictures.drawing import Tile
 
 
 def test_a_figure_shows_the_image_and_every_target_with_its_score_and_words(scored, words):

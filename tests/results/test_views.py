@@ -136,6 +136,15 @@ def test_the_top_image_is_green_and_red_on_request(make):
     assert green > 128 > red
 
 
+def test_the_top_image_is_no_longer_than_asked(make):
+    explanation = make(
+        image=np.zeros((300, 100), np.uint8),
+        channel_axis=None,
+        segments=np.repeat(np.arange(4), 75)[:, np.newaxis].repeat(100, axis=1),
+    )
+    assert max(explanation.top_image(2, max_side=150).size) == 150
+
+
 def test_the_top_image_of_one_sign_has_one_colour(make):
     grey = np.full((3, 3), 128, np.uint8)
     picture = make(image=grey, channel_axis=None).top_image(4, sign="positive")

@@ -99,6 +99,8 @@ def test_the_likelihood_of_an_answer_is_the_sum_over_its_tokens():
     np.testing.assert_allclose(scores(np.full((1, 2, 2), 0.5)), np.log(0.5) * np.array([[3, 2]]))
     assert scores.class_names == ("yes", "no")
     assert pickle.loads(pickle.dumps(scores)).answers == ("yes", "no")
+    named = ll.likelihood_scores(tokens, ["yes", "no"], names=["it is", "it is not"])
+    assert named.class_names == ("it is", "it is not")
 
 
 def test_two_answers_can_be_told_apart_by_a_margin():

@@ -1,7 +1,7 @@
 """Sizes along the image's sides: an int counts pixels, a float is a share of the side."""
 
 from numbers import Integral, Real
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
 
 import numpy as np
 
@@ -25,15 +25,21 @@ def check_size(name: str, size: object) -> tuple[int | float, ...]:
     """
     sizes = tuple(size) if isinstance(size, (tuple, list)) else (size,)
     for each in sizes:
-        whole = isinstance(each, Integral) and not isinstance(each, (bool, np.bool_))
-        share = isinstance(each, Real) and not isinstance(each, Integral) and 0 < float(each) <= 1
-        if not (share or (whole and int(each) >= 1)):
+        if not ((_is_pixels(each) and each >= 1) or (_is_share(each) and 0 < each <= 1)):
             msg = (
                 f"`{name}` must be an int >= 1 (pixels) or a float in (0, 1] (share of the side), "
                 f"or one for each side; got {describe(size)}."
             )
             raise InvalidInputError(msg)
     return sizes
+
+
+def _is_pixels(value: object) -> "TypeGuard[int]":
+    return isinstance(value, Integral) and not isinstance(value, (bool, np.bool_))
+
+
+def _is_share(value: object) -> "TypeGuard[float]":
+    return isinstance(value, Real) and not isinstance(value, Integral)
 
 
 def size_in_pixels(name: str, size: object, sides: tuple[int, ...]) -> tuple[int, ...]:
@@ -62,9 +68,7 @@ def check_offset(name: str, offset: object) -> tuple[int | float, ...]:
     """
     offsets = tuple(offset) if isinstance(offset, (tuple, list)) else (offset,)
     for each in offsets:
-        whole = isinstance(each, Integral) and not isinstance(each, (bool, np.bool_))
-        share = isinstance(each, Real) and not isinstance(each, Integral) and abs(float(each)) < 1
-        if not (share or whole):
+        if not (_is_pixels(each) or (_is_share(each) and abs(each) < 1)):
             msg = (
                 f"`{name}` must be an int (pixels) or a float in (-1, 1) (share of the side), or "
                 f"one for each side; got {describe(offset)}. Use for example {name}=0.1."

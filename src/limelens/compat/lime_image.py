@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._checks.values import check_int
+from limelens._statistics import is_still
 from limelens._typing import Batch, Floats, Image, Scores
 from limelens.compat import lime_base
 from limelens.compat.image_explanation import ImageExplanation, Run
@@ -348,7 +349,7 @@ def _store(
     labels: Sequence[Any],
     fits: Iterable[lime_base.LocalFit],
 ) -> None:
-    still = [str(label) for label in labels if np.ptp(scores[:, label]) == 0]
+    still = [str(label) for label in labels if is_still(scores[:, [label]])]
     if still and not explanation.strict_lime:
         warn(
             f"`classifier_fn` never changed its score of label {', '.join(still)}: there is "

@@ -8,14 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._checks.values import check_choice
+from limelens._statistics import DEPENDENT
 from limelens._typing import Floats
 from limelens.surrogates.lasso_path import sweep
 from limelens.surrogates.moments import Moments, weighted_moments
 
 # Candidates within this share of the largest value differ only by rounding.
 _TIED = 1e-9
-# If no more than this share of a column's square is left, it depends on the chosen columns.
-_DEPENDENT = 1e-10
 FEW = 6  # lime's "auto" selects forward up to this number of segments
 _HARDLY = 0.01  # the penalty of lime's fit to all columns
 
@@ -163,7 +162,7 @@ class _Steps:
             self._table = self._moments.gram[np.newaxis].copy()
             self._cross = self._moments.cross[:, problem.target]
             self._total = self._moments.totals[problem.target]
-            self._least = _DEPENDENT * np.diagonal(self._moments.gram)
+            self._least = DEPENDENT * np.diagonal(self._moments.gram)
 
     def candidates(self) -> NDArray[np.intp]:
         """Return the columns that raise R² most: one, or several that differ only by rounding."""

@@ -7,10 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limelens._statistics import DEPENDENT
 from limelens._typing import Coalitions, Floats
-
-# A direction with a smaller eigenvalue, relative to the largest, is one that no row asks about.
-_DEPENDENT = 1e-10
 
 # The fit passes exactly through a row whose 1 - h is smaller, so that its residual tells nothing.
 _FULL_LEVERAGE = 1e-9
@@ -88,7 +86,7 @@ def constrained_least_squares(
     weighted = centred * weights[:, np.newaxis]
     # The smallest solution: psi = M y with M = (X_c' W X_c)^+ X_c' W, by the eigenvalues asked for.
     eigenvalues, vectors = np.linalg.eigh(centred.T @ weighted)
-    asked = eigenvalues > _DEPENDENT * eigenvalues[-1]
+    asked = eigenvalues > DEPENDENT * eigenvalues[-1]
     basis = vectors[:, asked]
     mapper = basis @ ((basis.T @ weighted.T) / eigenvalues[asked, np.newaxis])
     deviations = mapper @ left

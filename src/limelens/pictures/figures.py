@@ -30,7 +30,6 @@ def plot_overlay(
     importances: Floats | None = None,
     standard_errors: Floats | None = None,
     shown: NDArray[np.intp] | None = None,
-    opacity: float = OPACITY,
 ) -> "Figure":
     """Return a figure: the overlay with a colour bar and, for segments, a bar for each shown.
 
@@ -46,8 +45,6 @@ def plot_overlay(
     shown : ndarray of int, optional
         Ids of the segments that get their rank as a number in the picture and a bar, strongest
         first.
-    opacity : float
-        With which the overlay was painted.
 
     Returns
     -------
@@ -77,7 +74,7 @@ def plot_overlay(
     picture.imshow(overlay)
     picture.set_axis_off()
     _write_title(picture, title, float(np.clip(4.6 * aspect, 2.8, 9.0)))
-    _draw_scale(picture, limit, opacity)
+    _draw_scale(picture, limit)
     # A notebook asks for it; without pyplot nobody else would tell it how a figure is shown.
     figure._repr_png_ = partial(_png_of, figure)  # type: ignore[attr-defined]
     return figure
@@ -125,11 +122,11 @@ def _write_title(axes: "Axes", title: str, width: float) -> None:
     text.set_parse_math(False)  # dollars are dollars
 
 
-def _draw_scale(axes: "Axes", limit: float, opacity: float) -> None:
+def _draw_scale(axes: "Axes", limit: float) -> None:
     from matplotlib.cm import ScalarMappable  # noqa: PLC0415
     from matplotlib.colors import ListedColormap, Normalize  # noqa: PLC0415
 
-    colors = legend_colors(np.linspace(-limit, limit, 255), limit, opacity=opacity)
+    colors = legend_colors(np.linspace(-limit, limit, 255), limit)
     span = limit or 1.0  # a zero map has a scale without colours, and no number but 0
     scale = ScalarMappable(Normalize(-span, span), ListedColormap(colors / 255.0))
     ticks = np.linspace(-limit, limit, 3) if limit else np.zeros(1)

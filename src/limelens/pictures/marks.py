@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from limelens._typing import Floats
 from limelens.pictures.display import slice_places
-from limelens.pictures.fonts import FontFile
 from limelens.pictures.lettering import draw_text, load_font
 
 if TYPE_CHECKING:
@@ -39,9 +38,7 @@ def innermost(region: NDArray[np.bool_]) -> tuple[int, int] | None:
     return int(row + rows[0]), int(column + columns[0])
 
 
-def number_regions(
-    picture: "Picture", labels: NDArray[Any], ranked: Sequence[int], *, font: FontFile = None
-) -> None:
+def number_regions(picture: "Picture", labels: NDArray[Any], ranked: Sequence[int]) -> None:
     """Write 1, 2, 3, ... on the regions of a picture, in the order of `ranked`.
 
     Parameters
@@ -52,14 +49,12 @@ def number_regions(
         Region of every pixel of the picture.
     ranked : sequence of int
         Labels of the regions, strongest first.
-    font : path, optional
-        As in `sheet`.
     """
     from PIL import ImageDraw  # noqa: PLC0415
 
     pen = ImageDraw.Draw(picture)
     size = max(12, min(28, max(picture.size) // 26))
-    letters = load_font(font, size)
+    letters = load_font(None, size)
     for rank, label in enumerate(ranked, start=1):
         if (place := innermost(labels == label)) is None:
             continue

@@ -3,10 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._statistics import label_sums
+from limelens._statistics import ROUNDING, label_sums
 from limelens._typing import Floats
-
-_ROUNDING = 1e-12
 
 SIGNS = ("positive", "negative", "absolute")
 
@@ -44,7 +42,7 @@ def rounding(importances: Floats) -> float:
     >>> rounding(np.array([2.0, -5.0]))
     5e-12
     """
-    return _ROUNDING * float(np.abs(importances).max(initial=0.0))
+    return ROUNDING * float(np.abs(importances).max(initial=0.0))
 
 
 def sum_by_segment(heatmaps: Floats, segments: NDArray[np.intp]) -> Floats:

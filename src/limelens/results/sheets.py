@@ -10,7 +10,6 @@ from limelens._axes import spatial_shape
 from limelens._checks.values import check_choice, check_int, check_text, describe
 from limelens.errors import InvalidInputError
 from limelens.pictures.display import as_plane, resize
-from limelens.pictures.drawing import Drawing
 from limelens.pictures.fonts import FontFile
 from limelens.pictures.marks import innermost
 from limelens.pictures.overlay import draw_image
@@ -59,11 +58,6 @@ def draw_figure(
     drawing = arrange(
         chunks, limit=limit, beyond=beyond, heading=title, panel_side=panel_side, font=font
     )
-    return rendered(drawing, format, font)
-
-
-def rendered(drawing: Drawing, format: str, font: FontFile) -> "Picture | str":  # noqa: A002
-    """Return a drawing as a Pillow image or as SVG."""
     return drawing.to_svg() if format == "svg" else drawing.to_picture(font)
 
 

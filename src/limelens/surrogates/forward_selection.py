@@ -6,14 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._checks.values import check_int
+from limelens._statistics import DEPENDENT
 from limelens._typing import Coalitions, Floats
 from limelens.surrogates.fit import Fit
 from limelens.surrogates.lasso_path import sweep
 from limelens.surrogates.linear import least_squares, linear_fit
 from limelens.surrogates.moments import r2_of_residuals, weighted_moments
 
-# If less than this share of a column's square is left, it depends on the chosen columns.
-_DEPENDENT = 1e-10
 # Targets are treated together while their tables hold at most this many numbers (8 MB).
 _BLOCK = 2**20
 
@@ -75,7 +74,7 @@ def _select(gram: Floats, cross: Floats, n_features: int) -> tuple[NDArray[np.in
         # the diagonal is G_jj - G_jA inv(G_AA) G_Aj.
         known = (tables @ np.where(chosen, cross, 0.0)[:, :, np.newaxis])[:, :, 0]
         remaining = np.diagonal(tables, axis1=1, axis2=2)
-        usable = ~chosen & (remaining > _DEPENDENT * scale)
+        usable = ~chosen & (remaining > DEPENDENT * scale)
         if not usable.any(axis=1).all():
             return order[:, :step], gains[:, :step]
         gain = np.full(cross.shape, -1.0)

@@ -3,13 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from limelens._statistics import DEPENDENT, ROUNDING
 from limelens._typing import Floats
-
-# If less than this share of a column's square is left, it depends on the active columns.
-_DEPENDENT = 1e-10
-
-# Differences below this share of what they are compared with are rounding.
-_ROUNDING = 1e-12
 
 # Row of `_steps` for a column that leaves; rows 1 and 2 are columns that enter at + and at -.
 _LEAVES = 0
@@ -124,7 +119,7 @@ def _walk(gram: Floats, cross: Floats, penalty: float) -> list[tuple[Floats, Flo
     n_segments, n_targets = cross.shape
     corners: list[list[tuple[float, Floats]]] = [[] for _ in range(n_targets)]
     walk = _Walkers(gram, cross)
-    end = np.maximum(penalty, _ROUNDING * walk.level)
+    end = np.maximum(penalty, ROUNDING * walk.level)
     # An ordinary path has about d steps. The bound only guards against ties that go in circles.
     for _ in range(100 + 20 * n_segments):
         finished = walk.look(end, penalty)
@@ -165,7 +160,7 @@ class _Walkers:
         start = np.where(active, products[:, :, 0], self.cross - products[:, :, 0])
         slope = products[:, :, 1]
         remaining = np.diagonal(self.tables, axis1=1, axis2=2)
-        usable = ~active & (remaining > _DEPENDENT * self.scale)
+        usable = ~active & (remaining > DEPENDENT * self.scale)
         steps = _steps(start, slope, self.signs, usable, self.level[:, np.newaxis])
         steps = steps.reshape(len(steps), -1)
         event = steps.argmin(axis=1)
@@ -206,5 +201,5 @@ def _steps(
     for row, sign in ((1, 1.0), (2, -1.0)):
         approach = 1.0 - sign * slope
         gap = np.maximum(level - sign * product, 0.0)
-        np.divide(gap, approach, out=steps[:, row], where=usable & (approach > _ROUNDING))
+        np.divide(gap, approach, out=steps[:, row], where=usable & (approach > ROUNDING))
     return steps

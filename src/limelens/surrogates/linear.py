@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._checks.values import check_number
+from limelens._statistics import DEPENDENT
 from limelens._typing import Coalitions, Floats
 from limelens.surrogates.fit import Fit
 from limelens.surrogates.moments import Moments, r2_of_residuals, weighted_moments
 
-# Numbers below these shares of what they are compared with are rounding noise.
-_DEPENDENT = 1e-10
+# A row whose leverage is within this of 1 decides its own fit.
 _FULL_LEVERAGE = 1e-9
 
 
@@ -28,8 +28,8 @@ def penalised_inverse(gram: Floats, alpha: float) -> NDArray[Any]:
         pivots = np.square(np.diagonal(np.linalg.cholesky(penalised)))
     except np.linalg.LinAlgError:
         pivots = np.zeros(1)
-    if pivots.size and pivots.min() <= _DEPENDENT * np.diagonal(penalised).max():
-        return np.linalg.pinv(penalised, rcond=_DEPENDENT, hermitian=True)
+    if pivots.size and pivots.min() <= DEPENDENT * np.diagonal(penalised).max():
+        return np.linalg.pinv(penalised, rcond=DEPENDENT, hermitian=True)
     return np.linalg.inv(penalised)
 
 
@@ -131,7 +131,7 @@ def left_out_errors(moments: Moments, columns: NDArray[np.intp], solved: LeastSq
     norms = moments.weights @ squares
     spread = np.square(moments.weights * solved.held_out[:, 0]) @ squares
     errors = np.full(moments.n_segments, np.nan)
-    known = norms > _DEPENDENT * np.diagonal(moments.gram)[out]
+    known = norms > DEPENDENT * np.diagonal(moments.gram)[out]
     errors[out[known]] = np.sqrt(spread[known]) / norms[known]
     return errors
 

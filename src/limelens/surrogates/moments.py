@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from limelens._checks.images import check_coalitions
 from limelens._checks.values import check_numeric, describe
-from limelens._statistics import STILL, is_still, share_explained
+from limelens._statistics import ROUNDING, is_still, share_explained
 from limelens._typing import Coalitions, Floats
 from limelens.errors import InvalidInputError
 
@@ -62,7 +62,7 @@ class Moments:
     @property
     def toggled(self) -> NDArray[np.bool_]:
         """Which segments are neither always kept nor always hidden, shape (d,)."""
-        return np.diagonal(self.gram) > STILL * self.weights.sum()
+        return np.diagonal(self.gram) > ROUNDING * self.weights.sum()
 
     @property
     def effective_rows(self) -> float:
