@@ -47,8 +47,11 @@ OWN_DEFAULTS = {
     ("surrogate", "KernelShap"): "None stands for its own constrained least squares",
     ("n_segments", "Grid"): "49 cells are 7 x 7 on a square image",
     ("n_steps", "ExpectedGradients"): "random draws, not points of a rule",
+    ("max_side", "Run.report"): "as report",
+    ("output", "explain_many"): "a folder, not what a network returns",
     ("output", "from_keras"): "most Keras models end in their own softmax",
     ("output", "from_transformers"): "None stands for what the model's own pipeline does",
+    ("rng", "explain_many"): "a run that is to be gone on with needs a seed",
     ("rng", "Noise"): "a fill is the same on every call",
     ("rng", "Quickshift"): "scikit-image's, and so lime's",
     **{

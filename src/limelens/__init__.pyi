@@ -11,6 +11,7 @@ from .errors import ConvergenceWarning as ConvergenceWarning
 from .errors import InvalidInputError as InvalidInputError
 from .errors import LimelensError as LimelensError
 from .errors import LimelensWarning as LimelensWarning
+from .errors import OutputError as OutputError
 from .errors import PredictionError as PredictionError
 from .explainers.ablation import Ablation as Ablation
 from .explainers.anchors import Anchors as Anchors
@@ -43,6 +44,8 @@ from .pictures.preview import segment_preview as segment_preview
 from .results.average import average as average
 from .results.explanation import Explanation as Explanation
 from .results.interactions import interaction_index as interaction_index
+from .runs.many import explain_many as explain_many
+from .runs.run import Run as Run
 from .sampling.designs import Foldover as Foldover
 from .sampling.designs import Leverage as Leverage
 from .sampling.designs import ShapleySizes as ShapleySizes

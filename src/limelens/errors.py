@@ -3,6 +3,7 @@
 * LimelensError
     x InvalidInputError (also a ValueError): an argument cannot be used as given.
     x PredictionError (also a RuntimeError): the model's answer cannot be used.
+    x OutputError (also an OSError): results cannot be written where they are to go.
 * LimelensWarning (a UserWarning): the answer is right, but something deserves attention.
     x ConvergenceWarning: the requested precision was not reached within the budget.
 """
@@ -25,6 +26,10 @@ class PredictionError(LimelensError, RuntimeError):
 
     The rows that were already paid for are in the exception, as `error.samples`.
     """
+
+
+class OutputError(LimelensError, OSError):
+    """Results cannot be written where they are to go, because the disk is full for example."""
 
 
 class LimelensWarning(UserWarning):

@@ -1,0 +1,210 @@
+"""Images by name: from folders, patterns, paths, arrays and whatever yields them."""
+
+import glob
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelens._checks.images import check_pillow
+from limelens._checks.values import describe
+from limelens.errors import InvalidInputError
+
+_PILLOWS = "png jpg jpeg jpe jfif webp avif bmp dib gif tif tiff tga jp2 ppm pgm pbm pnm"
+SUFFIXES = frozenset(f".{name}" for name in [*_PILLOWS.split(), "npy"])
+"""What a file of a folder ends in to be taken for an image."""
+
+_DRAWN = {"PA": "RGBA", "La": "LA", "RGBa": "RGBA"}  # modes of Pillow and what they show
+
+
+@dataclass(frozen=True, eq=False)
+class Named:
+    """Images in their order, each with its name.
+
+    Attributes
+    ----------
+    pairs : iterable of (str, object)
+        Names, and arrays or paths.
+    total : int or None
+        How many there are, if that is known.
+    """
+
+    pairs: Iterable[tuple[str, Any]]
+    total: int | None
+
+
+def named_images(images: Any, *, leave_out: Path | None = None) -> Named:
+    """Return images by name; nothing is opened yet.
+
+    Parameters
+    ----------
+    images : path, pattern, mapping, array or iterable
+        As `explain_many` takes them.
+    leave_out : Path, optional
+        A folder whose files are no images of the run: where its results go.
+
+    Raises
+    ------
+    InvalidInputError
+        If there are none, two have one name, or it is something else.
+    """
+    if isinstance(images, (str, os.PathLike)):
+        images = _files(os.fspath(images), leave_out)
+    elif isinstance(images, Mapping):
+        images = [_pair(each, 0) for each in images.items()]
+    _refuse_one_image(images)
+    if isinstance(images, (Sequence, np.ndarray)):
+        if not len(images):
+            raise InvalidInputError(_NONE)
+        pairs = [_pair(each, index) for index, each in enumerate(images)]
+        list(different(pairs))  # said before anything is paid for
+        return Named(pairs, len(pairs))
+    coming = (_pair(each, index) for index, each in enumerate(images))
+    return Named(different(coming), len(images) if isinstance(images, Sized) else None)
+
+
+def different(pairs: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """Yield pairs as long as every name is new, and at least one.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is none, or two have one name.
+    """
+    seen: dict[str, Any] = {}
+    for name, source in pairs:
+        if name in seen:
+            where = [seen[name], source if isinstance(source, Path) else None]
+            found = f" ({where[0]} and {where[1]})" if None not in where else ""
+            msg = (
+                f"`images` must have names of their own; {name!r} is there twice{found}. Pass the "
+                "folder that holds them all, whose names keep the subfolders, or name them "
+                "yourself: {name: image, ...} or pairs (name, image)."
+            )
+            raise InvalidInputError(msg)
+        seen[name] = source if isinstance(source, Path) else None
+        yield name, source
+    if not seen:
+        raise InvalidInputError(_NONE)
+
+
+_NONE = (
+    "`images` must hold at least one image; got none. A generator that was used up yields nothing."
+)
+
+
+def _pair(entry: Any, index: int) -> tuple[str, Any]:
+    """Return the name of one image and where it comes from, an array or a path."""
+    if isinstance(entry, (str, os.PathLike)):
+        path = Path(entry)
+        return path.name, path
+    if isinstance(entry, tuple) and len(entry) == 2 and not isinstance(entry[0], np.ndarray):
+        name, source = entry
+        if not isinstance(name, str) or not name:
+            msg = f"`images` must be named by strings; got {describe(name)} as a name."
+            raise InvalidInputError(msg)
+        return name, Path(source) if isinstance(source, (str, os.PathLike)) else source
+    return f"image-{index:06d}", entry
+
+
+def _refuse_one_image(images: Any) -> None:
+    """Refuse what is a single image, or cannot be gone through."""
+    array = isinstance(images, np.ndarray) and len(images) > 0
+    one = hasattr(images, "getexif") or (
+        array and (images.ndim < 3 or (images.ndim == 3 and images.shape[-1] <= 4))
+    )
+    if one:
+        came = describe(images)
+        msg = f"`images` must be several images; got {came}. One image: images=[image]; a stack "
+        msg += "of very narrow ones: list(stack)."
+        raise InvalidInputError(msg)
+    if not isinstance(images, Iterable):
+        hint = " Call it: images=read()." if callable(images) else ""
+        msg = (
+            "`images` must be a folder, a pattern such as 'photos/*.jpg', paths, arrays, "
+            f"{{name: image}} or a generator of these; got {describe(images)}.{hint}"
+        )
+        raise InvalidInputError(msg)
+
+
+def _files(text: str | bytes, leave_out: Path | None) -> list[tuple[str, Path]]:
+    """Return the images of a folder, of a pattern, or the one file, by names that keep folders."""
+    place = Path(os.fsdecode(text))
+    if place.is_file():
+        return [(place.name, place)]
+    if place.is_dir():
+        root, found = place, [path for path in place.rglob("*") if _looks_like_one(path, place)]
+        what = f"the folder {str(place)!r} holds no image ({', '.join(sorted(SUFFIXES))})"
+    elif glob.has_magic(str(place)):
+        root = _fixed_part(place)
+        found = [Path(each) for each in glob.glob(str(place), recursive=True)]  # noqa: PTH207
+        found = [path for path in found if path.is_file()]
+        what = f"no file fits the pattern {str(place)!r}"
+    else:
+        root, found, what = place, [], f"there is no file or folder {str(place)!r}"
+    if leave_out is not None:
+        inside = leave_out.resolve()
+        found = [path for path in found if inside not in path.resolve().parents]
+    if not found:
+        msg = f"`images` must hold at least one image; {what}."
+        raise InvalidInputError(msg)
+    return sorted((path.relative_to(root).as_posix(), path) for path in found)
+
+
+def _fixed_part(pattern: Path) -> Path:
+    """Return the folders of a pattern before its first wildcard."""
+    fixed = [part for part in pattern.parents if not glob.has_magic(str(part))]
+    return fixed[0]
+
+
+def _looks_like_one(path: Path, root: Path) -> bool:
+    hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
+    return not hidden and path.suffix.lower() in SUFFIXES and path.is_file()
+
+
+def read_image(path: Path) -> NDArray[Any]:
+    """Return the image of a file: as it is stored, colours of a palette as they are shown.
+
+    Files that end in .npy are arrays, all others are read by Pillow.
+
+    Raises
+    ------
+    InvalidInputError
+        If the file is missing, cut short, no image, or holds several of them.
+    """
+    try:
+        if path.suffix.lower() == ".npy":
+            return np.asarray(np.load(path, allow_pickle=False))
+        return _decoded(path)
+    except InvalidInputError:
+        raise
+    except MemoryError:
+        raise
+    except Exception as error:  # decoders raise what they like of a damaged file
+        msg = f"`images` must be files that hold an image; cannot read {str(path)!r}: {error}"
+        raise InvalidInputError(msg) from error
+
+
+def _decoded(path: Path) -> NDArray[Any]:
+    from PIL import Image  # noqa: PLC0415
+
+    with Image.open(path) as picture:
+        n_frames = getattr(picture, "n_frames", 1)
+        if n_frames > 1 and picture.format != "MPO":  # a photograph with a preview beside it
+            msg = (
+                f"`images` must be files of one image; {str(path)!r} holds {n_frames}. Pass them "
+                "as arrays: [np.asarray(frame) for frame in PIL.ImageSequence.Iterator(...)]."
+            )
+            raise InvalidInputError(msg)
+        mode = picture.mode
+        if mode == "P":
+            mode = "RGBA" if "transparency" in picture.info else "RGB"
+        elif mode not in ("1", "L", "LA", "RGB", "RGBA", "F") and not mode.startswith("I"):
+            mode = _DRAWN.get(mode, "RGB")
+        if mode != picture.mode:
+            return np.asarray(picture.convert(mode))
+        return np.asarray(check_pillow(picture))

@@ -1,0 +1,121 @@
+"""One job for many images: here one after the other, or wherever joblib's workers are."""
+
+import itertools
+import pickle
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelens._checks.values import check_int, describe
+from limelens.errors import InvalidInputError
+
+_WAITING = 8
+"""Most explanations a worker that lie here until the caller takes them."""
+
+
+def check_n_jobs(n_jobs: object) -> int | None:
+    """Return a number of workers: positive, negative to count from all cores, or joblib's."""
+    if n_jobs is None:
+        return None
+    number = check_int("n_jobs", n_jobs, minimum=-(2**31))
+    if number == 0:
+        msg = f"`n_jobs` must be 1 or more, -1 for all cores, or None; got {describe(n_jobs)}."
+        raise InvalidInputError(msg)
+    return number
+
+
+def outcomes(
+    job: Callable[[str, Any], Any],
+    pairs: Iterable[tuple[str, Any]],
+    n_jobs: int | None,
+    *,
+    are_small: bool,
+) -> Iterator[Any]:
+    """Yield what a job makes of every name and source, in their order.
+
+    Parameters
+    ----------
+    job : callable
+        From a name and a source to an outcome.
+    pairs : iterable of (str, object)
+    n_jobs : int or None
+        As joblib takes it. 1 works in this process, unless a backend of `joblib.parallel_config`
+        has workers of its own.
+    are_small : bool
+        Whether outcomes are small: any number of them may then wait for the caller.
+
+    Raises
+    ------
+    InvalidInputError
+        If the job cannot be sent to other processes.
+    """
+    import joblib  # noqa: PLC0415
+
+    n_workers = joblib.effective_n_jobs(n_jobs)
+    if n_workers == 1:
+        return itertools.starmap(job, pairs)
+    most = None if are_small else _WAITING * n_workers
+    return _from_workers(_parcel(job), iter(pairs), n_jobs, most)
+
+
+def _from_workers(
+    parcel: NDArray[np.uint8],
+    pairs: Iterator[tuple[str, Any]],
+    n_jobs: int | None,
+    most: int | None,
+) -> Iterator[Any]:
+    """Yield what comes back; hand out no more while `most` outcomes are under way or lie here."""
+    import joblib  # noqa: PLC0415
+
+    token, under_way, is_over = uuid.uuid4().hex, 0, False
+
+    def handed_out() -> Iterator[Any]:
+        nonlocal under_way, is_over
+        while most is None or under_way < most:
+            pair = next(pairs, None)
+            if pair is None:
+                is_over = True
+                return
+            under_way += 1
+            yield joblib.delayed(_work)(token, parcel, *pair)
+
+    # joblib bundles images by the time they take; singly, no bundle outgrows what may lie here.
+    bundle: Any = "auto" if most is None else 1
+    with joblib.Parallel(n_jobs, return_as="generator", batch_size=bundle) as parallel:
+        while not is_over:
+            for outcome in parallel(handed_out()):
+                under_way -= 1
+                yield outcome
+
+
+_JOBS: dict[str, Any] = {}
+"""The job of the run that this process works for: its model stays loaded from image to image."""
+
+
+def _work(token: str, parcel: NDArray[np.uint8], name: str, source: Any) -> Any:
+    job = _JOBS.get(token)
+    if job is None:
+        job = pickle.loads(parcel.data)
+        _JOBS.clear()
+        _JOBS[token] = job
+    return job(name, source)
+
+
+def _parcel(job: object) -> NDArray[np.uint8]:
+    """Return a job as bytes in an array, which joblib sends to every worker only once if large."""
+    import joblib  # noqa: PLC0415
+
+    try:
+        # The wrapper pickles what plain pickle cannot, functions of the main script for example.
+        wrapped = joblib.wrap_non_picklable_objects(job, keep_wrapper=False)
+        return np.frombuffer(pickle.dumps(wrapped), dtype=np.uint8)
+    except Exception as error:
+        msg = (
+            f"`predict_fn` and the explainer must be fit to be sent to other processes: {error}. "
+            "Name the model by its place instead, predict_fn='module:function' or the path of an "
+            "ONNX file, or stay in this process with n_jobs=1."
+        )
+        raise InvalidInputError(msg) from error
