@@ -8,6 +8,7 @@ import pytest
 import limelens as ll
 from limelens.errors import InvalidInputError, LimelensWarning
 from limelens.explainers import rise
+from limelens.masking import soft_sums
 from limelens.testing import Recorder
 
 IMAGE = np.ones((4, 8))
@@ -102,7 +103,7 @@ def test_a_map_of_noise_predicts_nothing():
 def test_masks_of_large_images_are_summed_few_at_a_time(monkeypatch):
     explainer = ll.Rise(n_masks=64, grid=4, fill=ll.Constant(0))
     together = explainer.explain(LARGE, right_half, rng=0).importances
-    monkeypatch.setattr(rise, "CHUNK_BYTES", 5 * 8 * LARGE.size)
+    monkeypatch.setattr(soft_sums, "CHUNK_BYTES", 3 * 8 * LARGE.shape[1])
     few = explainer.explain(LARGE, right_half, rng=0).importances
     np.testing.assert_allclose(few, together, atol=1e-12)
     image = np.random.default_rng(0).random((128, 128))
@@ -111,6 +112,41 @@ def test_masks_of_large_images_are_summed_few_at_a_time(monkeypatch):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 64 * image.nbytes  # as much as all the masks at once
+
+
+def twelve_scores(batch):
+    return batch.reshape(len(batch), -1)[:, ::7][:, :12] + batch.mean(axis=(1, 2))[:, np.newaxis]
+
+
+def test_targets_that_wait_for_their_turn_get_the_maps_they_get_together(monkeypatch):
+    explainer = ll.Rise(n_masks=60, grid=4, fill=ll.Constant(0))
+    together = explainer.explain(LARGE, twelve_scores, target=list(range(12)), rng=0)
+    monkeypatch.setattr(rise, "SUMS_BYTES", 5 * rise._MAPS_A_TARGET * 8 * LARGE.size)
+    in_turns = explainer.explain(LARGE, twelve_scores, target=list(range(12)), rng=0)
+    for name in ("importances", "standard_errors", "reliability", "fidelity"):
+        np.testing.assert_allclose(
+            getattr(in_turns, name), getattr(together, name), rtol=1e-9, atol=1e-12
+        )
+    alone = explainer.explain(LARGE, twelve_scores, target=11, rng=0)
+    np.testing.assert_allclose(alone.importances[0], in_turns.importances[11], atol=1e-12)
+
+
+def test_memory_grows_with_targets_by_the_maps_alone(monkeypatch):
+    image = np.random.default_rng(0).random((96, 96))
+    explainer = ll.Rise(n_masks=32, grid=4, fill=ll.Constant(0))
+    monkeypatch.setattr(rise, "SUMS_BYTES", 1)  # one target after the other
+
+    def peak(n_targets):
+        tracemalloc.start()
+        model = lambda batch: batch.reshape(len(batch), -1)[:, :40]  # noqa: E731
+        explainer.explain(image, model, target=list(range(n_targets)), batch_size=1, rng=0)
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    peak(2)
+    # Maps and standard errors, once in parts and once joined.
+    assert peak(40) - peak(2) < 1.2 * 38 * 4 * image.nbytes
 
 
 @pytest.mark.parametrize("debiased", [True, False])

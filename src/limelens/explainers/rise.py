@@ -1,7 +1,7 @@
 """RISE: scores of many softly masked images, averaged by how much each image showed of a pixel."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,15 @@ from limelens._typing import Batch, Floats, Image, Segments, Valid
 from limelens.engine.query import Query
 from limelens.errors import InvalidInputError
 from limelens.explainers.base import Attribution, FillExplainer, only_where
-from limelens.masking.soft import soft_composer, soft_masks
+from limelens.masking.soft import soft_composer
+from limelens.masking.soft_sums import SoftSums
 
-CHUNK, CHUNK_BYTES = 64, 64 * 2**20
-"""Most masks summed at once, and most bytes; independent of the batch size, as are the sums."""
+SUMS_BYTES = 32 * 2**20
+"""Most bytes of sums over masks at once: further targets wait for their turn."""
+
+_MAPS_A_TARGET = 24  # of sums and of what standard errors are computed from
+
+_HARDLY_HIDDEN = 1e-6  # of all masks: below, n minus the sum of masks may be rounding
 
 PILOT_MASKS = 64
 PILOT_PS = (0.1, 0.25, 0.5, 0.75)
@@ -60,7 +65,8 @@ class Rise(FillExplainer):
     even numbers and one from those with odd numbers. `fidelity` is a held-out R². With D the
     debiased map of one half of the masks, the score of each mask n of the other half is predicted
     from :math:`\sum_x D(x) M_n(x)`, by a line fitted to the other masks of its half. It is NaN
-    below six masks. Masks are computed three times and never stored: memory is
+    below six masks. A mask is made once, for the model, and never stored; sums over masks need only
+    its narrow form (`limelens.masking.soft_sums`). Memory is
     O(batch_size · image + t · image + n_masks · (cells / 8 + k)).
 
     References
@@ -109,26 +115,46 @@ class Rise(FillExplainer):
         uniform = rng.random((self.n_masks, masks.n_cells + len(masks.cells)))
         p = self._pilot(query, masks, uniform) if self.p is None else self.p
         values = query.values(masks.scores(uniform, p))
-        # Scores relative to the intact image: a constant score then gives exact zeros.
         intact, _ = query.ends()
-        halves = [_Sums.of(masks, uniform[h::2], p, values[h::2] - intact) for h in (0, 1)]
-        sums = halves[0] + halves[1]
-
-        def estimate(sums: _Sums) -> tuple[Floats, Floats]:
-            return sums.debiased() if self.debiased else sums.published(p, intact)
-
-        maps, errors = estimate(sums)
-        # An error common to all pixels leaves the correlation alone, yet makes up most of these
-        # standard errors. So the reliability is that of the two halves' maps.
-        counts = slice(None) if query.valid is None else query.valid.ravel()
-        first, second = (estimate(half)[0].reshape(len(maps), -1)[:, counts] for half in halves)
+        soft = masks.soft(uniform, p)
+        shown = _Shown.of(soft)
+        few = max(1, SUMS_BYTES // (_MAPS_A_TARGET * shown.m[0].nbytes))
+        parts = [
+            self._estimate(soft, shown, values[:, s : s + few], intact[s : s + few], p, query.valid)
+            for s in range(0, len(intact), few)
+        ]
+        maps, errors, reliability, fidelity = map(np.concatenate, zip(*parts, strict=True))
         return Attribution(
-            importances=maps,
-            standard_errors=errors,
-            fidelity=_fidelity(halves, masks, uniform, p, values, query.valid),
-            reliability=split_half_reliability(first, second),
+            importances=maps.reshape(-1, *masks.spatial),
+            standard_errors=errors.reshape(-1, *masks.spatial),
+            fidelity=fidelity,
+            reliability=reliability,
             details={"p": p, "scale": "difference" if self.debiased else "mean score"},
         )
+
+    def _estimate(
+        self,
+        soft: SoftSums,
+        shown: "_Shown",
+        values: Floats,
+        intact: Floats,
+        p: float,
+        valid: Valid,
+    ) -> tuple[Floats, Floats, Floats, Floats]:
+        """Return maps and standard errors (t, pixels), reliability and fidelity (t,)."""
+        # Scores relative to the intact image: a constant score then gives exact zeros.
+        sums = _Sums.of(soft, shown, values - intact)
+        if self.debiased:
+            maps, errors = sums.total.debiased(), sums.debiased_errors()
+            first, second = (half.debiased() for half in sums.halves)
+        else:
+            maps, errors = sums.total.published(p, intact), sums.published_errors(p, intact)
+            first, second = (half.published(p, intact) for half in sums.halves)
+        # An error common to all pixels leaves the correlation alone, yet makes up most of these
+        # standard errors. So the reliability is that of the two halves' maps.
+        counts = slice(None) if valid is None else valid.ravel()
+        reliability = split_half_reliability(first[:, counts], second[:, counts])
+        return maps, errors, reliability, _fidelity(sums.halves, soft, values, valid)
 
     def _pilot(self, query: Query, masks: "_Masks", uniform: Floats) -> float:
         """Return the p whose scores vary most, over all targets."""
@@ -168,13 +194,10 @@ class _Masks:
 
         return self._query.stream(keys, compose)
 
-    def few_at_a_time(self, uniform: Floats, p: float) -> Iterator[tuple[slice, Floats]]:
-        """Yield a slice of the masks' numbers with these masks, shape (n, pixels)."""
-        chunk = max(1, min(CHUNK, CHUNK_BYTES // (8 * int(np.prod(self.spatial)))))
-        for start in range(0, len(uniform), chunk):
-            rows = slice(start, start + chunk)
-            masks = soft_masks(*self._draw(uniform[rows], p), self._factors, self.spatial)
-            yield rows, masks.reshape(len(masks), -1)
+    def soft(self, uniform: Floats, p: float) -> SoftSums:
+        """Return the masks, to be summed."""
+        grids, shifts = self._draw(uniform, p)
+        return SoftSums(grids=grids, shifts=shifts, factors=self._factors, spatial=self.spatial)
 
     def _draw(self, uniform: Floats, p: float) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
         grids = (uniform[:, : self.n_cells] < p).reshape(-1, *self.cells)
@@ -182,67 +205,120 @@ class _Masks:
         return grids, shifts
 
 
-@dataclass(frozen=True, eq=False)
-class _Sums:
-    """Sums over masks per pixel: M and M^2, alone and times f and f^2, for centred scores f."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Shown:
+    """Sums over each half of the masks M, those of even and of odd numbers."""
 
-    spatial: tuple[int, ...]
+    m: Floats  # (2, pixels) sums of M
+    h: Floats  # of 1 - M
+    mm: Floats  # (1, pixels) sum of M^2 over all masks
+
+    @classmethod
+    def of(cls, soft: SoftSums) -> "_Shown":
+        ones = np.ones((len(soft.grids), 1))
+        weights = _by_halves(ones)
+        m, mm = soft.sums(weights, ones)
+        h = weights.sum(axis=0)[:, np.newaxis] - m
+        if h.min() < _HARDLY_HIDDEN * len(ones):
+            # By the hidden cells, so that a pixel that is never hidden has a sum of exactly 0.
+            h, _ = replace(soft, grids=~soft.grids).sums(weights, np.empty((len(ones), 0)))
+        return cls(m=m, h=h, mm=mm)
+
+
+def _by_halves(weights: Floats) -> Floats:
+    """Return weights (n, w) of the even masks, 0 for odd ones, and the converse; (n, 2 w)."""
+    even = np.arange(len(weights))[:, np.newaxis] % 2 == 0
+    return np.concatenate([np.where(even, weights, 0.0), np.where(even, 0.0, weights)], axis=1)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Means:
+    """Sums over n masks per pixel, of M, 1 - M and f M, for centred scores f."""
+
     n: int
-    f: Floats  # (t, 1) sums of the scores, and of their squares
-    ff: Floats  # sums of f^2; fmm below are sums of f M^2, and so on
+    f: Floats  # (t, 1) sums of the scores
     m: Floats  # (1, pixels)
-    mm: Floats
+    h: Floats
     fm: Floats  # (t, pixels)
-    fmm: Floats
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Whether a pixel was both shown and hidden, (1, pixels)."""
+        return (self.m > 0) & (self.h > 0)
+
+    def shown_and_hidden(self) -> tuple[Floats, Floats]:
+        """Return the mean score with a pixel and that without it, (t, pixels) each."""
+        m, h = np.where(self.known, self.m, 1), np.where(self.known, self.h, 1)
+        return self.fm / m, (self.f - self.fm) / h
+
+    def debiased(self) -> Floats:
+        """Return the mean with a pixel minus the mean without it; 0 where one is not known."""
+        shown, hidden = self.shown_and_hidden()
+        return np.where(self.known, shown - hidden, 0.0)
+
+    def published(self, p: float, intact: Floats) -> Floats:
+        """Return the mean of f M / p, where f + intact is the score itself."""
+        return (self.fm + intact[:, np.newaxis] * self.m) / self.n / p
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Sums:
+    """The sums over both halves of the masks, and all that standard errors need."""
+
+    halves: tuple[_Means, _Means]
+    total: _Means
+    ff: Floats  # (t, 1) sums of f^2; fmm below are sums of f M^2, and so on
+    mm: Floats  # (1, pixels)
+    fmm: Floats  # (t, pixels)
     ffm: Floats
     ffmm: Floats
 
     @classmethod
-    def of(cls, masks: _Masks, uniform: Floats, p: float, values: Floats) -> "_Sums":
-        n, t = values.shape
-        left = np.concatenate([np.ones((n, 1)), values, values**2], axis=1)
-        sums = np.zeros((2, 1 + 2 * t, int(np.prod(masks.spatial))))
-        for rows, m in masks.few_at_a_time(uniform, p):
-            sums[0] += left[rows].T @ m
-            sums[1] += left[rows].T @ (m * m)
-        return cls(
-            spatial=masks.spatial,
+    def of(cls, soft: SoftSums, shown: _Shown, f: Floats) -> "_Sums":
+        (n, t), squares = f.shape, f**2
+        linear, products = soft.sums(
+            np.concatenate([_by_halves(f), squares], axis=1), np.concatenate([f, squares], axis=1)
+        )
+        halves = [
+            _Means(
+                n=len(f[half::2]),
+                f=f[half::2].sum(axis=0)[:, np.newaxis],
+                m=shown.m[[half]],
+                h=shown.h[[half]],
+                fm=linear[half * t : (half + 1) * t],
+            )
+            for half in (0, 1)
+        ]
+        first, second = halves
+        total = _Means(
             n=n,
-            f=values.sum(axis=0)[:, np.newaxis],
-            ff=(values**2).sum(axis=0)[:, np.newaxis],
-            m=sums[0, :1],
-            mm=sums[1, :1],
-            fm=sums[0, 1 : 1 + t],
-            fmm=sums[1, 1 : 1 + t],
-            ffm=sums[0, 1 + t :],
-            ffmm=sums[1, 1 + t :],
+            f=first.f + second.f,
+            m=first.m + second.m,
+            h=first.h + second.h,
+            fm=first.fm + second.fm,
+        )
+        return cls(
+            halves=(first, second),
+            total=total,
+            ff=squares.sum(axis=0)[:, np.newaxis],
+            mm=shown.mm,
+            fmm=products[:t],
+            ffm=linear[2 * t :],
+            ffmm=products[t:],
         )
 
-    def __add__(self, other: "_Sums") -> "_Sums":
-        sums = {
-            field.name: getattr(self, field.name) + getattr(other, field.name)
-            for field in fields(self)
-            if field.name != "spatial"
-        }
-        return _Sums(spatial=self.spatial, **sums)
+    def published_errors(self, p: float, intact: Floats) -> Floats:
+        """Return the standard error of the mean of f M / p; f + intact is the score itself."""
+        c, n = intact[:, np.newaxis], self.total.n
+        mean = (self.total.fm + c * self.total.m) / n
+        square = (self.ffmm + 2 * c * self.fmm + c**2 * self.mm) / n
+        return np.sqrt(np.maximum(square - mean**2, 0) / n) / p
 
-    def published(self, p: float, intact: Floats) -> tuple[Floats, Floats]:
-        """Return the mean of f M / p and its standard error; f + intact is the score itself."""
-        c = intact[:, np.newaxis]
-        mean = (self.fm + c * self.m) / self.n
-        square = (self.ffmm + 2 * c * self.fmm + c**2 * self.mm) / self.n
-        errors = np.sqrt(np.maximum(square - mean**2, 0) / self.n)
-        return self._shaped(mean / p), self._shaped(errors / p)
-
-    def debiased(self) -> tuple[Floats, Floats]:
-        """Return the mean with a pixel minus the mean without it, and the standard error.
-
-        Where a pixel was always shown or always hidden the map is zero and the error NaN.
-        """
-        hidden = self.n - self.m
-        known = (self.m > 0) & (hidden > 0)
-        m, h = np.where(known, self.m, 1), np.where(known, hidden, 1)
-        shown_mean, hidden_mean = self.fm / m, (self.f - self.fm) / h
+    def debiased_errors(self) -> Floats:
+        """Return the standard error of the difference; NaN where it is not known."""
+        total, known = self.total, self.total.known
+        m, h = np.where(known, total.m, 1), np.where(known, total.h, 1)
+        shown_mean, hidden_mean = total.shown_and_hidden()
         # Ratio estimates linearised: each mask moves the difference by f (c + a M) + (e + b M), to
         # first order. The variance is the sum of the squares of these moves.
         a, c = 1 / m + 1 / h, -1 / h
@@ -251,32 +327,22 @@ class _Sums:
             c**2 * self.ff
             + 2 * a * c * self.ffm
             + a**2 * self.ffmm
-            + 2 * (c * e * self.f + (a * e + b * c) * self.fm + a * b * self.fmm)
-            + e**2 * self.n
-            + 2 * b * e * self.m
+            + 2 * (c * e * total.f + (a * e + b * c) * total.fm + a * b * self.fmm)
+            + e**2 * total.n
+            + 2 * b * e * total.m
             + b**2 * self.mm
         )
-        errors = np.where(known, np.sqrt(np.maximum(variance, 0)), np.nan)
-        return self._shaped(np.where(known, shown_mean - hidden_mean, 0.0)), self._shaped(errors)
-
-    def _shaped(self, maps: Floats) -> Floats:
-        return maps.reshape(-1, *self.spatial)
+        return np.where(known, np.sqrt(np.maximum(variance, 0)), np.nan)
 
 
-def _fidelity(
-    halves: Sequence[_Sums],
-    masks: _Masks,
-    uniform: Floats,
-    p: float,
-    values: Floats,
-    valid: Valid,
-) -> Floats:
+def _fidelity(halves: Sequence[_Means], soft: SoftSums, values: Floats, valid: Valid) -> Floats:
     """Return the R², (t,), of scores predicted from the masks and the map of the other half."""
     residuals = np.full(values.shape, np.nan)
     for half, other in ((0, 1), (1, 0)):
-        maps = only_where(valid, halves[other].debiased()[0]).reshape(values.shape[1], -1)
-        shown = [m @ maps.T for _, m in masks.few_at_a_time(uniform[half::2], p)]
-        residuals[half::2] = _held_out(np.concatenate(shown), values[half::2])
+        own = replace(soft, grids=soft.grids[half::2], shifts=soft.shifts[half::2])
+        maps = halves[other].debiased().reshape(-1, *soft.spatial)
+        shown = own.inner(only_where(valid, maps).reshape(len(maps), -1))
+        residuals[half::2] = _held_out(shown, values[half::2])
     r2 = weighted_r2(values, values - residuals, np.ones(len(values)))
     return np.where(is_still(values), np.nan, r2)
 
