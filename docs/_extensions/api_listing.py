@@ -67,7 +67,10 @@ def entry(name: str) -> list[str]:
         return [f".. autofunction:: {name}", ""]
     if issubclass(value, BaseException):
         return [f".. autoexception:: {name}", "   :show-inheritance:", ""]
-    return [f".. autoclass:: {name}", "   :members:", ""]
+    # A base that is not public itself: what it adds belongs to the class that is.
+    bases = [each.__name__ for each in value.__mro__[1:] if each.__module__.endswith("exports")]
+    inherited = ["   :inherited-members: Record"] if bases else []
+    return [f".. autoclass:: {name}", "   :members:", *inherited, ""]
 
 
 class ApiListing(SphinxDirective):

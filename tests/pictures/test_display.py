@@ -55,7 +55,7 @@ def test_a_constant_image_beyond_the_unit_range_is_grey():
 def test_a_transparent_pixel_is_white():
     image = np.zeros((1, 3, 4), dtype=np.uint8)
     image[0, :, 3] = [0, 51, 255]
-    assert to_rgb(image)[0, :, 0].tolist() == [255, 204, 0]
+    assert to_rgb(image, bands=(0, 1, 2, 3))[0, :, 0].tolist() == [255, 204, 0]
 
 
 def test_channels_may_come_first():

@@ -96,7 +96,8 @@ def test_volumes_are_shown_as_slices(shape, channel_axis):
 )
 def test_any_image_can_be_looked_at(shape, channels, dtype):
     image = np.ones((*shape, *channels), dtype=dtype)
-    assert segment_preview(image, Grid(2), channel_axis=2).mode == "RGB"
+    bands = None if channels in [(), (1,), (2,), (3,)] else (3, 1, 0)
+    assert segment_preview(image, Grid(2), channel_axis=2, bands=bands).mode == "RGB"
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def test_a_map_of_a_volume_travels_too():
     [
         (1, ["all"]),
         (3, ["all"]),
-        (4, ["all"]),
+        (4, ["channels 0, 1, 2", *(f"channel {k}" for k in range(4))]),
         (2, ["average of 2", "channel 0", "channel 1"]),
         (5, ["average of 5", *(f"channel {k}" for k in range(5))]),
     ],

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from limelens._checks.bands import pillow_bands
 from limelens._checks.images import check_native_image
 from limelens._checks.models import check_model
 from limelens._checks.strategies import check_fill, check_segmenter
@@ -151,7 +152,7 @@ class Explainer:
                 attach_samples(error, query)
                 raise
         _warn_of_constant_scores(query)
-        return self._explanation(query, attribution, details)
+        return self._explanation(query, attribution, details | _shown(image))
 
     def _attribute(self, query: Query, rng: np.random.Generator) -> Attribution:
         """Ask the query and return importances; the method itself."""
@@ -253,6 +254,12 @@ class SegmentExplainer(FillExplainer):
     ) -> tuple[Segments | None, dict[str, Any]]:
         segments, ids = ask_segmenter(self.segmenter, image, channel_axis, valid)
         return segments, {"segment_ids": ids}
+
+
+def _shown(image: object) -> dict[str, Any]:
+    """Return the entry of `details` that says how pictures show the image, if the image said so."""
+    bands = pillow_bands(image)
+    return {} if bands is None else {"bands": list(bands)}
 
 
 def only_where(valid: Valid, maps: Floats | None) -> Any:

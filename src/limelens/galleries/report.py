@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from limelens._checks.bands import Bands, warn_of_bands
 from limelens._checks.values import check_choice, check_int, check_text, describe
 from limelens._typing import Floats
 from limelens.errors import InvalidInputError
@@ -15,6 +16,7 @@ from limelens.pictures.display import resize
 from limelens.pictures.report import THEMES, packed_map, page
 from limelens.results.explanation import Explanation
 from limelens.results.pages import explanation_item
+from limelens.results.views import n_channels, shown_bands
 from limelens.results.words import finite, shown_name
 
 _MEAN_SIDE, _QUALITY = 64, 60
@@ -29,6 +31,7 @@ def report(
     title: str = "",
     max_side: int = 320,
     theme: str = "auto",
+    bands: Bands = None,
 ) -> Path:
     """Write a gallery of many explanations as one page that needs nothing else.
 
@@ -53,6 +56,8 @@ def report(
         Longest side of each picture. 200 photographs of 320 pixels take up to 5 MB.
     theme : {"auto", "light", "dark"}, optional
         Colours of the page. "auto" follows the reader's system.
+    bands : int or sequence of int, optional
+        The channels of the images that are shown, see `draw_overlay`.
 
     Returns
     -------
@@ -87,10 +92,13 @@ def report(
     items: list[dict[str, Any]] = []
     means: dict[str, list[Floats]] = {}
     methods: dict[str, None] = {}
+    told = False
     for index, (name, explanation) in enumerate(_opened(explanations)):
         named = name if names is None else _entry("names", names, index)
         true = None if truth is None else _entry("truth", truth, index)
-        item = explanation_item([explanation], max_side, quality=_QUALITY, brief=True)
+        colors = shown_bands(explanation, bands)
+        told = told or warn_of_bands(n_channels(explanation), colors)
+        item = explanation_item([explanation], max_side, colors, quality=_QUALITY, brief=True)
         item["card"] = _card(explanation, named, true)
         items.append(item)
         methods[explanation.explainer.partition("(")[0]] = None

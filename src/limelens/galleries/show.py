@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from limelens._checks.bands import Bands
 from limelens._checks.values import check_int, check_text, describe
 from limelens._typing import Floats
 from limelens.errors import InvalidInputError, warn
@@ -13,6 +14,7 @@ from limelens.pictures.fonts import FontFile
 from limelens.pictures.panels import Panel, arrange
 from limelens.results.record import Record, target_row
 from limelens.results.sheets import limit_of, map_of, original_panel, target_panel
+from limelens.results.views import asked_of_all
 from limelens.results.words import number, shown_name
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ def show(
     title: str = "",
     panel_side: int = 320,
     font: FontFile = None,
+    bands: Bands = None,
 ) -> "Picture":
     """Show several explanations on one scale: a row for each image, a column for each target.
 
@@ -51,6 +54,8 @@ def show(
         Longer side of each picture in pixels.
     font : path, optional
         As in `sheet`.
+    bands : int or sequence of int, optional
+        The channels of the images that are shown, see `draw_overlay`.
 
     Returns
     -------
@@ -76,9 +81,10 @@ def show(
     maps = [(each, row) for each in listed for row in range(len(each.targets))]
     limit, beyond = limit_of(maps, interpolation, scale)
     _warn_of_other_units(maps, interpolation, limit)
+    colors = asked_of_all(listed, bands)
     rows = [
         [
-            original_panel(each, panel_side),
+            original_panel(each, panel_side, shown),
             *(
                 target_panel(
                     each,
@@ -87,11 +93,12 @@ def show(
                     interpolation=interpolation,
                     limit=limit,
                     max_side=panel_side,
+                    bands=shown,
                 )
                 for row in range(len(each.targets))
             ),
         ]
-        for each in listed
+        for each, shown in zip(listed, colors, strict=True)
     ]
     drawing = arrange(
         rows, limit=limit, beyond=beyond, heading=title, panel_side=panel_side, font=font
@@ -147,6 +154,7 @@ def signed_panels(
     scale: str | float = "auto",
     panel_side: int = 320,
     font: FontFile = None,
+    bands: Bands = None,
 ) -> "Picture":
     """Show one map three times: all of it, what raises the score, what lowers it.
 
@@ -163,6 +171,8 @@ def signed_panels(
         Longer side of each picture in pixels.
     font : path, optional
         As in `sheet`.
+    bands : int or sequence of int, optional
+        The channels of the images that are shown, see `draw_overlay`.
 
     Returns
     -------
@@ -191,12 +201,13 @@ def signed_panels(
         ("raises the score", np.maximum(values, 0.0)),
         ("lowers the score", np.minimum(values, 0.0)),
     ]
-    panels = [original_panel(listed, panel_side)]
+    (colors,) = asked_of_all([listed], bands)
+    panels = [original_panel(listed, panel_side, colors)]
     for name, part in parts:
         whole = listed.importances.copy()
         whole[row] = part
         shown = replace(listed, importances=whole)
-        picture = map_of(shown, row, interpolation, limit, panel_side)
+        picture = map_of(shown, row, interpolation, limit, panel_side, colors)
         total = f"sum of importances {number(float(part.sum()))}"
         panels.append(Panel(picture=picture, title=name, note=total))
     heading = shown_name(listed, row)

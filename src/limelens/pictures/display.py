@@ -21,6 +21,7 @@ def to_rgb(
     image: NDArray[Any],
     channel_axis: int | None = -1,
     valid: NDArray[np.bool_] | None = None,
+    bands: tuple[int, ...] | None = None,
 ) -> NDArray[np.uint8]:
     """Return the picture of an image, shape (H, W, 3).
 
@@ -31,6 +32,8 @@ def to_rgb(
     channel_axis : int or None
     valid : ndarray of bool, shape (*spatial,), optional
         Pixels that count. The values of others are cut to the range of these, NaN to its middle.
+    bands : tuple of int, optional
+        The channels that are shown: one as grey, three as red, green and blue, a fourth as opacity.
 
     Returns
     -------
@@ -40,9 +43,9 @@ def to_rgb(
     -----
     uint8 stays as it is, bool becomes black and white, floats within [0, 1] are multiplied by
     255. Everything else is stretched between its .5th and 99.5th percentile. One channel is
-    grey, three are red, green and blue, four are that with an opacity, over white. Two or more
-    than four channels are stretched one by one and averaged to grey. A volume becomes a montage
-    of up to nine evenly spaced slices.
+    grey, three are red, green and blue, and so are the first three of four. A fourth of the
+    `bands` is an opacity, over white. Two or more than four channels are stretched one by one and
+    averaged to grey. A volume becomes a montage of up to nine evenly spaced slices.
 
     Examples
     --------
@@ -56,6 +59,10 @@ def to_rgb(
         last = last[..., np.newaxis]
     if valid is not None:
         last = _within_range(last, valid)
+    if bands is None and last.shape[-1] == 4:
+        bands = (0, 1, 2)
+    if bands is not None:
+        last = last[..., list(bands)]
     plane = as_plane(last, last.ndim - 1, empty=None)
     n_channels = plane.shape[-1]
     if n_channels in (1, 3):

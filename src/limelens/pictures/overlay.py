@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from limelens._axes import spatial_shape
+from limelens._checks.bands import Bands, check_bands, pillow_bands, warn_of_bands
 from limelens._checks.images import check_native_image
 from limelens._checks.values import check_array, check_choice, check_int, check_number
 from limelens._typing import Floats
@@ -51,14 +52,18 @@ def draw_image(
     channel_axis: int | None = -1,
     max_side: int = MAX_SIDE,
     valid: ArrayLike | None = None,
+    bands: Bands = None,
 ) -> "Picture":
     """Return the picture of an image of any layout and dtype (see `to_rgb`).
 
     Small images are enlarged by whole pixels to about 256 pixels, large ones reduced to
     `max_side`. Pixels outside `valid`, bool of shape (*spatial,), are hatched, and may be NaN.
+    `bands`: see `draw_overlay`.
     """
+    shown = pillow_bands(image) if bands is None else bands
     image, channel_axis, where = check_native_image(image, channel_axis, valid)
-    picture = to_picture(draw_backdrop(image, channel_axis, "color", max_side, where))
+    colors = asked_bands(image, channel_axis, shown)
+    picture = to_picture(draw_backdrop(image, channel_axis, "color", max_side, where, colors))
     number_slices(picture, spatial_shape(image.shape, channel_axis))
     return picture
 
@@ -74,6 +79,7 @@ def draw_overlay(
     backdrop: str = "grey",
     max_side: int = MAX_SIDE,
     valid: ArrayLike | None = None,
+    bands: Bands = None,
 ) -> "Picture":
     """Return the image with its importances painted over it.
 
@@ -101,6 +107,10 @@ def draw_overlay(
         Longest side of the picture.
     valid : array_like of bool, shape (*spatial,), optional
         Pixels that count; the others are hatched, and may be NaN in the image.
+    bands : int or sequence of int, optional
+        The channels that are shown: (red, green, blue), (red, green, blue, opacity), or one as
+        grey. None shows a Pillow image as Pillow does. Of an array it shows three channels as
+        colours, with a warning the first three of four, and the average of more.
 
     Returns
     -------
@@ -118,14 +128,16 @@ def draw_overlay(
     >>> picture.size
     (256, 256)
     """
+    shown = pillow_bands(image) if bands is None else bands
     image, channel_axis, where = check_native_image(image, channel_axis, valid)
+    colors = asked_bands(image, channel_axis, shown)
     spatial = spatial_shape(image.shape, channel_axis)
     heatmap = check_array("heatmap", heatmap, spatial)
     if segments is not None:
         segments = check_array("segments", segments, spatial)
     opacity = check_number("opacity", opacity, minimum=0.0, maximum=1.0)
     limit = color_limit(heatmap, scale)
-    base = draw_backdrop(image, channel_axis, backdrop, max_side, where)
+    base = draw_backdrop(image, channel_axis, backdrop, max_side, where, colors)
     painted = paint_overlay(
         base, heatmap, limit, segments=segments, opacity=opacity, backdrop=backdrop
     )
@@ -168,6 +180,7 @@ def draw_top(
     colors: str = "limelens",
     max_side: int = MAX_SIDE,
     valid: ArrayLike | None = None,
+    bands: Bands = None,
 ) -> "Picture":
     """Return the image with segments marked: orange raises the score, blue lowers it.
 
@@ -187,17 +200,19 @@ def draw_top(
         "lime": green and red, as lime draws them.
     max_side : int
         Longest side of the picture.
-    valid : array_like of bool, shape (*spatial,), optional
+    valid, bands
         As in `draw_overlay`.
 
     Returns
     -------
     picture : PIL.Image.Image
     """
+    shown = pillow_bands(image) if bands is None else bands
     image, channel_axis, counts = check_native_image(image, channel_axis, valid)
+    channels = asked_bands(image, channel_axis, shown)
     spatial = spatial_shape(image.shape, channel_axis)
     check_choice("colors", colors, tuple(TOP_COLORS))
-    painted = draw_backdrop(image, channel_axis, "color", max_side, counts)
+    painted = draw_backdrop(image, channel_axis, "color", max_side, counts, channels)
     size = painted.shape[:2]
     labels = None
     if segments is not None:
@@ -255,16 +270,26 @@ def draw_backdrop(
     backdrop: str = "grey",
     max_side: int = MAX_SIDE,
     valid: NDArray[np.bool_] | None = None,
+    bands: tuple[int, ...] | None = None,
 ) -> NDArray[np.uint8]:
     """Return a checked image as (H, W, 3), of the size and in the colours it is painted over."""
     check_choice("backdrop", backdrop, BACKDROPS)
     max_side = check_int("max_side", max_side, minimum=16)
-    rgb = to_rgb(image, channel_axis, valid)
+    rgb = to_rgb(image, channel_axis, valid, bands)
     rgb = resize(rgb, display_size(rgb.shape, max_side))
     if valid is not None:
         valid = resize(as_plane(valid, valid.ndim, empty=1), rgb.shape[:2])
     rgb = rgb if backdrop == "color" else flatten(rgb, valid)
     return rgb if valid is None else hatched(rgb, ~valid)
+
+
+def asked_bands(
+    image: NDArray[Any], channel_axis: int | None, bands: Bands
+) -> tuple[int, ...] | None:
+    """Return the channels that are shown of a checked image; a warning if nobody knows which."""
+    n_channels = 1 if channel_axis is None else image.shape[channel_axis]
+    warn_of_bands(n_channels, bands)
+    return check_bands(bands, n_channels)
 
 
 def to_picture(rgb: NDArray[np.uint8]) -> "Picture":

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from limelens._axes import channels_last, read_only
+from limelens._checks.bands import Bands, pillow_bands
 from limelens._checks.images import check_image, check_segments
 from limelens._checks.strategies import check_segmenter
 from limelens._typing import Segmenter, Segments
@@ -13,7 +14,7 @@ from limelens.pictures.colors import blend
 from limelens.pictures.display import as_plane, display_size, resize, to_rgb
 from limelens.pictures.lettering import draw_text, load_font, wrap
 from limelens.pictures.marks import number_slices
-from limelens.pictures.overlay import outline, to_picture
+from limelens.pictures.overlay import asked_bands, outline, to_picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -23,7 +24,11 @@ _FONT_SIZE, _MARGIN, _LEAST_WIDTH = 14, 8, 256
 
 
 def segment_preview(
-    image: ArrayLike, segmenter: Segmenter, *, channel_axis: int | None = -1
+    image: ArrayLike,
+    segmenter: Segmenter,
+    *,
+    channel_axis: int | None = -1,
+    bands: Bands = None,
 ) -> "Picture":
     """Draw the segments of an image, with their number and sizes; no model is asked.
 
@@ -35,6 +40,8 @@ def segment_preview(
         `(image) -> labels`, for example ``Slic(50)``.
     channel_axis : int or None, optional
         Where the image has its channels; None for a volume without.
+    bands : int or sequence of int, optional
+        The channels that are shown, see `draw_overlay`.
 
     Returns
     -------
@@ -54,12 +61,14 @@ def segment_preview(
     >>> segment_preview(np.zeros((30, 40)), Grid(12)).size
     (280, 280)
     """
+    shown = pillow_bands(image) if bands is None else bands
     image, channel_axis = check_image(image, channel_axis)
     check_segmenter(segmenter)
     last = channels_last(read_only(image), channel_axis)
     spatial = last.shape if last.ndim == 2 else last.shape[:-1]
     segments, _ = check_segments(segmenter(last), spatial)
-    drawn = to_picture(_draw_boundaries(to_rgb(image, channel_axis), segments))
+    colors = asked_bands(image, channel_axis, shown)
+    drawn = to_picture(_draw_boundaries(to_rgb(image, channel_axis, None, colors), segments))
     number_slices(drawn, spatial)
     return _with_caption(drawn, _summary(segments))
 

@@ -119,6 +119,7 @@ def page_item(
     quality: int = 82,
     all_bands: bool = True,
     valid: NDArray[np.bool_] | None = None,
+    bands: tuple[int, ...] | None = None,
 ) -> dict[str, Any]:
     """Return the content of a page about one image, ready for JSON.
 
@@ -144,6 +145,8 @@ def page_item(
         Whether channels are also shown one by one.
     valid : ndarray of bool, shape (*spatial,), optional
         Pixels that count; the others are hatched.
+    bands : tuple of int, optional
+        The channels that are shown, see `to_rgb`.
     """
     spatial = spatial_shape(image.shape, channel_axis)
     canvas = _Canvas.of(spatial, max_side, valid)
@@ -156,7 +159,7 @@ def page_item(
         "slices": canvas.slices.tolist(),
         "shape": list(spatial),
         "times": max(1, enlarged[1] // canvas.width),
-        "photos": _photos(image, channel_axis, canvas, quality, all_bands=all_bands),
+        "photos": _photos(image, channel_axis, canvas, quality, bands=bands, all_bands=all_bands),
         "layers": [{"runs": _runs(layer, canvas)} for layer in layers],
         "targets": [_content_of(target, canvas) for target in targets],
     }
@@ -269,6 +272,7 @@ def _photos(
     canvas: _Canvas,
     quality: int,
     *,
+    bands: tuple[int, ...] | None,
     all_bands: bool,
 ) -> list[dict[str, str]]:
     """Return the image as strips of slices: its picture first, then each channel."""
@@ -276,30 +280,45 @@ def _photos(
     n_spatial = len(spatial_shape(image.shape, channel_axis))
     flat = last[..., np.newaxis] if last.ndim == n_spatial else last
     n_channels = flat.shape[-1]
-    mixed = n_channels not in (1, 3, 4)
-    name = f"average of {n_channels}" if mixed else "all"
-    photos = [{"name": name, "source": _strip(flat, n_spatial, canvas, quality)}]
-    if all_bands and n_channels > 1:
-        bands = np.linspace(0, n_channels - 1, min(n_channels, _MOST_BANDS)).round().astype(int)
-        if mixed:
-            photos += [
-                {
-                    "name": f"channel {band}",
-                    "source": _strip(flat[..., [band]], n_spatial, canvas, quality),
-                }
-                for band in bands
-            ]
+    source = _strip(flat, n_spatial, canvas, quality, bands)
+    photos = [{"name": _name_of(bands, n_channels), "source": source}]
+    if all_bands and n_channels not in (1, 3) and (bands is None or len(bands) < 4):
+        listed = np.linspace(0, n_channels - 1, min(n_channels, _MOST_BANDS)).round().astype(int)
+        photos += [
+            {
+                "name": f"channel {band}",
+                "source": _strip(flat, n_spatial, canvas, quality, (band,)),
+            }
+            for band in listed.tolist()
+        ]
     return photos
 
 
-def _strip(flat: NDArray[Any], n_spatial: int, canvas: _Canvas, quality: int) -> str:
+def _name_of(bands: tuple[int, ...] | None, n_channels: int) -> str:
+    if bands is None and n_channels == 4:
+        bands = (0, 1, 2)
+    if n_channels in (1, 3) or (bands is not None and len(bands) == 4):
+        return "all"
+    if bands is None:
+        return f"average of {n_channels}"
+    listed = ", ".join(map(str, bands))
+    return f"channels {listed}" if len(bands) > 1 else f"channel {listed} alone"
+
+
+def _strip(
+    flat: NDArray[Any],
+    n_spatial: int,
+    canvas: _Canvas,
+    quality: int,
+    bands: tuple[int, ...] | None,
+) -> str:
     """Return the slices below each other as the source of an image."""
     valid = canvas.valid
     if n_spatial == 3:
         shown = flat[canvas.slices]
         flat = shown.reshape(-1, *shown.shape[2:])  # one picture, so that all slices compare
         valid = None if valid is None else valid[canvas.slices].reshape(-1, valid.shape[-1])
-    rgb = to_rgb(flat, -1, valid)
+    rgb = to_rgb(flat, -1, valid, bands)
     n = len(canvas.slices)
     planes = rgb.reshape(n, -1, *rgb.shape[1:])
     small = np.concatenate([resize(plane, (canvas.height, canvas.width)) for plane in planes])

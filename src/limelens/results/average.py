@@ -62,6 +62,7 @@ def average(explanations: Sequence[Explanation]) -> Explanation:
     explanations = _check(explanations)
     first = explanations[0]
     layers: dict[str, Any] = {}
+    shown = {"bands": first.details["bands"]} if "bands" in first.details else {}
     if first.importances.ndim > 2 or _same_segments(explanations):
         segments = first.segments
         importances, errors = mean_and_error([each.importances for each in explanations])
@@ -94,7 +95,7 @@ def average(explanations: Sequence[Explanation]) -> Explanation:
         channel_axis=first.channel_axis,
         valid=first.valid,
         explainer=f"average({', '.join(dict.fromkeys(each.explainer for each in explanations))})",
-        details={"explainers": [each.explainer for each in explanations], **layers},
+        details={"explainers": [each.explainer for each in explanations], **layers, **shown},
     )
 
 

@@ -27,6 +27,7 @@ def png_of(explanation: Record) -> bytes:
         panel_side=_PANEL_SIDE,
         font=None,
         format="image",
+        bands=explanation.details.get("bands"),
     )
     if isinstance(picture, str):
         raise TypeError("a card shows an image")

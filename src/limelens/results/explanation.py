@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from limelens._checks.bands import Bands
 from limelens._checks.values import check_choice, check_int
 from limelens._typing import Fill, Floats, Image, Seed
 from limelens.engine.samples import Samples
@@ -18,13 +19,12 @@ from limelens.pictures.display import MAX_SIDE
 from limelens.pictures.fonts import FontFile
 from limelens.results.cards import card, png_of
 from limelens.results.confidence import TopConfidence, top_confidence
-from limelens.results.exports import as_csv, as_dict, as_fiftyone, as_geojson, as_napari
+from limelens.results.exports import Exported
 from limelens.results.heatmaps import chosen_interpolation, pixel_map
 from limelens.results.inside import Inside, inside
 from limelens.results.pages import interactive_page
 from limelens.results.ranking import SIGNS, strongest
 from limelens.results.record import (
-    Record,
     check_per_segment,
     rows_of,
     summed_fields,
@@ -34,6 +34,7 @@ from limelens.results.sheets import draw_figure
 from limelens.results.stability import StabilityReport, stability_report
 from limelens.results.storage import read_record, write_record
 from limelens.results.views import (
+    asked_of_all,
     draw_explanation,
     draw_top_segments,
     one_line,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Explanation(Record):
+class Explanation(Exported):
     """Why a model scored one image as it did.
 
     Explainers make it, and its methods only derive from its fields. In every method, `target` is a
@@ -85,7 +86,8 @@ class Explanation(Record):
         The explainer's repr.
     details : dict
         Further results of the method; its explainer documents the keys. "interpolation" is how
-        the method wants its map to be drawn.
+        the method wants its map to be drawn, "bands" the channels that pictures show of an image
+        that said so itself.
     targets_are_columns : bool
         Whether `targets` are columns of `scores`. It is False where a callable target made the
         values: `targets` then numbers these values, and `scores` is the model's answer.
@@ -223,12 +225,14 @@ class Explanation(Record):
         backdrop: str = "grey",
         boundaries: bool | None = None,
         max_side: int = MAX_SIDE,
+        bands: Bands = None,
     ) -> "Picture":
         """Return a Pillow image: orange raises the score, blue lowers it, zero is light grey.
 
         `interpolation`: see `heatmap`; None is "smooth" for maps of more than eight segments, whose
         borders are an accident. `scale`: see `color_limit`; `opacity`, `backdrop`, `max_side`: see
-        `draw_overlay`. `boundaries` are drawn unless the map is smoothed; True or False decides.
+        `draw_overlay`; `bands` there, too, in every picture: the channels that are shown of many.
+        `boundaries` are drawn unless the map is smoothed; True or False decides.
         """
         return draw_explanation(
             self,
@@ -239,6 +243,7 @@ class Explanation(Record):
             backdrop=backdrop,
             max_side=max_side,
             boundaries=boundaries,
+            bands=asked_of_all([self], bands)[0],
         )
 
     def top_image(
@@ -249,6 +254,7 @@ class Explanation(Record):
         sign: str = "absolute",
         colors: str = "limelens",
         max_side: int = MAX_SIDE,
+        bands: Bands = None,
     ) -> "Picture":
         """Return a Pillow image: the `n` top segments, numbered by rank, strongest first.
 
@@ -256,7 +262,8 @@ class Explanation(Record):
         lime's green and red, which many people cannot tell apart.
         """
         ranked = self.top_segments(n, target, sign=sign)
-        return draw_top_segments(self, ranked, target_row(self, target), colors, max_side)
+        row = target_row(self, target)
+        return draw_top_segments(self, ranked, row, colors=colors, max_side=max_side, bands=bands)
 
     @overload
     def figure(
@@ -269,6 +276,7 @@ class Explanation(Record):
         title: str = "",
         panel_side: int = 320,
         font: FontFile = None,
+        bands: Bands = None,
         format: Literal["image"] = "image",
     ) -> "Picture": ...
 
@@ -283,6 +291,7 @@ class Explanation(Record):
         title: str = "",
         panel_side: int = 320,
         font: FontFile = None,
+        bands: Bands = None,
         format: Literal["svg"],
     ) -> str: ...
 
@@ -296,6 +305,7 @@ class Explanation(Record):
         title: str = "",
         panel_side: int = 320,
         font: FontFile = None,
+        bands: Bands = None,
         format: Literal["image", "svg"] = "image",  # noqa: A002
     ) -> "Picture | str":
         """Return one picture: the image, and for each target its map with name, score and scale.
@@ -313,6 +323,7 @@ class Explanation(Record):
             panel_side=panel_side,
             font=font,
             format=format,
+            bands=asked_of_all([self], bands)[0],
         )
 
     def plot(
@@ -322,12 +333,15 @@ class Explanation(Record):
         n: int = 12,
         interpolation: str | None = None,
         scale: str | float = "auto",
+        bands: Bands = None,
     ) -> "Figure":
         """Return a matplotlib figure: the overlay, and the `n` strongest segments as bars.
 
         Save it with `plot().savefig(path)`. Raises ImportError without the extra `plot`.
         """
-        return plot_explanation(self, target, n=n, interpolation=interpolation, scale=scale)
+        return plot_explanation(
+            self, target, n=n, interpolation=interpolation, scale=scale, bands=bands
+        )
 
     def to_html(
         self,
@@ -337,6 +351,7 @@ class Explanation(Record):
         max_side: int = 1000,
         theme: str = "auto",
         compare: "Explanation | None" = None,
+        bands: Bands = None,
     ) -> str:
         """Return an interactive page as HTML, and write it to `path` if there is one.
 
@@ -345,33 +360,12 @@ class Explanation(Record):
         photograph; `theme` is "auto", "light" or "dark"; `compare` is another explanation of the
         same image, laid over this one with a swipe.
         """
-        html = interactive_page(self, title=title, max_side=max_side, theme=theme, compare=compare)
+        html = interactive_page(
+            self, title=title, max_side=max_side, theme=theme, compare=compare, bands=bands
+        )
         if path is not None:
             Path(path).write_text(html, encoding="utf-8")
         return html
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the numbers and names, and where the segments are, as JSON holds them."""
-        return as_dict(self)
-
-    def to_csv(self, path: str | PathLike[str] | None = None) -> str:
-        """Return a table of all importances, and write it to `path` if there is one."""
-        table = as_csv(self)
-        if path is not None:
-            Path(path).write_text(table, encoding="utf-8", newline="")
-        return table
-
-    def to_geojson(self) -> dict[str, Any]:
-        """Return the segments with their importances as GeoJSON: x is the column, y the row."""
-        return as_geojson(self)
-
-    def to_fiftyone(self, target: int | str | None = None) -> dict[str, Any]:
-        """Return what `fiftyone.Heatmap(**fields)` takes: map, float32, and range."""
-        return as_fiftyone(self, target)
-
-    def to_napari(self) -> list[tuple[NDArray[Any], dict[str, Any], str]]:
-        """Return the layers of napari's `Layer.create(*layer)`: image, a map a target, segments."""
-        return as_napari(self)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the explanation to one file, an `.npz` without pickle, under the name given.

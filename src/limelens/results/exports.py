@@ -2,6 +2,9 @@
 
 import csv
 import io
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +18,36 @@ from limelens.pictures.colors import LOWERS, RAISES, color_limit
 from limelens.pictures.outlines import segment_polygons
 from limelens.results.heatmaps import chosen_interpolation, pixel_map
 from limelens.results.record import Record, check_per_segment, target_row
+from limelens.results.views import n_channels, shown_bands
 from limelens.results.words import finite
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Exported(Record):
+    """A record that leaves the library as plain data."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the numbers and names, and where the segments are, as JSON holds them."""
+        return as_dict(self)
+
+    def to_csv(self, path: str | PathLike[str] | None = None) -> str:
+        """Return a table of all importances, and write it to `path` if there is one."""
+        table = as_csv(self)
+        if path is not None:
+            Path(path).write_text(table, encoding="utf-8", newline="")
+        return table
+
+    def to_geojson(self) -> dict[str, Any]:
+        """Return the segments with their importances as GeoJSON: x is the column, y the row."""
+        return as_geojson(self)
+
+    def to_fiftyone(self, target: int | str | None = None) -> dict[str, Any]:
+        """Return what `fiftyone.Heatmap(**fields)` takes: map, float32, and range."""
+        return as_fiftyone(self, target)
+
+    def to_napari(self) -> list[tuple[NDArray[Any], dict[str, Any], str]]:
+        """Return the layers of napari's `Layer.create(*layer)`: image, a map a target, segments."""
+        return as_napari(self)
 
 
 def as_dict(explanation: Record) -> dict[str, Any]:
@@ -156,11 +188,14 @@ def as_napari(explanation: Record) -> list[tuple[NDArray[Any], dict[str, Any], s
 
 
 def _napari_picture(explanation: Record) -> tuple[NDArray[Any], dict[str, Any], str]:
-    """Return the layer of the image: three or four channels in colour, others as their mean."""
-    axis = explanation.channel_axis
+    """Return the layer of the image: in the colours that pictures show, or the mean of channels."""
+    axis, many = explanation.channel_axis, n_channels(explanation)
     image = explanation.image if axis is None else np.moveaxis(explanation.image, axis, -1)
-    colored = axis is not None and image.shape[-1] in (3, 4)
-    if axis is not None and not colored:
+    bands = shown_bands(explanation, None) or ((0, 1, 2) if many in (3, 4) else None)
+    colored = axis is not None and bands is not None and len(bands) > 1
+    if bands is not None and axis is not None:
+        image = image[..., list(bands)]
+    elif axis is not None:
         image = image.mean(axis=-1)
     return image, {"name": "image", "rgb": colored}, "image"
 

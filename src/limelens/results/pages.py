@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from limelens._axes import spatial_shape
+from limelens._checks.bands import Bands
 from limelens._checks.values import check_choice, check_int, check_text, describe
 from limelens._typing import Floats
 from limelens.errors import InvalidInputError
@@ -14,6 +15,7 @@ from limelens.pictures.report import THEMES, PageTarget, page, page_item
 from limelens.results.confidence import top_confidence
 from limelens.results.heatmaps import chosen_interpolation, pixel_map
 from limelens.results.record import Record
+from limelens.results.views import asked_of_all
 from limelens.results.words import fidelity_words, question, score_range, score_words, shown_name
 
 _AMONG = 5
@@ -26,6 +28,7 @@ def interactive_page(
     max_side: int,
     theme: str,
     compare: Record | None,
+    bands: Bands,
 ) -> str:
     """Return the HTML page of all targets; see `Explanation.to_html`."""
     check_text("title", title)
@@ -35,11 +38,18 @@ def interactive_page(
     if compare is not None:
         _check_same_shape(explanation, compare)
         shown.append(compare)
-    return page([explanation_item(shown, max_side)], "report.js", title=title, theme=theme)
+    (colors,) = asked_of_all([explanation], bands)
+    item = explanation_item(shown, max_side, colors)
+    return page([item], "report.js", title=title, theme=theme)
 
 
 def explanation_item(
-    shown: Sequence[Record], max_side: int, *, quality: int = 82, brief: bool = False
+    shown: Sequence[Record],
+    max_side: int,
+    bands: tuple[int, ...] | None,
+    *,
+    quality: int = 82,
+    brief: bool = False,
 ) -> dict[str, Any]:
     """Return what a page holds of one image and one or two explanations of it.
 
@@ -57,6 +67,7 @@ def explanation_item(
         channel_axis=first.channel_axis,
         layers=[each.segments if each.importances.ndim == 2 else None for each in shown],
         valid=first.valid,
+        bands=bands,
         facts=[fact for each in shown for fact in _facts(each)],
         max_side=max_side,
         quality=quality,

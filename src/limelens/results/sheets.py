@@ -11,8 +11,8 @@ from limelens._checks.values import check_choice, check_int, check_text, describ
 from limelens.errors import InvalidInputError
 from limelens.pictures.display import as_plane, resize
 from limelens.pictures.fonts import FontFile
-from limelens.pictures.marks import innermost
-from limelens.pictures.overlay import draw_image
+from limelens.pictures.marks import innermost, number_slices
+from limelens.pictures.overlay import draw_backdrop, to_picture
 from limelens.pictures.panels import Bar, Meter, Panel, arrange
 from limelens.results.heatmaps import chosen_interpolation
 from limelens.results.ranking import strongest
@@ -38,6 +38,7 @@ def draw_figure(
     panel_side: int,
     font: FontFile,
     format: str,  # noqa: A002
+    bands: tuple[int, ...] | None,
 ) -> "Picture | str":
     """Return the image and a panel for each target; see `Explanation.figure`."""
     n = check_int("n", n, minimum=0)
@@ -47,11 +48,17 @@ def draw_figure(
     rows = find_targets(explanation, targets)
     limit, beyond = limit_of([(explanation, row) for row in rows], interpolation, scale)
     max_side = panel_side * (2 if format == "svg" else 1)  # print shows more pixels than a screen
-    panels = [original_panel(explanation, max_side)]
+    panels = [original_panel(explanation, max_side, bands)]
     for row in rows:
         panels.append(
             target_panel(
-                explanation, row, n=n, interpolation=interpolation, limit=limit, max_side=max_side
+                explanation,
+                row,
+                n=n,
+                interpolation=interpolation,
+                limit=limit,
+                max_side=max_side,
+                bands=bands,
             )
         )
     chunks = [panels[start : start + _COLUMNS] for start in range(0, len(panels), _COLUMNS)]
@@ -88,7 +95,7 @@ def limit_of(
     return limit, any(drawn_limit(*each, "symmetric") > limit for each in drawn)
 
 
-def original_panel(explanation: Record, max_side: int) -> Panel:
+def original_panel(explanation: Record, max_side: int, bands: tuple[int, ...] | None) -> Panel:
     """Return the panel of the image itself, and below it what was done."""
     spatial = spatial_shape(explanation.image.shape, explanation.channel_axis)
     size = " x ".join(map(str, spatial))
@@ -96,12 +103,7 @@ def original_panel(explanation: Record, max_side: int) -> Panel:
     done = f"{explanation.n_predictions} images scored"
     left_out = "" if explanation.valid is None else "hatched pixels do not count"
     return Panel(
-        picture=draw_image(
-            explanation.image,
-            channel_axis=explanation.channel_axis,
-            max_side=max_side,
-            valid=explanation.valid,
-        ),
+        picture=plain_image(explanation, max_side, bands),
         title="the image",
         note=f"{size}, {explanation.image.dtype}",
         words=", ".join(part for part in (method, done, left_out) if part),
@@ -116,13 +118,14 @@ def target_panel(
     interpolation: str | None,
     limit: float,
     max_side: int,
+    bands: tuple[int, ...] | None,
 ) -> Panel:
     """Return the panel of one target: its map, score, strongest segments and their numbers."""
     ranked = _ranked(explanation, row, n)
     errors = explanation.standard_errors
     values = explanation.importances[row]
     return Panel(
-        picture=map_of(explanation, row, interpolation, limit, max_side),
+        picture=map_of(explanation, row, interpolation, limit, max_side, bands),
         title=shown_name(explanation, row),
         meter=_meter(explanation, row),
         note=score_words(explanation, row),
@@ -139,8 +142,21 @@ def target_panel(
     )
 
 
+def plain_image(explanation: Record, max_side: int, bands: tuple[int, ...] | None) -> "Picture":
+    """Return the picture of the image itself."""
+    image, axis = explanation.image, explanation.channel_axis
+    picture = to_picture(draw_backdrop(image, axis, "color", max_side, explanation.valid, bands))
+    number_slices(picture, spatial_shape(image.shape, axis))
+    return picture
+
+
 def map_of(
-    explanation: Record, row: int, interpolation: str | None, limit: float, max_side: int
+    explanation: Record,
+    row: int,
+    interpolation: str | None,
+    limit: float,
+    max_side: int,
+    bands: tuple[int, ...] | None,
 ) -> "Picture":
     """Return the map of one target over the image, in the colours of the legend."""
     return draw_explanation(
@@ -149,6 +165,7 @@ def map_of(
         interpolation=interpolation,
         scale=limit or "auto",  # a zero map has no number to be its limit
         max_side=max_side,
+        bands=bands,
     )
 
 

@@ -1,11 +1,13 @@
 """Views of an explanation: its picture, its line of text, its card in a notebook."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from limelens._axes import spatial_shape
+from limelens._checks.bands import Bands, check_bands, warn_of_bands
 from limelens._checks.values import check_flag, check_int, check_number
 from limelens._typing import Floats
 from limelens.pictures.colors import OPACITY, color_limit
@@ -33,6 +35,7 @@ def draw_explanation(
     backdrop: str = "grey",
     max_side: int = MAX_SIDE,
     boundaries: bool | None = None,
+    bands: tuple[int, ...] | None = None,
 ) -> "Picture":
     """Return the overlay of one target; see `Explanation.to_image`."""
     interpolation = chosen_interpolation(record, interpolation, drawn=True)
@@ -43,7 +46,8 @@ def draw_explanation(
         boundaries = record.importances.ndim == 2 and interpolation == "nearest"
     elif check_flag("boundaries", boundaries):
         check_per_segment(record)
-    base = draw_backdrop(record.image, record.channel_axis, backdrop, max_side, record.valid)
+    image = record.image, record.channel_axis
+    base = draw_backdrop(*image, backdrop, max_side, record.valid, bands)
     heat = _display_map(record, row, interpolation, base.shape[:2])
     segments = record.segments if boundaries else None
     painted = paint_overlay(
@@ -54,8 +58,32 @@ def draw_explanation(
     return picture
 
 
+def shown_bands(record: Record, bands: Bands) -> tuple[int, ...] | None:
+    """Return the channels that pictures show: as asked, else as the image itself said."""
+    asked = record.details.get("bands") if bands is None else bands
+    return check_bands(asked, n_channels(record))
+
+
+def n_channels(record: Record) -> int:
+    """Return the number of channels of the image, 1 if it has no axis for them."""
+    return 1 if record.channel_axis is None else record.image.shape[record.channel_axis]
+
+
+def asked_of_all(records: Sequence[Record], bands: Bands) -> list[tuple[int, ...] | None]:
+    """Return `shown_bands` of each, with one warning if nobody said what some channels are."""
+    shown = [shown_bands(each, bands) for each in records]
+    any(warn_of_bands(n_channels(each), of) for each, of in zip(records, shown, strict=True))
+    return shown
+
+
 def draw_top_segments(
-    record: Record, ranked: NDArray[np.intp], row: int, colors: str, max_side: int
+    record: Record,
+    ranked: NDArray[np.intp],
+    row: int,
+    *,
+    colors: str,
+    max_side: int,
+    bands: Bands,
 ) -> "Picture":
     """Return the image with segments marked, strongest first; see `Explanation.top_image`."""
     values, segments = record.importances[row], check_per_segment(record)
@@ -70,6 +98,7 @@ def draw_top_segments(
         colors=colors,
         max_side=max_side,
         valid=record.valid,
+        bands=record.details.get("bands") if bands is None else bands,
     )
 
 
@@ -128,13 +157,17 @@ def plot_explanation(
     n: int,
     interpolation: str | None,
     scale: str | float,
+    bands: Bands,
 ) -> "Figure":
     """Return the matplotlib figure of one target; see `Explanation.plot`."""
     n = check_int("n", n, minimum=0)
     row = target_row(record, target)
     importances, errors = record.importances[row], record.standard_errors
     interpolation = chosen_interpolation(record, interpolation, drawn=True)
-    picture = draw_explanation(record, target, interpolation=interpolation, scale=scale)
+    (colors,) = asked_of_all([record], bands)
+    picture = draw_explanation(
+        record, target, interpolation=interpolation, scale=scale, bands=colors
+    )
     overlay = np.asarray(picture)
     title = shown_name(record, row)
     if record.target_values is not None:
