@@ -207,8 +207,12 @@ def test_a_public_name_means_one_thing():
     homes = {}
     for path in FILES:
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
-                homes.setdefault(node.name, []).append(module_name(path))
+            names = [getattr(node, "name", "")]
+            if isinstance(node, ast.Assign):
+                names = [each.id for each in node.targets if isinstance(each, ast.Name)]
+            for name in names:
+                if len(name) > 1 and not name.startswith("_"):  # T is any type
+                    homes.setdefault(name, []).append(module_name(path))
     # `compat` has the names that lime gave.
     twice = {
         name: {home for home in modules if not home.startswith("compat")}

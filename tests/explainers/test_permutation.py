@@ -7,7 +7,7 @@ import pytest
 
 import limelens as ll
 from limelens.errors import InvalidInputError, LimelensWarning
-from limelens.games.permutations import antithetic_gains, walked_values
+from limelens.games.orders import antithetic_gains, walked_values
 from limelens.testing import Recorder, TableGame, all_coalitions, exact_values
 
 D = 6

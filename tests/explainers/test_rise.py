@@ -103,7 +103,7 @@ def test_a_map_of_noise_predicts_nothing():
 def test_masks_of_large_images_are_summed_few_at_a_time(monkeypatch):
     explainer = ll.Rise(n_masks=64, grid=4, fill=ll.Constant(0))
     together = explainer.explain(LARGE, right_half, rng=0).importances
-    monkeypatch.setattr(soft_sums, "CHUNK_BYTES", 3 * 8 * LARGE.shape[1])
+    monkeypatch.setattr(soft_sums, "TABLE_BYTES", 3 * 8 * LARGE.shape[1])
     few = explainer.explain(LARGE, right_half, rng=0).importances
     np.testing.assert_allclose(few, together, atol=1e-12)
     image = np.random.default_rng(0).random((128, 128))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from limelens.masking import memory as batches
 from limelens.masking import pattern_table as pattern_tables
-from limelens.masking.blocks import MAX_IMAGES, MAX_SEGMENTS, border_positions, choose_width, cut
+from limelens.masking.blocks import MAX_IMAGES, MOST_IN_BLOCK, border_positions, choose_width, cut
 from limelens.masking.boxes import segment_boxes
 from limelens.masking.compose import SegmentComposer, coalition_composer
 from limelens.masking.pattern_table import PatternTable, pattern_table
@@ -337,7 +337,7 @@ def test_many_segments_in_many_blocks_are_told_apart():
 
 
 @pytest.mark.parametrize("shares_hidden", [False, True])
-@pytest.mark.parametrize("k", range(1, MAX_SEGMENTS + 1))
+@pytest.mark.parametrize("k", range(1, MOST_IN_BLOCK + 1))
 def test_a_block_of_every_number_of_segments_equals_where(k, shares_hidden):
     rng = np.random.default_rng(k)
     segments = np.zeros((64, 16), np.intp)

@@ -35,7 +35,7 @@ CASES = [
 @pytest.mark.parametrize(("cells", "spatial"), CASES)
 @pytest.mark.parametrize("chunk_bytes", [1, 2**22])
 def test_sums_are_those_of_the_masks(cells, spatial, chunk_bytes, monkeypatch):
-    monkeypatch.setattr(soft_sums, "CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(soft_sums, "TABLE_BYTES", chunk_bytes)
     masks = make_masks(cells, spatial)
     each = soft_masks(masks.grids, masks.shifts, masks.factors, spatial).reshape(30, -1)
     rng = np.random.default_rng(1)

@@ -11,7 +11,7 @@ from limelens._checks.values import check_int, check_number, check_numeric, desc
 from limelens._typing import Batch
 from limelens.errors import InvalidInputError
 
-SCALES = {"uint8": 1 / 255, "uint16": 1 / 65535}
+FACTORS = {"uint8": 1 / 255, "uint16": 1 / 65535}
 """Factors of integers where no scale is given; floats and booleans are not scaled."""
 
 
@@ -51,13 +51,13 @@ class Pixels:
             return self.scale
         if dtype.kind in "fb":
             return 1.0
-        if dtype.name not in SCALES:
+        if dtype.name not in FACTORS:
             msg = (
                 f"`scale` must be given for images of {dtype}, whose range is not known; got None. "
                 "For 12-bit images pass scale=1/4095."
             )
             raise InvalidInputError(msg)
-        return SCALES[dtype.name]
+        return FACTORS[dtype.name]
 
     def moments(self, n_channels: int) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
         """Return the mean and the deviation of every channel, shape (n_channels,) each.

@@ -11,9 +11,9 @@ from limelens._typing import Coalitions, Floats
 from limelens.engine.query import Query
 from limelens.errors import InvalidInputError, warn
 from limelens.explainers.base import Attribution, SegmentExplainer, fit_reliability
-from limelens.games.chance import answer_variance
 from limelens.games.coalitions import both_ends, coalition_chunks
 from limelens.games.constrained import constrained_least_squares, shapley_kernel
+from limelens.games.repeats import answer_variance
 from limelens.sampling.distinct import pair_weights, sized_pairs
 from limelens.surrogates.fit import Surrogate, ask_surrogate
 from limelens.surrogates.gaussian_process import GaussianProcess

@@ -10,7 +10,7 @@ from limelens._statistics import is_still, predicted_correlation, student, weigh
 from limelens._typing import Floats
 from limelens.engine.query import Query
 from limelens.explainers.base import Attribution, SegmentExplainer
-from limelens.games.permutations import antithetic_gains, walked_values
+from limelens.games.orders import antithetic_gains, walked_values
 
 _BLOCK_BYTES = 16 * 2**20
 

@@ -13,12 +13,12 @@ from limelens.engine.query import Query
 from limelens.errors import ConvergenceWarning, InvalidInputError, warn
 from limelens.explainers.base import Attribution, SegmentExplainer
 from limelens.fills.energy import segment_energy
-from limelens.gaussian.linked_fit import LINKS, SCALES
+from limelens.gaussian.linked_fit import EXPLAINED_SCALES, LINKS
 from limelens.gaussian.until_settled import Goal, Settled, ask_until_settled
 from limelens.gaussian.verdict import summarise
 from limelens.sampling.samplers import Exhaustive
 
-_MOST_ENUMERATED = 20
+_MOST_ASKED = 20
 
 _CHECK = 32
 
@@ -54,7 +54,7 @@ class SequentialExplainer(SegmentExplainer):
         super().__post_init__()
         check_int("max_samples", self.max_samples, minimum=4)
         check_number("tolerance", self.tolerance, minimum=0, maximum=1, open_maximum=True)
-        check_choice("scale", self.scale, SCALES)
+        check_choice("scale", self.scale, EXPLAINED_SCALES)
         check_choice("link", self.link, LINKS)
         if self.link == "softmax" and self.scale == "link":
             msg = (
@@ -69,7 +69,7 @@ class SequentialExplainer(SegmentExplainer):
 
     def _attribute(self, query: Query, rng: np.random.Generator) -> Attribution:
         d = query.n_segments
-        enumerable = d <= _MOST_ENUMERATED and 2**d <= self.max_samples
+        enumerable = d <= _MOST_ASKED and 2**d <= self.max_samples
         blocks = iter([Exhaustive()(2**d, d, rng)]) if enumerable else self._blocks(d, rng)
 
         def again(coalitions: Coalitions) -> Floats:

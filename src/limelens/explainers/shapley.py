@@ -7,10 +7,7 @@ import numpy as np
 from limelens.engine.query import Query
 from limelens.errors import InvalidInputError
 from limelens.explainers.base import Attribution, SegmentExplainer
-from limelens.games.enumeration import exact_shapley
-
-MOST_ENUMERATED = 16
-"""Most segments for which the model is asked about all coalitions: 65,536 calls."""
+from limelens.games.enumeration import MOST_ENUMERATED, exact_shapley
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

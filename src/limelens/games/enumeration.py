@@ -8,6 +8,9 @@ import numpy as np
 from limelens._typing import Coalitions, Floats, Game
 from limelens.games.coalitions import CHUNK_ROWS, coalition_chunks
 
+MOST_ENUMERATED = 16
+"""Most segments for which the model is asked about all coalitions: 65,536 calls."""
+
 
 def exact_shapley(game: Game, n_segments: int, rows: int = CHUNK_ROWS) -> Floats:
     r"""Return the Shapley values, shape (t, d), asking about all 2^d coalitions.

@@ -6,8 +6,8 @@ import numpy as np
 
 from limelens._typing import Coalitions, Floats, Game
 from limelens.errors import InvalidInputError
-from limelens.games.chance import answer_variance
 from limelens.games.lime_kernel import cosine_distance, kernel_weights
+from limelens.games.repeats import answer_variance
 from limelens.gaussian.learning import learn_kernels
 from limelens.gaussian.links import Link, log_odds_link, logit, softmax_link
 from limelens.gaussian.process import MaskProcess, fit_processes
@@ -18,7 +18,7 @@ from limelens.gaussian.virtual import LIME_WIDTH, fitting_on, virtual_coalitions
 
 LINKS = ("auto", "identity", "log-odds", "softmax")
 
-SCALES = ("score", "link")
+EXPLAINED_SCALES = ("score", "link")
 
 # Below 1.25 the identity was chosen wrongly on saturated classes.
 _WORST_RATIO = 1.25

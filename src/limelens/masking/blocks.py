@@ -13,7 +13,7 @@ Indices = NDArray[np.intp]
 MAX_IMAGES = 8.0
 """Largest size of the table of all appearances, in images."""
 
-MAX_SEGMENTS = 12
+MOST_IN_BLOCK = 12
 """Blocks are cut narrower until none touches more segments: k segments make 2**k appearances."""
 
 WIDTHS = (64, 32, 16, 8, 4, 2, 1)
@@ -159,7 +159,7 @@ def choose_width(
         n_blocks = pixels // width  # a last, incomplete block is left out
         n_segments = np.bincount(block[news], minlength=n_blocks)[:n_blocks] + 1
         # The table has 2**k rows for a block of k segments: the mean of 2**k is its size in images.
-        if n_segments.max() <= MAX_SEGMENTS and np.exp2(n_segments).mean() <= most_images:
+        if n_segments.max() <= MOST_IN_BLOCK and np.exp2(n_segments).mean() <= most_images:
             return width
     return 1
 
@@ -292,7 +292,7 @@ def _distinct_sets(sets: Indices, sizes: Indices, d: int) -> tuple[Indices, Indi
     # A number with the digits size, s_0, s_1, ... to the base d + 1 identifies a set. The size
     # comes first, so that the smaller sets do.
     key = sizes.astype(np.intp)
-    bound = MAX_SEGMENTS + 1
+    bound = MOST_IN_BLOCK + 1
     for column in sets.T:
         if bound > np.iinfo(np.intp).max // (d + 1):
             # Before the next digit overflows: ranks keep the order and are small again.

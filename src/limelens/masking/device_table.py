@@ -53,7 +53,7 @@ class DeviceTable:
         """Return the fresh batch `(b, *image.shape)` of coalitions `(b, d)`, on the device."""
         xp, layout = self.xp, self.layout
         kept = on_device_of(self.table, coalitions.astype(np.uint8), xp)
-        # Exact in any floating dtype: sums of distinct powers of two, 2**MAX_SEGMENTS at most.
+        # Exact in any floating dtype: sums of distinct powers of two, 2**MOST_IN_BLOCK at most.
         codes = xp.astype(xp.astype(kept, xp.float32) @ self.bits, self.strides.dtype)
         # The equation of `Blocks.offsets`, here with a row of its own for every code 0.
         rows = xp.take(codes * self.strides, self.tuple_of_block, axis=1)

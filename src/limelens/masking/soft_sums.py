@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from limelens._typing import Floats
 from limelens.masking.soft import Factors
 
-CHUNK_BYTES = 2**22
+TABLE_BYTES = 2**22
 """Most bytes of masks in narrow form at once: few enough for the cache."""
 
 
@@ -113,7 +113,7 @@ class SoftSums:
 
     def _few(self, rows: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
         size = 8 * self.grids.shape[1] * int(np.prod(self.spatial[1:]))
-        step = max(1, CHUNK_BYTES // size)
+        step = max(1, TABLE_BYTES // size)
         for start in range(0, len(rows), step):
             yield rows[start : start + step]
 

@@ -9,7 +9,7 @@ from limelens._typing import Coalitions, Floats
 from limelens.engine.samples import Samples
 from limelens.errors import InvalidInputError
 from limelens.games.coalitions import distinct_rows
-from limelens.games.enumeration import exact_interactions
+from limelens.games.enumeration import MOST_ENUMERATED, exact_interactions
 from limelens.gaussian.closed_forms import process_interactions
 from limelens.gaussian.kernel import relevance
 from limelens.gaussian.process import fit_processes
@@ -17,8 +17,6 @@ from limelens.results.record import Record
 from limelens.targets.columns import Target, find_target
 
 ESTIMATORS = ("exact", "gaussian_process")
-
-MOST_ENUMERATED = 16
 
 
 def interaction_index(

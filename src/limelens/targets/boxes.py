@@ -13,7 +13,7 @@ from limelens._checks.values import check_choice, describe
 from limelens._typing import Batch, Floats
 from limelens.errors import InvalidInputError, PredictionError
 from limelens.targets.detections import (
-    FORMATS,
+    BOX_FORMATS,
     Detections,
     read_detections,
     say_reversed,
@@ -197,7 +197,7 @@ def box_scores(
     ('box 0: 7', 'box 1: 1')
     """
     check_model("detect", detect, "detections")
-    check_choice("box_format", box_format, FORMATS)
+    check_choice("box_format", box_format, BOX_FORMATS)
     edges = _check_boxes(boxes, box_format)
     t = len(edges)
     if labels is not None and scores is not None:

@@ -12,7 +12,7 @@ from limelens._typing import Floats
 from limelens.errors import PredictionError
 from limelens.targets.reading import numbers
 
-FORMATS = ("xyxy", "xywh", "cxcywh")
+BOX_FORMATS = ("xyxy", "xywh", "cxcywh")
 """Edges; left and top edge with width and height; centre with width and height."""
 
 _FORMS = (
@@ -112,7 +112,7 @@ def say_reversed(edges: Floats, box_format: str) -> str | None:
     if not len(wrong):
         return None
     x0, y0, x1, y1 = edges[wrong[0]]
-    others = " or ".join(f'box_format="{other}"' for other in FORMATS if other != box_format)
+    others = " or ".join(f'box_format="{other}"' for other in BOX_FORMATS if other != box_format)
     return (
         f'box {wrong[0]}, read as "{box_format}", ends before it starts: x from {x0:g} to {x1:g}, '
         f"y from {y0:g} to {y1:g}. If its four numbers mean something else pass {others}."

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from limelens.games.chance import answer_variance
+from limelens.games.repeats import answer_variance
 from limelens.testing import all_coalitions
 
 COALITIONS = all_coalitions(6)
