@@ -18,10 +18,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from table_games import PIXELS, PlayedGame, complete_games, distilled_games, logical_games
+from table_games import (
+    PIXELS,
+    ROUNDINGS,
+    PlayedGame,
+    competing_logits,
+    complete_games,
+    distilled_games,
+    logical_games,
+)
 
 from limelens import KernelShap, Lime, PermutationShapley, QuickLime, QuickShap
 from limelens.explainers import sequential
+from limelens.testing import exact_values
 
 CALLS, TOLERANCE = (64, 128, 256, 512), 0.3
 NEAR = 1e-9
@@ -148,6 +157,51 @@ def show(tallies: dict[tuple[str, str], Tally]) -> None:
         print(f"| {kind} | {name} | " + " | ".join(cells) + " |")
 
 
+def show_rounded(tables: Path, seeds: int) -> None:
+    """Print the coverage of every class of networks whose answers are rounded."""
+    print("\n| answers | explainer | half | likely | second | rare | rarest |\n" + "|---" * 7 + "|")
+    for name, rounded in ROUNDINGS.items():
+        for maker, definition in ((QuickShap, "shapley"), (QuickLime, "lime")):
+            counts: dict[bool, list[Tally]] = {half: [Tally() for _ in range(4)] for half in (1, 0)}
+            for development, logits in competing_logits(tables):
+                table = rounded(logits)
+                for column, tally in enumerate(counts[development]):
+                    count_rounded(tally, table, column, maker, definition, seeds)
+            for development, tallies in counts.items():
+                half = "chosen on" if development else "held out"
+                cells = [
+                    f"{each.covered.share:.2f}{verdict(each.covered.share, 0.90)}, "
+                    f"{each.trusted.share:.2f}"
+                    for each in tallies
+                ]
+                print(f"| {name} | {maker.__name__} | {half} | " + " | ".join(cells) + " |")
+
+
+def count_rounded(
+    tally: Tally, table: np.ndarray, column: int, maker: Any, definition: str, seeds: int
+) -> None:
+    """Count how often bars of one class hold, and how often they are said to be trusted."""
+    d = int(np.log2(len(table)))
+    truth = exact_values(table[:, column].astype(np.float64), definition)[0]
+    bits = 1 << np.arange(d)
+
+    def predict(batch: Any) -> np.ndarray:
+        return table[(batch.reshape(len(batch), -1) > 0.5) @ bits]
+
+    for seed in range(seeds):
+        for calls in CALLS[:3]:
+            found = maker(**PIXELS, max_samples=calls, tolerance=0).explain(
+                np.ones((1, d)), predict, target=column, rng=seed
+            )
+            if found.details["status"] == "constant":
+                continue
+            trusted = found.details["status"] != "unreliable"
+            tally.trusted.add(trusted)
+            if trusted:
+                inside = np.abs(found.importances[0] - truth) <= 1.96 * found.standard_errors[0]
+                tally.covered.add(int(inside.sum()), d)
+
+
 def show_times() -> None:
     print("\n| d | calls | QuickLime ms | QuickShap ms | goal |\n|---|---|---|---|---|")
     for d, goal in ((16, 150), (50, 60)):
@@ -190,6 +244,7 @@ def main() -> None:
     print("\n| explainer | certain right (.98) |\n|---|---|")
     for name, certain in others([g for g in games if g.table is not None], settings.seeds):
         print(f"| {name} | {certain}{verdict(certain.share, 0.98)} |")
+    show_rounded(settings.tables, min(settings.seeds, 3))
     show_times()
 
 

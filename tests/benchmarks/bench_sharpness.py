@@ -46,6 +46,7 @@ METHODS = {
     "Sharp 64": ll.Sharp(max_samples=64),
     "Sharp 128": ll.Sharp(),
     "Sharp 256": ll.Sharp(max_samples=256),
+    "Sharp 256, faithful": ll.Sharp(max_samples=256, faithful=True),
     "Owen 128": ll.Owen(),
     "Owen 256": ll.Owen(max_samples=256),
     "Occlusion 258": ll.Occlusion(window=0.2, stride=12),

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import erf, expit
+from scipy.special import erf, expit, softmax
 
 from limelens import Constant, Grid
 from limelens.games.coalitions import coalition_chunks
@@ -102,6 +102,39 @@ def complete_games(path: Path) -> Iterator[PlayedGame]:
 def _looked_up(table: NDArray[np.float64]) -> Values:
     bits = 1 << np.arange(int(np.log2(len(table))))
     return lambda kept: table[kept @ bits]
+
+
+ROUNDINGS: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float32]]] = {
+    "float32": lambda logits: softmax(logits, axis=1).astype(np.float32),
+    "8-bit logits": lambda logits: softmax(_in_steps(logits, np.ptp(logits) / 255), axis=1).astype(
+        np.float32
+    ),
+    "probabilities in steps of 1/256": lambda logits: _in_steps(
+        softmax(logits, axis=1), 1 / 256
+    ).astype(np.float32),
+}
+"""How a network may round its answers, by name."""
+
+
+def _in_steps(values: NDArray[np.float64], step: float) -> NDArray[np.float64]:
+    return np.round(values / step) * step
+
+
+def competing_logits(path: Path) -> Iterator[tuple[bool, NDArray[np.float64]]]:
+    """Yield whether figures may be chosen on them, and the logits (2^d, 5) of competing classes.
+
+    The log-odds of four photographs compete: one is likely, the others are rarer and rarer.
+    """
+    with np.load(path) as tables:
+        games = np.clip(tables["resnet18_d14"].astype(np.float64), 1e-6, 1 - 1e-6)
+    log_odds = np.log(games) - np.log1p(-games)
+    log_odds -= log_odds.mean(axis=1, keepdims=True)
+    for half in (0, 1):
+        own = log_odds[half::2]
+        for first in range(len(own)):
+            order = np.roll(np.arange(len(own)), -first)[:4]
+            classes = own[order] * [[1.0], [0.8], [0.8], [0.8]] + [[1.0], [0.0], [-1.5], [-3.0]]
+            yield half == 0, np.concatenate([classes, np.full((1, own.shape[1]), -1.0)]).T
 
 
 def distilled_games(folder: Path) -> Iterator[PlayedGame]:

@@ -10,7 +10,8 @@ from scipy.ndimage import gaussian_filter
 
 import limelens as ll
 from limelens.errors import InvalidInputError
-from limelens.explainers.sharp import N_SEGMENTS, half_side, n_segmentations
+from limelens.explainers.sharp import N_SEGMENTS, _least_squares, half_side, n_segmentations
+from limelens.games.lime_kernel import cosine_distance, kernel_weights
 from limelens.results.smoothing import smooth_map
 from limelens.testing import Recorder
 
@@ -363,3 +364,52 @@ def test_noise_is_divided_like_a_picture():
 
 def n_superpixels(image):
     return len(np.unique(ll.Slic(50, sigma=0.5)(image)))
+
+
+def test_a_faithful_map_adds_coarse_divisions_fitted_on_the_other_half_of_the_calls():
+    found = ll.Sharp(max_samples=256, faithful=True).explain(IMAGE, blob, rng=0)
+    rows = found.samples.keys
+    assert len(rows) <= 256
+    assert len(rows) > 256 - 4  # an odd call may be left
+    assert found.details["n_segmentations"] == 8 + 4
+    assert len(found.details["n_splits"]) == 8
+    assert found.details["n_segments"][-4:].max() < 25
+    change = found.scores[0] - found.hidden_scores[0]
+    for values in found.details["layer_importances"]:
+        assert np.isclose(values.sum(), change, rtol=1e-9)
+    assert np.isclose(found.importances.sum(), change, rtol=1e-9)
+
+
+def test_least_squares_spread_what_they_leave_unexplained_over_all_pixels():
+    """The ridge halves the effects 6 and 2 of four equal rows; 4 are left for 1 + 3 pixels."""
+    coalitions = np.array([[1, 1], [1, 0], [0, 1], [0, 0]], dtype=bool)
+    labels = np.array([[0, 1, 1, 1]])
+    flat = np.ones(4)
+    fitted = ll.Ridge()(coalitions, coalitions @ [[6.0], [2.0]], flat).importances
+    np.testing.assert_allclose(fitted, [[3, 1]])
+    weights = kernel_weights(cosine_distance(coalitions), 0.25)
+    fitted = ll.Ridge()(coalitions, coalitions @ [[6.0], [2.0]], weights).importances
+    found = _least_squares(
+        coalitions, coalitions @ [[6.0], [2.0]], labels, (np.array([8.0]), np.array([0.0]))
+    )
+    left = 8 - fitted.sum()
+    np.testing.assert_allclose(found, fitted + np.array([[left / 4, 3 * left / 4]]))
+
+
+def test_a_faithful_map_is_the_same_whatever_the_batch_size():
+    maps = [
+        ll.Sharp(max_samples=64, faithful=True)
+        .explain(IMAGE, blob, rng=3, batch_size=size)
+        .importances
+        for size in (1, 7, 64)
+    ]
+    np.testing.assert_array_equal(maps[0], maps[1])
+    np.testing.assert_array_equal(maps[0], maps[2])
+
+
+def test_a_faithful_map_refuses_divisions_of_the_users_own_and_few_calls():
+    with pytest.raises(InvalidInputError, match=r"Use Sharp\(max_samples=256, faithful=True\)"):
+        ll.Sharp(segmenters=WAYS, faithful=True)
+    with pytest.raises(InvalidInputError, match="max_samples"):
+        ll.Sharp(max_samples=63, faithful=True)
+    assert ll.Sharp(max_samples=256, faithful=True).faithful

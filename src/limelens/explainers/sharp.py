@@ -11,19 +11,22 @@ from numpy.typing import NDArray
 
 from limelens._axes import channels_last, spatial_shape
 from limelens._checks.images import check_segments
-from limelens._checks.values import check_callable, check_int, describe
+from limelens._checks.values import check_callable, check_flag, check_int, describe
 from limelens._statistics import label_sums, predicted_correlation
 from limelens._typing import Batch, Coalitions, Floats, Image, Segmenter, Segments, Valid
 from limelens.engine.query import Query
 from limelens.errors import InvalidInputError
 from limelens.explainers.base import Attribution, FillExplainer
 from limelens.fills.background import ask_segmenter, standing_in
+from limelens.games.lime_kernel import cosine_distance, kernel_weights
 from limelens.games.owen import SplitTree, owen_values
 from limelens.masking.compose import coalition_composer
 from limelens.results.layers import densities, mean_and_error
+from limelens.sampling.designs import Foldover
 from limelens.segmenting.merge_tree import RegionTree, tree_members
 from limelens.segmenting.superpixels import Slic
 from limelens.segmenting.view import View, segmenting_view
+from limelens.surrogates.linear import Ridge
 
 N_SEGMENTS = (30, 40, 50, 60, 70, 80, 90, 100)
 """Numbers of segments, coarse and fine: one scale finds what another one misses."""
@@ -31,7 +34,12 @@ N_SEGMENTS = (30, 40, 50, 60, 70, 80, 90, 100)
 LARGEST_OFFSET = 0.18
 """Largest displacement of a segmentation, as a share of the side."""
 
+N_COARSE = 20
+"""Number of segments of a division for least squares: fewer than the rows that are asked of it."""
+
 _FEWEST, _MOST = 4, 64
+_FEWEST_FAITHFUL = 64
+_KERNEL_WIDTH = 0.25  # LIME's
 _FEWEST_PIXELS = 10_000
 _LARGEST_SIDE = 256
 _KEY_BYTES = 16
@@ -57,6 +65,10 @@ class Sharp(FillExplainer):
         texture leaves less than half of the segments, the compactness is 50.
     fill : callable
         What hidden pixels show; it is given no segments.
+    faithful : bool
+        Whether half of the calls go to least squares over coarse segmentations, as of `Lime`. Such
+        a map finds objects as well, and shows better in which order the pixels move the score. Take
+        256 calls for it. `segmenters` must be None.
 
     Raises
     ------
@@ -77,6 +89,11 @@ class Sharp(FillExplainer):
     in units of the score per pixel. Over all pixels it sums to the score of the intact image minus
     that of everything hidden, over a region to the evidence in it.
 
+    With `faithful`, R stands for the segmentations that half of the calls are enough for. Half as
+    many come on top, of 20 segments each. Their importances are LIME's, by ridge regression on an
+    equal part of the other calls (`Foldover`); the score that these leave unexplained is spread
+    evenly over the image. The map is the mean over all of them.
+
     `importances` hold this map without smoothing. **`heatmap` and pictures smooth it by a
     Gaussian** that is 4.7 % of the side wide, unless ``interpolation="nearest"``.
 
@@ -86,9 +103,10 @@ class Sharp(FillExplainer):
     its object. ``details["shared"]`` is the share of such groups. For the error of the evidence in
     a region use `by_segment`, which takes into account that neighbouring pixels err together.
 
-    `details` holds ``"n_segmentations"``, R; ``"n_segments"`` and ``"n_splits"`` of each;
-    ``"shared"``, for each target; ``"layers"``, the label images, shape (R, \*spatial), and
-    ``"layer_importances"``, R arrays of shape (t, d); ``"targets"``, the columns of their rows; and
+    `details` holds ``"n_segmentations"``, the coarse ones included; ``"n_segments"`` of each;
+    ``"n_splits"`` of those with a tree; ``"shared"``, for each target; ``"layers"``, the label
+    images, shape (n_segmentations, \*spatial), and ``"layer_importances"``, as many arrays of
+    shape (t, d), the coarse ones last; ``"targets"``, the columns of their rows; and
     ``"interpolation"``. Several targets share all calls. A model's `prepare` is not used.
     Memory is O(batch_size · image + (t + R) · pixels + max_samples · k) bytes.
 
@@ -114,10 +132,14 @@ class Sharp(FillExplainer):
 
     max_samples: int = 128
     segmenters: Sequence[Segmenter] | None = None
+    faithful: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         fewest = 2 + 2 * _FEWEST
+        if check_flag("faithful", self.faithful):
+            fewest = _FEWEST_FAITHFUL
+            _check_no_segmenters(self.segmenters)
         if self.segmenters is not None:
             object.__setattr__(self, "segmenters", _checked(self.segmenters))
             fewest = 2 + 2 * len(self.segmenters)
@@ -144,12 +166,16 @@ class Sharp(FillExplainer):
         last = channels_last(shown, query.channel_axis)
         view = segmenting_view(last, half_side(spatial), query.valid)
         layers = self._divisions(query.image, query.channel_axis, query.valid)
-        layers = layers or self._divide(view, query.valid, rng)
+        layers = layers or self._divide(view, query.valid, rng, self._numbers())
+        n_coarse = max(1, len(layers) // 2) if self.faithful else 0
+        coarse = self._divide(view, query.valid, rng, [N_COARSE] * n_coarse) if n_coarse else []
         trees = [_tree(view, labels) for labels in layers]
-        n_splits = (self.max_samples - 2) // 2
-        ask = _Asking(query, layers, 2 * n_splits)
+        n_splits = (self._for_trees - 2) // 2
+        ask = _Asking(query, [*layers, *coarse], 2 * n_splits)
         found = owen_values(ask, trees, query.ends(), n_splits=n_splits)
         importances = [each.importances for each in found]
+        importances += self._fit_coarse(ask, coarse, len(layers), query.ends(), rng)
+        layers = [*layers, *coarse]
         maps, errors = mean_and_error(densities(layers, importances))
         return Attribution(
             importances=maps,
@@ -157,7 +183,7 @@ class Sharp(FillExplainer):
             reliability=_reliability(maps, errors, query.valid),
             details={
                 "n_segmentations": len(layers),
-                "n_segments": np.array([tree.n_segments for tree in trees]),
+                "n_segments": np.array([each.shape[1] for each in importances]),
                 "n_splits": np.array([each.n_splits for each in found]),
                 "shared": np.mean([each.shared for each in found], axis=0),
                 "layers": _stacked(layers),
@@ -167,14 +193,41 @@ class Sharp(FillExplainer):
             },
         )
 
-    def _divide(self, view: View, valid: Valid, rng: np.random.Generator) -> list[Segments]:
-        """Return displaced superpixels, each label image of at least two segments."""
-        n = n_segmentations(self.max_samples)
-        offsets = rng.uniform(-LARGEST_OFFSET, LARGEST_OFFSET, (n, len(view.spatial)))
+    @property
+    def _for_trees(self) -> int:
+        """How many of the calls the trees of regions get."""
+        return self.max_samples - (self.max_samples // 2 if self.faithful else 0)
+
+    def _numbers(self) -> list[int]:
+        """Return the number of segments of each of the default segmentations."""
+        n = n_segmentations(self._for_trees)
         numbers = N_SEGMENTS[:: max(1, len(N_SEGMENTS) // n)]
+        return [numbers[k % len(numbers)] for k in range(n)]
+
+    def _fit_coarse(
+        self,
+        ask: "_Asking",
+        coarse: Sequence[Segments],
+        first: int,
+        ends: tuple[Floats, Floats],
+        rng: np.random.Generator,
+    ) -> list[Floats]:
+        """Return the importances (t, d) of coarse layers, the first of which has this number."""
+        if not coarse:
+            return []
+        n_rows = (self.max_samples - self._for_trees) // len(coarse)
+        designs = [Foldover()(n_rows, int(labels.max()) + 1, rng) for labels in coarse]
+        values = np.split(ask(list(enumerate(designs, start=first))), len(coarse))
+        return [_least_squares(*rows, ends) for rows in zip(designs, values, coarse, strict=True)]
+
+    def _divide(
+        self, view: View, valid: Valid, rng: np.random.Generator, numbers: Sequence[int]
+    ) -> list[Segments]:
+        """Return displaced superpixels, each label image of at least two segments."""
+        offsets = rng.uniform(-LARGEST_OFFSET, LARGEST_OFFSET, (len(numbers), len(view.spatial)))
         layers = []
-        for k, offset in enumerate(offsets.tolist()):
-            labels = _superpixels(view, numbers[k % len(numbers)], tuple(offset))
+        for n_segments, offset in zip(numbers, offsets.tolist(), strict=True):
+            labels = _superpixels(view, n_segments, tuple(offset))
             counted = labels if valid is None else labels[valid]
             if counted.min() != counted.max():
                 layers.append(check_segments(labels, view.spatial, valid=valid)[0])
@@ -291,6 +344,27 @@ def _stacked(layers: Sequence[Segments]) -> NDArray[Any]:
     stacked = np.stack(layers)
     largest = int(stacked.max())
     return stacked.astype(np.min_scalar_type(largest if stacked.min() >= 0 else -1 - largest))
+
+
+def _least_squares(
+    coalitions: Coalitions, values: Floats, labels: Segments, ends: tuple[Floats, Floats]
+) -> Floats:
+    """Return LIME's importances (t, d), and what they leave of the score spread over all pixels."""
+    weights = kernel_weights(cosine_distance(coalitions), _KERNEL_WIDTH)
+    fitted = Ridge()(coalitions, values, weights).importances
+    sizes = np.bincount(labels[labels >= 0])
+    left = ends[0] - ends[1] - fitted.sum(axis=1)
+    return np.asarray(fitted + np.outer(left, sizes / sizes.sum()))
+
+
+def _check_no_segmenters(segmenters: object) -> None:
+    """Refuse divisions of the user's own, of which none may be coarse enough."""
+    if segmenters is not None:
+        msg = (
+            "`segmenters` must be None with faithful=True, which makes coarse divisions of its "
+            "own. Use Sharp(max_samples=256, faithful=True)."
+        )
+        raise InvalidInputError(msg)
 
 
 def _tree(view: View, labels: Segments) -> SplitTree:
