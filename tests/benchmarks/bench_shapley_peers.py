@@ -131,20 +131,29 @@ def measure(games: list[PlayedGame], methods: dict[str, Method], seeds: int) -> 
     return {kind: dict(by_calls) for kind, by_calls in errors.items()}
 
 
-def table(by_calls: dict[int, dict[str, list[float]]], methods: dict[str, Method]) -> str:
-    """Return one kind of game as a table, one method a row."""
-    means = {
-        calls: {name: np.exp(np.mean(np.log(each))) for name, each in found.items()}
-        for calls, found in by_calls.items()
-    }
-    lines = ["| | " + " | ".join(map(str, means)) + " |", "|---" * (1 + len(means)) + "|"]
-    for name in methods:
-        cells = []
-        for found in means.values():
-            best = min(found[ours] for ours in OURS)
-            text = f"{found[name]:.2g}" if np.isfinite(found[name]) else "-"
-            cells.append(f"**{text}**" if name not in OURS and found[name] < best else text)
-        lines.append(f"| {name.strip('*')} | " + " | ".join(cells) + " |")
+HALVES = {"chosen on": slice(0, None, 2), "held out": slice(1, None, 2)}
+"""Every second game of a kind served to choose what is new, see `PlayedGame.development`."""
+
+
+def table(by_calls: dict[int, dict[str, list[float]]], methods: list[str]) -> str:
+    """Return one kind of game as a table, one method a row, both halves of the games beside."""
+    cells: dict[str, list[str]] = {name: [] for name in methods}
+    for half in HALVES.values():
+        for found in by_calls.values():
+            means = {name: np.exp(np.mean(np.log(found[name][half]))) for name in methods}
+            best = min(means[ours] for ours in OURS)
+            for name, mean in means.items():
+                text = f"{mean:.2g}" if np.isfinite(mean) else "-"
+                bold = name not in OURS and mean < best
+                cells[name].append(f"**{text}**" if bold else text)
+    calls = [str(each) for each in by_calls]
+    heads = [
+        f"{half}: {calls[0]}" if k == 0 else calls[k] for half in HALVES for k in range(len(calls))
+    ]
+    lines = ["| | " + " | ".join(heads) + " |", "|---" * (1 + len(heads)) + "|"]
+    lines += [
+        f"| {name.replace('**', '`')} | " + " | ".join(row) + " |" for name, row in cells.items()
+    ]
     return "\n".join(lines)
 
 
@@ -163,7 +172,7 @@ def main() -> None:
     errors = measure(games, methods, settings.seeds)
     for kind, by_calls in errors.items():
         n = len(next(iter(next(iter(by_calls.values())).values())))
-        print(f"\n## {kind} ({n} games)\n\n{table(by_calls, methods)}")
+        print(f"\n### {kind} ({n} games)\n\n{table(by_calls, list(methods))}")
     if settings.json:
         settings.json.write_text(json.dumps(errors, indent=1))
 
