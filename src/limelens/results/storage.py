@@ -1,7 +1,9 @@
 """Explanations on disk: a NumPy archive with a readable header, and no pickle.
 
-The file is an `.npz`, so that `numpy.load` opens it too. Its member `header` is JSON in UTF-8:
-the format's name and version, the numbers and words, and for every array the name of its member.
+The file is an `.npz`, so `numpy.load` opens it, too. Its member `header` is JSON in UTF-8. It holds
+the name and version of the format, all numbers and words, and for every array the name of its
+member. It is not read by `numpy.load` here, because that unpacks a member before anything has
+checked that its size is plausible.
 """
 
 import errno
@@ -15,7 +17,7 @@ import tokenize
 import uuid
 import zipfile
 import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,24 +30,25 @@ from limelens.errors import InvalidInputError
 FORMAT, VERSION = "limelens.explanation", 3
 _HEADER = "header"
 _REDUCED = ".values"  # version 1 marked the samples of a callable's values by this suffix
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # one time for all files: equal explanations are equal bytes
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# An archive may unpack to 64 MiB and 100 times its size; the header to 4 MiB and ten times the size
+# of the archive, because JSON takes many times its size once it is parsed.
 _LEAST, _MOST = 2**26, 100
-_LEAST_HEADER, _MOST_HEADER = 2**22, 10  # JSON takes many times its size once it is parsed
+_LEAST_HEADER, _MOST_HEADER = 2**22, 10
 _format: Any = np.lib.format
 
 
 def write_record(path: str | os.PathLike[str], fields: Mapping[str, Any]) -> None:
-    """Write named values to a file; the file is complete or not there.
+    """Write named values to a file. If writing fails, an earlier file stays as it was.
 
-    Values may be None, booleans, numbers, strings, arrays of any dtype but objects, and lists,
-    tuples and dicts of these. NumPy scalars come back as Python numbers. A link is followed; a
-    file that is replaced hands its permissions on.
+    Values may be None, booleans, numbers, strings, arrays of any dtype except objects, and lists,
+    tuples and dicts of these. NumPy scalars come back as Python numbers. A link is followed, and
+    the new file gets the permissions of the one that it replaces.
 
     Raises
     ------
     InvalidInputError
-        If a value is nothing of the kind, or `path` is no place for such a file.
+        If a value is something else, or `path` cannot be such a file.
     """
     target = _target(path)
     arrays: dict[str, NDArray[Any]] = {}
@@ -54,12 +57,12 @@ def write_record(path: str | os.PathLike[str], fields: Mapping[str, Any]) -> Non
     members = {_HEADER: np.frombuffer(text, dtype=np.uint8), **arrays}
     draft = target.with_name(f".{uuid.uuid4().hex}")
     try:
-        _write_archive(draft, members, zipfile.ZIP_DEFLATED)
+        _write_archive(draft, members, np.savez_compressed)
         try:
             with zipfile.ZipFile(draft) as archive:
                 _check_sizes(archive, draft.stat().st_size)
-        except InvalidInputError:  # packed so small that the reader would take it for a bomb
-            _write_archive(draft, members, zipfile.ZIP_STORED)
+        except InvalidInputError:  # it packs so well that `read_record` would refuse it
+            _write_archive(draft, members, np.savez)
         if target.exists():
             shutil.copymode(target, draft)
         draft.replace(target)
@@ -68,16 +71,16 @@ def write_record(path: str | os.PathLike[str], fields: Mapping[str, Any]) -> Non
 
 
 def read_record(path: str | os.PathLike[str], names: Collection[str]) -> dict[str, Any]:
-    """Read what `write_record` wrote; the values must have just these names.
+    """Read a file of `write_record`. Its values must have exactly these names.
 
-    Memory is bounded before anything is unpacked: by 64 MiB and 100 times the file's size.
+    Before anything is unpacked, memory is bounded by 64 MiB and 100 times the file's size.
 
     Raises
     ------
     InvalidInputError
-        If the file is cut short, damaged, not one of ours, or of a newer version.
+        If the file is cut short, damaged, in another format, or of a newer version.
     FileNotFoundError
-        If there is none.
+        If there is no such file.
     """
     name = os.fspath(_check_path(path))
     try:
@@ -106,7 +109,7 @@ def read_record(path: str | os.PathLike[str], names: Collection[str]) -> dict[st
 
 
 def _upgrade(record: dict[str, Any]) -> None:
-    """Give the fields of version 1 those that version 2 added."""
+    """Add the fields of version 2 to those of version 1."""
     details = dict(record.get("details", {}))
     record["targets_are_columns"] = not details.pop("callable_target", False)
     record["details"] = details
@@ -126,7 +129,7 @@ def _check_path(path: object) -> Path:
 
 
 def _target(path: object) -> Path:
-    """Return the file that will be written: where links lead, if a file may be there."""
+    """Return the file to write, with links followed; check that a file can be there."""
     named = _check_path(path)
     if named.suffix.lower() not in ("", ".npz"):
         call = _OTHER_CALLS.get(named.suffix.lower(), "explanation.save({npz!r})")
@@ -156,7 +159,7 @@ _OTHER_CALLS = dict.fromkeys(
 
 
 def _check_sizes(archive: zipfile.ZipFile, n_bytes: int) -> None:
-    """Refuse an archive that would unpack to far more than its own size, before it is."""
+    """Refuse an archive that would unpack to far more than its own size."""
     members = archive.infolist()
     odd = [each.filename for each in members if each.compress_type not in _PACKINGS]
     if odd:
@@ -170,7 +173,7 @@ def _check_sizes(archive: zipfile.ZipFile, n_bytes: int) -> None:
 
 
 def _check_members(archive: zipfile.ZipFile, declared: Collection[str]) -> None:
-    """Refuse members that the header does not name, and those that are there twice or not."""
+    """Refuse an archive whose members are not exactly those that its header names."""
     found = sorted(archive.namelist())
     wanted = sorted(f"{name}.npy" for name in (_HEADER, *declared))
     if found != wanted:
@@ -180,7 +183,7 @@ def _check_members(archive: zipfile.ZipFile, declared: Collection[str]) -> None:
 
 
 def _read_header(archive: zipfile.ZipFile) -> tuple[dict[str, Any], int]:
-    """Return the encoded fields of an archive in our format, and its version, which we know."""
+    """Return the encoded fields of an archive and its version; check format and version."""
     if f"{_HEADER}.npy" not in archive.namelist():
         raise InvalidInputError("it has no header")
     header = json.loads(_read_array(archive, _HEADER).tobytes().decode())
@@ -219,17 +222,15 @@ def _unreadable(path: object, reason: str) -> str:
     return f"`path` must be a file written by Explanation.save; cannot read {path!r}: {reason}."
 
 
-def _write_archive(path: Path, members: Mapping[str, NDArray[Any]], packing: int) -> None:
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, array in members.items():
-            member = zipfile.ZipInfo(f"{name}.npy", date_time=_EPOCH)
-            member.compress_type = packing
-            with archive.open(member, "w", force_zip64=True) as file:
-                np.lib.format.write_array(file, array, allow_pickle=False)
+def _write_archive(
+    path: Path, members: Mapping[str, NDArray[Any]], save: Callable[..., None]
+) -> None:
+    with path.open("wb") as file:  # NumPy would add .npz to a name
+        save(file, **members)
 
 
 def _read_array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
-    """Return a member's array, once its description is known to fit the member's size."""
+    """Return the array of a member, if the shape and dtype it declares fit the member's size."""
     member = archive.getinfo(f"{name}.npy")
     with archive.open(member) as file:
         read = {(1, 0): _format.read_array_header_1_0, (2, 0): _format.read_array_header_2_0}
@@ -246,12 +247,12 @@ def _read_array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
         raise InvalidInputError(msg)
     with archive.open(member) as file:
         array = np.lib.format.read_array(file, allow_pickle=False)
-        file.read(1)  # at its end the archive checks the sum over every byte
+        file.read(1)  # at the end of a member, `zipfile` compares its checksum
     return array
 
 
 def _array_names(value: Any) -> list[str]:
-    """Return the members that encoded values name, each once."""
+    """Return the names of all members in encoded values, each once."""
     names: dict[str, None] = {}
 
     def collect(part: Any) -> None:
@@ -278,7 +279,7 @@ def _encode_all(fields: Mapping[str, Any], arrays: dict[str, NDArray[Any]]) -> d
 
 
 def _encode(value: Any, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
-    """Return what JSON can hold; every JSON object is one tag and its content."""
+    """Return a value as JSON can hold it. Every JSON object is one tag with its content."""
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, (bool, int, str)):
