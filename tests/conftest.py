@@ -10,7 +10,7 @@ import pytest
 from limelens.galleries import show
 from limelens.pictures.drawing import Tile, Words
 from limelens.pictures.panels import arrange
-from limelens.results import Explanation, sheets
+from limelens.results import Explanation, target_panels
 from limelens.sampling import Foldover
 from limelens.surrogates import cosine_distance, kernel_weights
 
@@ -126,6 +126,6 @@ def words(monkeypatch):
         )
         return drawing
 
-    for module in (sheets, show):
+    for module in (target_panels, show):
         monkeypatch.setattr(module, "arrange", remember)
     return pages

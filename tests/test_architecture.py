@@ -5,6 +5,7 @@ import tokenize
 from collections import Counter
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -201,6 +202,19 @@ def test_files_and_functions_stay_small(path):
 )
 def test_the_plan_forbids(importer, imported):
     assert complaint(importer, imported) is not None
+
+
+def test_no_two_files_differ_by_a_letter():
+    stems = sorted({path.stem for path in FILES} - {"model", "models"})
+    assert [pair for pair in combinations(stems, 2) if one_letter_apart(*pair)] == []
+
+
+def one_letter_apart(one, other):
+    """Tell whether inserting, dropping or changing one letter makes one name the other."""
+    one, other = sorted((one, other), key=len)
+    if len(one) == len(other):
+        return sum(a != b for a, b in zip(one, other, strict=True)) == 1
+    return one in {other[:k] + other[k + 1 :] for k in range(len(other))}
 
 
 def test_a_public_name_means_one_thing():

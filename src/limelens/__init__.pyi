@@ -46,11 +46,11 @@ from .results.explanation import Explanation as Explanation
 from .results.interactions import interaction_index as interaction_index
 from .runs.many import explain_many as explain_many
 from .runs.run import Run as Run
+from .sampling.bernoulli import Bernoulli as Bernoulli
+from .sampling.bernoulli import Exhaustive as Exhaustive
 from .sampling.designs import Foldover as Foldover
 from .sampling.designs import Leverage as Leverage
 from .sampling.designs import ShapleySizes as ShapleySizes
-from .sampling.samplers import Bernoulli as Bernoulli
-from .sampling.samplers import Exhaustive as Exhaustive
 from .segmenting.fixed import Grid as Grid
 from .segmenting.fixed import LabelImage as LabelImage
 from .segmenting.merge_tree import HalvingTree as HalvingTree

@@ -26,8 +26,8 @@ from timing import (
 from limelens._resampling import enlarging_factor
 from limelens.engine.composer import BATCH_BYTES
 from limelens.fills.simple import ImageMean
-from limelens.masking.compose import coalition_composer
 from limelens.masking.pattern_table import pattern_table
+from limelens.masking.segment_composer import coalition_composer
 from limelens.masking.soft import soft_composer, soft_masks
 from limelens.masking.windows import compose_windows
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from limelens.masking import memory as batches
-from limelens.masking.compose import coalition_composer
 from limelens.masking.memory import ALIGNMENT, FreshBatches, aligned_empty
 from limelens.masking.pattern_table import pattern_table
 from limelens.masking.perturb import perturb
+from limelens.masking.segment_composer import coalition_composer
 
 BYTES = np.dtype(np.uint8)
 

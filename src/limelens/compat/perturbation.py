@@ -12,7 +12,7 @@ from limelens._typing import Batch, Coalitions, Image, Scores, Segments
 from limelens.compat.scikit_image import SegmentationAlgorithm
 from limelens.engine.answers import check_scores
 from limelens.errors import InvalidInputError, add_note, warn
-from limelens.masking.compose import coalition_composer
+from limelens.masking.segment_composer import coalition_composer
 from limelens.segmenting.view import segmenting_view
 
 

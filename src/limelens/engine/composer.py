@@ -16,9 +16,9 @@ from limelens._checks.values import describe
 from limelens._typing import Background, Coalitions, Image, PredictFn, Segments
 from limelens.engine.model import Model
 from limelens.errors import InvalidInputError, add_note
-from limelens.masking.compose import coalition_composer
 from limelens.masking.device_table import device_table
 from limelens.masking.devices import copy_of, is_device_array, namespace_of, to_numpy
+from limelens.masking.segment_composer import coalition_composer
 
 BATCH_BYTES = 16 * 2**20
 """Larger batches get new memory at every call, whose first use makes them 2-5 times slower."""

@@ -11,7 +11,7 @@ from limelens.engine.query import Query
 from limelens.errors import InvalidInputError
 from limelens.explainers.base import Attribution, SegmentExplainer, fit_reliability
 from limelens.games.lime_kernel import cosine_distance, kernel_weights
-from limelens.sampling.samplers import Bernoulli
+from limelens.sampling.bernoulli import Bernoulli
 from limelens.surrogates.fit import Surrogate, ask_surrogate
 from limelens.surrogates.lasso import Lasso
 

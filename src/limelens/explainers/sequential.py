@@ -16,7 +16,7 @@ from limelens.fills.energy import segment_energy
 from limelens.gaussian.linked_fit import EXPLAINED_SCALES, LINKS
 from limelens.gaussian.until_settled import Goal, Settled, ask_until_settled
 from limelens.gaussian.verdict import summarise
-from limelens.sampling.samplers import Exhaustive
+from limelens.sampling.bernoulli import Exhaustive
 
 _MOST_ASKED = 20
 

@@ -20,7 +20,7 @@ from limelens.explainers.base import Attribution, FillExplainer
 from limelens.fills.background import ask_segmenter, standing_in
 from limelens.games.lime_kernel import cosine_distance, kernel_weights
 from limelens.games.owen import SplitTree, owen_values
-from limelens.masking.compose import coalition_composer
+from limelens.masking.segment_composer import coalition_composer
 from limelens.results.layers import densities, mean_and_error
 from limelens.sampling.designs import Foldover
 from limelens.segmenting.merge_tree import RegionTree, tree_members

@@ -16,7 +16,7 @@ from limelens.pictures.display import resize
 from limelens.pictures.report import THEMES, packed_map, page
 from limelens.results.explanation import Explanation
 from limelens.results.pages import explanation_item
-from limelens.results.views import n_channels, shown_bands
+from limelens.results.renderings import n_channels, shown_bands
 from limelens.results.words import finite, shown_name
 
 _MEAN_SIDE, _QUALITY = 64, 60

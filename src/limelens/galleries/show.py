@@ -13,8 +13,8 @@ from limelens.errors import InvalidInputError, warn
 from limelens.pictures.fonts import FontFile
 from limelens.pictures.panels import Panel, arrange
 from limelens.results.record import Record, target_row
-from limelens.results.sheets import limit_of, map_of, original_panel, target_panel
-from limelens.results.views import asked_of_all
+from limelens.results.renderings import asked_of_all
+from limelens.results.target_panels import limit_of, map_of, original_panel, target_panel
 from limelens.results.words import number, shown_name
 
 if TYPE_CHECKING:

@@ -31,7 +31,13 @@ def coalition_chunks(n_segments: int, rows: int = CHUNK_ROWS) -> Iterator[Coalit
 
 
 def signs(coalitions: Coalitions) -> Floats:
-    """Return 1 where kept and -1 where hidden."""
+    """Return 1 where kept and -1 where hidden.
+
+    Examples
+    --------
+    >>> signs(np.array([True, False]))
+    array([ 1., -1.])
+    """
     return np.asarray(2.0 * coalitions - 1.0)
 
 

@@ -12,8 +12,8 @@ from limelens._checks.images import (
     check_segments,
 )
 from limelens._typing import Batch
-from limelens.masking.compose import SegmentComposer
 from limelens.masking.memory import aligned_empty
+from limelens.masking.segment_composer import SegmentComposer
 
 
 def perturb(

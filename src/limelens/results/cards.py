@@ -8,8 +8,8 @@ from limelens.pictures.lettering import signed
 from limelens.pictures.tables import html_table
 from limelens.results.ranking import strongest
 from limelens.results.record import Record
-from limelens.results.sheets import draw_figure
-from limelens.results.views import one_line
+from limelens.results.renderings import one_line
+from limelens.results.target_panels import draw_figure
 from limelens.results.words import number, share
 
 _CARD_TARGETS, _CARD_ROWS, _PANEL_SIDE = 3, 5, 260

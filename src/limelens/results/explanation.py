@@ -30,16 +30,16 @@ from limelens.results.record import (
     summed_fields,
     target_row,
 )
-from limelens.results.sheets import draw_figure
-from limelens.results.stability import StabilityReport, stability_report
-from limelens.results.storage import read_record, write_record
-from limelens.results.views import (
+from limelens.results.renderings import (
     asked_of_all,
     draw_explanation,
     draw_top_segments,
     one_line,
     plot_explanation,
 )
+from limelens.results.stability import StabilityReport, stability_report
+from limelens.results.storage import read_record, write_record
+from limelens.results.target_panels import draw_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -18,7 +18,7 @@ from limelens.pictures.colors import LOWERS, RAISES, color_limit
 from limelens.pictures.outlines import segment_polygons
 from limelens.results.heatmaps import chosen_interpolation, pixel_map
 from limelens.results.record import Record, check_per_segment, target_row
-from limelens.results.views import n_channels, shown_bands
+from limelens.results.renderings import n_channels, shown_bands
 from limelens.results.words import finite
 
 

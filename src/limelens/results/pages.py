@@ -15,7 +15,7 @@ from limelens.pictures.report import THEMES, PageTarget, page, page_item
 from limelens.results.confidence import top_confidence
 from limelens.results.heatmaps import chosen_interpolation, pixel_map
 from limelens.results.record import Record
-from limelens.results.views import asked_of_all
+from limelens.results.renderings import asked_of_all
 from limelens.results.words import fidelity_words, question, score_range, score_words, shown_name
 
 _AMONG = 5

@@ -11,8 +11,8 @@ from limelens.masking import memory as batches
 from limelens.masking import pattern_table as pattern_tables
 from limelens.masking.blocks import MAX_IMAGES, MOST_IN_BLOCK, border_positions, choose_width, cut
 from limelens.masking.boxes import segment_boxes
-from limelens.masking.compose import SegmentComposer, coalition_composer
 from limelens.masking.pattern_table import PatternTable, pattern_table
+from limelens.masking.segment_composer import SegmentComposer, coalition_composer
 
 
 def where(image, background, segments, coalitions, channel_axis):

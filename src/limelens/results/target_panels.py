@@ -17,7 +17,7 @@ from limelens.pictures.panels import Bar, Meter, Panel, arrange
 from limelens.results.heatmaps import chosen_interpolation
 from limelens.results.ranking import strongest
 from limelens.results.record import Record, target_row
-from limelens.results.views import draw_explanation, drawn_limit
+from limelens.results.renderings import draw_explanation, drawn_limit
 from limelens.results.words import fidelity_words, score_range, score_words, shown_name
 
 if TYPE_CHECKING:

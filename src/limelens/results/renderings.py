@@ -1,4 +1,4 @@
-"""Views of an explanation: its picture, its line of text, its card in a notebook."""
+"""An explanation as a picture, as a figure, and as a line of text."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
