@@ -16,7 +16,7 @@ from limelens.errors import InvalidInputError, OutputError, warn
 from limelens.runs.entries import Entry, Failure, from_line
 from limelens.runs.settings import digest_of_settings
 
-MANIFEST, FORMAT, VERSION = "manifest.jsonl", "limelens.run", 1
+MANIFEST, _FORMAT, _VERSION = "manifest.jsonl", "limelens.run", 1
 _DRAFT = re.compile(
     r"\.[0-9a-f]{32}"
 )  # what `write_record` and `_replace` leave if they are killed
@@ -76,8 +76,8 @@ class Manifest:
     ) -> None:
         self._folder = folder
         self._head: dict[str, Any] = {
-            "format": FORMAT,
-            "version": VERSION,
+            "format": _FORMAT,
+            "version": _VERSION,
             "settings": settings,
             "digest": digest_of_settings(settings),
             "versions": dict(versions),
@@ -167,7 +167,7 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], list[Entry | Failure]]:
     try:
         first, *rest = path.read_text(encoding="utf-8", errors="replace").split("\n")
         head = json.loads(first)
-        known = head["format"] == FORMAT and head["version"] <= VERSION
+        known = head["format"] == _FORMAT and head["version"] <= _VERSION
         known = known and {"settings", "digest", "versions"} <= set(head)
     except (OSError, ValueError, KeyError, TypeError) as error:
         msg = f"`folder` must be that of a run; {str(path)!r} cannot be read: {error}."
@@ -175,7 +175,7 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], list[Entry | Failure]]:
     if not known:
         msg = (
             f"`folder` must be that of a run; {str(path)!r} is of format {head['format']!r}, "
-            f"version {head['version']!r}, and this limelens reads {FORMAT!r} up to {VERSION}."
+            f"version {head['version']!r}, and this limelens reads {_FORMAT!r} up to {_VERSION}."
         )
         raise InvalidInputError(msg)
     lines: dict[str, Entry | Failure] = {}

@@ -86,6 +86,7 @@ class Job:
 
     def _picture(self, source: Any) -> Image:
         image = read_image(source) if isinstance(source, Path) else source
+        image = image() if callable(image) else image
         array, _ = check_image(image, self.channel_axis, finite=False)  # `valid` may allow NaN
         return in_native_order(array)
 

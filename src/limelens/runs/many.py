@@ -93,7 +93,8 @@ def explain_many(
     images : path, pattern, mapping, array or iterable
         A folder with its subfolders, a pattern such as ``photos/*.jpg``, a stack of images
         `(n, *image.shape)`, a mapping from name to image, or anything that yields images, paths,
-        or pairs (name, image). Files are read by Pillow, or as arrays if they end in .npy.
+        or pairs (name, image). An image may be a function without arguments that returns it. Files
+        are read by Pillow, or as arrays if they end in .npy.
     predict_fn : callable, path or str
         As in `explain`. The path of an ONNX file, or "module:function", is loaded by each worker
         itself.
@@ -218,7 +219,7 @@ def _versions() -> dict[str, str]:
 def _warn_of_failures(run: Run, names: set[str]) -> None:
     failed = [each for each in run.failures if each.name in names]
     if failed:
-        first = f"the first, {failed[0].name!r}, by {failed[0].error}"
+        first = f"the first, {failed[0].name!r}, by {failed[0].error.rstrip('.')}"
         warn(
             f"{len(failed)} of {len(names)} images could not be explained, {first}. All are in "
             "`failures` of the run; the same call tries them again."

@@ -83,7 +83,7 @@ def digest_of_settings(settings: Mapping[str, Any]) -> str:
 
 
 def model_name(predict_fn: Any) -> Any:
-    """Return how a run knows its model: a file by what it holds, a function by its name.
+    """Return how a run knows its model: by a file's content, frozen settings, or else a name.
 
     Examples
     --------
@@ -92,11 +92,26 @@ def model_name(predict_fn: Any) -> Any:
     ('sqrt', 'package.module:function')
     """
     if isinstance(predict_fn, (str, os.PathLike)):
-        text = os.fsdecode(predict_fn)
-        if not Path(text).is_file():
-            return text
-        return {Path(text).name: file_digest(text)}
+        return _by_content(os.fsdecode(predict_fn))
+    if is_dataclass(predict_fn) and _is_frozen(predict_fn):
+        return _by_content(described(predict_fn))
     return getattr(predict_fn, "__qualname__", type(predict_fn).__qualname__)
+
+
+def _is_frozen(value: Any) -> bool:
+    frozen: bool = value.__dataclass_params__.frozen
+    return frozen
+
+
+def _by_content(value: Any) -> Any:
+    """Return a description with the digests of model files instead of their paths."""
+    if isinstance(value, dict):
+        return {name: _by_content(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_by_content(each) for each in value]
+    if isinstance(value, str) and value.lower().endswith(".onnx") and Path(value).is_file():
+        return {Path(value).name: file_digest(value)}
+    return value
 
 
 def file_digest(path: str | os.PathLike[str]) -> str:

@@ -1,0 +1,138 @@
+"""The commands, and how each ends: with one line and a code, never a traceback."""
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import limelens
+from limelens import demo
+from limelens.cli.arguments import Command
+from limelens.cli.compare import COMPARE
+from limelens.cli.explain import EXPLAIN
+from limelens.cli.segments import SEGMENTS
+from limelens.errors import LimelensError, LimelensWarning
+
+_CODES = """\
+exit codes: 0 all done; 1 an image or the model failed; 2 wrong usage, or a file that cannot be
+read or written; 130 interrupted; 141 the reader of the output has gone"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code.
+
+    The code is 0 for success, 1 if an image or the model failed, 2 for wrong usage or a file that
+    cannot be read or written, 130 for an interrupt, and 141 if the reader of the output has closed
+    it.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Arguments after the program's name; by default those of the shell.
+    """
+    parser = command_parser()
+    options = parser.parse_args(arguments)
+    name = f"limelens {options.command}"
+    run: Callable[[argparse.Namespace], int] = options.run
+    with _told(name):
+        try:
+            return run(options)
+        except (LimelensError, ImportError) as error:
+            _raise_if_asked(options, error)
+            parser.exit(2, f"{name}: {_one_line(error)}\n")
+        except KeyboardInterrupt:
+            sys.stderr.write("\nlimelens: interrupted\n")
+            return 130
+        except BrokenPipeError:
+            # Python flushes standard output on exit: give it something that is open.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 141
+        except Exception as error:  # noqa: BLE001 - of the user's own model, most likely
+            _raise_if_asked(options, error)
+            words = f"{type(error).__name__}: {_one_line(error)}"
+            sys.stderr.write(f"{name}: {words} (--traceback shows where)\n")
+            return 1
+
+
+def command_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="limelens",
+        usage="limelens COMMAND ...",
+        description=(limelens.__doc__ or "").splitlines()[0],
+        epilog=f"limelens COMMAND --help says more.\n\n{_CODES}",
+        formatter_class=_Formatter,
+    )
+    parser.add_argument("--version", action="version", version=limelens.__version__)
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", title="commands"
+    )
+    for command in (EXPLAIN, COMPARE, SEGMENTS, _DEMO):
+        sub = commands.add_parser(
+            command.name,
+            prog=f"limelens {command.name}",
+            usage=command.usage,
+            help=command.help,
+            description=f"{command.help[0].upper()}{command.help[1:]}.",
+            epilog=f"examples:\n{command.examples}\n\n{_CODES}",
+            formatter_class=_Formatter,
+        )
+        command.add_arguments(sub)
+        sub.add_argument("--traceback", action="store_true", help="show where an error was raised")
+        sub.set_defaults(run=command.run)
+    return parser
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Help of one width, so that the documentation can quote it."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=28, width=100)
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        default="limelens-demo.png",
+        help="where the picture goes (default: %(default)s)",
+    )
+
+
+def _run_demo(options: argparse.Namespace) -> int:
+    demo.run(options.output)
+    return 0
+
+
+_DEMO = Command(
+    name="demo",
+    usage="limelens demo [--output FILE]",
+    help="explain two face classifiers of one accuracy that look at different things",
+    examples="  limelens demo --output why.png",
+    add_arguments=_add_output,
+    run=_run_demo,
+)
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """Say every warning of ours on one line."""
+
+    def tell(message: Warning | str, *place: object) -> None:
+        sys.stderr.write(f"{name}: warning: {_one_line(message)}\n")
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("default", category=LimelensWarning)
+        warnings.showwarning = tell  # type: ignore[assignment]
+        yield
+
+
+def _raise_if_asked(options: argparse.Namespace, error: BaseException) -> None:
+    if options.traceback:
+        raise error
+
+
+def _one_line(error: object) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,185 @@
+"""What a person types, gets, and reads when it was wrong."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import limelens as ll
+from limelens.cli.main import command_parser
+
+ASK = "--model shell_models:predict --method ablation --segments 4 --quiet"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "command-line.md"
+
+
+def test_explain_draws_a_picture_for_each_image_and_says_what_it_shows(shell, folder):
+    code, out, err = shell(f"explain photos/a.png photos/b.png {ASK} --target 1 --html")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert re.fullmatch(r"a: 1 0\.\d+; \d calls; a-ablation\.png", lines[0])
+    assert lines[1].startswith("b: 1 ")
+    for name in ("a-ablation", "b-ablation"):
+        with Image.open(folder / f"{name}.png") as picture:
+            assert picture.size[0] > 100
+        assert (folder / f"{name}.html").read_text().startswith("<!DOCTYPE html>")
+
+
+def test_a_folder_becomes_a_run_that_goes_on(shell, folder):
+    code, out, _ = shell(f"explain photos {ASK} --output run --classes labels.txt --target bright")
+    assert code == 0
+    assert out.splitlines()[2].startswith("sub/a.png: bright 0.")
+    assert len(ll.Run.load("run")) == 3
+    assert (folder / "run" / "sub%2Fa.png.png").exists()
+    pixels = np.zeros((8, 8), np.uint8)
+    Image.fromarray(pixels + np.uint8(9) * np.eye(8, dtype=np.uint8)).save("photos/c.png")
+    before = (folder / "run" / "a.png.npz").stat().st_mtime_ns
+    command = f"explain photos {ASK} --output run --classes labels.txt --target bright --html"
+    code, out, _ = shell(command)
+    assert code == 0
+    assert out.splitlines()[-1] == str(Path("run", "report.html"))
+    assert len(ll.Run.load("run")) == 4
+    assert (folder / "run" / "a.png.npz").stat().st_mtime_ns == before
+    code, out, err = shell(f"explain photos {ASK} --output run --target 0 --classes labels.txt")
+    assert (code, out) == (2, "")
+    assert "holds another one: target was" in err
+
+
+def test_an_image_that_fails_is_one_line_and_the_others_are_done(shell, folder):
+    (folder / "photos" / "b.png").write_bytes(b"no picture")
+    code, out, err = shell(f"explain photos {ASK} --output run")
+    assert code == 1
+    assert [line.split(":")[0] for line in out.splitlines()] == ["a.png", "sub/a.png"]
+    assert err.startswith("limelens explain: b.png: InvalidInputError: `images` must be files")
+    assert err.count("\n") == 1
+    code, out, err = shell(f"explain photos/b.png photos/a.png {ASK}")
+    assert (code, out.count("\n"), err.count("\n")) == (1, 1, 1)
+
+
+def test_progress_goes_to_standard_error(shell):
+    _, out, err = shell(f"explain photos/a.png {ASK.replace(' --quiet', '')}")
+    assert "1" in err
+    assert out.count("\n") == 1
+
+
+def test_colours_are_turned_if_asked(shell, folder):
+    Image.open("photos/a.png").convert("RGB").save("photos/a.png")
+    code, _, err = shell(f"explain photos/a.png {ASK}")
+    assert code == 1
+    assert "AssertionError: (2, 8, 8, 3)" in err  # as the model of this shell says it
+    code, _, _ = shell(f"explain photos/a.png {ASK} --color grey --output run")
+    assert code == 0
+    assert ll.Run.load("run")[0].image.shape == (8, 8)
+
+
+def test_settings_of_the_method_are_those_asked_for(shell):
+    shell("explain photos/a.png --model shell_models:predict --method lime --calls 40 --segments 4 "
+          "--seed 3 --batch-size 7 --quiet --output run")  # fmt: skip
+    explanation = ll.Run.load("run")[0]
+    assert explanation.explainer.startswith("Lime(")
+    assert "n_samples=40" in explanation.explainer
+    assert "n_segments=4" in explanation.explainer
+    import shell_models
+
+    seed = ll.runs.image_seed(explanation.image, 3)
+    lime = ll.Lime(n_samples=40, segmenter=ll.Slic(4))
+    alone = lime.explain(explanation.image, shell_models.predict, rng=seed)
+    assert np.array_equal(alone.importances, explanation.importances)
+
+
+def test_compare_draws_the_methods_side_by_side(shell, folder):
+    code, out, err = shell(
+        "compare photos/a.png --model shell_models:predict --methods ablation,occlusion "
+        "--segments 4 --target 1"
+    )
+    assert (code, err) == (0, "")
+    assert [line.split(":")[0] for line in out.splitlines()] == [
+        "ablation",
+        "occlusion",
+        "limelens-compare.png",
+    ]
+    with Image.open(folder / "limelens-compare.png") as picture:
+        assert picture.size[0] > 300
+
+
+def test_segments_are_drawn_and_counted(shell, folder):
+    code, out, err = shell("segments photos/a.png --segmenter grid --segments 4")
+    assert (code, out, err) == (0, "a.png: 4 segments; limelens-segments.png\n", "")
+    assert (folder / "limelens-segments.png").exists()
+
+
+MISTAKES = [
+    ("explain photos/a.png", "the following arguments are required: --model"),
+    ("explain nothing.png " + ASK, "there is no file or folder 'nothing.png'"),
+    ("explain photos/*.gif " + ASK, "no file fits the pattern"),
+    ("explain photos " + ASK, "--output DIR must be given for folders"),
+    ("explain photos/a.png photos/sub/a.png " + ASK, "--output DIR must be .* of one name"),
+    ("explain photos/a.png photos/sub/a.png --output run " + ASK, "'a.png' is there twice"),
+    ("explain photos/a.png --model missing.onnx", "no file is at 'missing.onnx'"),
+    ("explain photos/a.png --model shell_models", "--model must be .*'module:function'"),
+    ("explain photos/a.png --model shell_models:nothing", "'shell_models' has no 'nothing'"),
+    ("explain photos/a.png --model shell_models:weights", "--model must be"),
+    ("explain photos/a.png --model no_models:f", "a module that can be imported"),
+    ("explain photos/a.png --model shell_models:predict --mean 0.5", "--mean is for ONNX files"),
+    ("explain photos/a.png --model shell_models:predict --mean x", "invalid number value: 'x'"),
+    ("explain photos/a.png --model m.onnx --size 1,2,3", "invalid size value: '1,2,3'"),
+    ("explain photos/a.png --model shell_models:predict --method lame", "--method must be one of"),
+    (f"explain photos/a.png {ASK} --calls 9", "--calls is no setting of ablation"),
+    (f"explain photos/a.png {ASK} --classes no.txt", "--classes must be a text file"),
+    (f"explain photos/a.png {ASK} --jobs 0", "`n_jobs` must be 1 or more"),
+    (f"explain photos/a.png {ASK} --batch-size 0", "`batch_size` must be"),
+    (f"explain photos/a.png {ASK} --seed -1", "`rng` must be"),
+    (f"explain photos/a.png {ASK} --output photos/a.png", "is a file"),
+    (f"explain photos/a.png {ASK} --output photos", "holds 'a.png', and no manifest"),
+    ("compare photos/a.png --model shell_models:predict --methods ,", "--method must be one of"),
+    ("compare photos --model shell_models:predict", "cannot read 'photos'"),
+    ("compare photos/a.png --model shell_models:predict --output x.gif", "`output` must be a file"),
+    ("segments photos/b.gif", "cannot read 'photos/b.gif'"),
+    ("segments photos/a.png --segmenter quickshift --segments 3", "is no setting of quickshift"),
+    ("segments photos/a.png --segments 0", "`n_segments` must be"),
+]
+
+
+@pytest.mark.parametrize(("line", "words"), MISTAKES, ids=[line for line, _ in MISTAKES])
+def test_a_mistake_is_one_line_and_code_2(shell, line, words):
+    code, out, err = shell(line)
+    assert (code, out) == (2, "")
+    last = err.splitlines()[-1]
+    assert re.match(r"limelens (explain|compare|segments): ", last)
+    assert re.search(words, last)
+    assert len([each for each in err.splitlines() if not each.startswith("usage: ")]) == 1
+
+
+def test_what_the_model_raises_is_one_line_and_code_1(shell):
+    code, _, err = shell("compare photos/a.png --model shell_models:broken --methods ablation")
+    assert code == 1
+    assert err == "limelens compare: ZeroDivisionError: no sensor (--traceback shows where)\n"
+    with pytest.raises(ZeroDivisionError):
+        shell("compare photos/a.png --model shell_models:broken --methods ablation --traceback")
+
+
+def test_a_class_that_is_not_there_is_said(shell):
+    code, _, err = shell(f"explain photos/a.png {ASK} --target cat --classes labels.txt")
+    assert code == 1
+    assert "cat" in err
+    code, _, err = shell(f"explain photos/a.png {ASK} --target 7")
+    assert code == 1
+    assert "7" in err
+
+
+def test_a_warning_is_one_line(shell, folder):
+    (folder / "shell_models.py").write_text("def predict(batch): return [[0.5, 0.5]] * len(batch)")
+    code, _, err = shell(f"explain photos/a.png {ASK}")
+    assert code == 0
+    assert err.startswith("limelens explain: warning: the score of target 0 never changed")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["", "explain", "compare", "segments", "demo"])
+def test_the_page_shows_the_help_as_it_is(command, capsys):
+    with pytest.raises(SystemExit):
+        command_parser().parse_args([*command.split(), "--help"])
+    helped = capsys.readouterr().out
+    line = f"$ limelens {command + ' ' * bool(command)}--help"
+    assert f"```text\n{line}\n{helped}```" in PAGE.read_text(encoding="utf-8")
