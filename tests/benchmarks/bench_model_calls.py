@@ -254,7 +254,7 @@ def details_table(measured: list[Measured]) -> None:
 
 
 def held_out_table(measured: list[Measured]) -> None:
-    print("\n## Held-out correlation of the additive map with the score (p = .5 / all sizes)\n")
+    print("\n## Held-out correlation of the additive map with the score (p = 0.5 / all sizes)\n")
     rows = []
     for cell, members in by_cell(measured).items():
         found = [cell]
@@ -434,7 +434,7 @@ def figure_6(measured: list[Measured]) -> None:
             f"{np.median([s.error for s in stops if s.status != 'converged'] or [np.nan]):.2f}",
         ])  # fmt: skip
     head = ["cell", "runs", "calls", "converged", "not converged", "unreliable", "median error",
-            "<= .3", "<= .375", "others' error"]  # fmt: skip
+            "<= 0.3", "<= 0.375", "others' error"]  # fmt: skip
     print_table(head, rows)
     share = np.mean([stop.error <= 1.25 * TOLERANCE for stop in everything])
     print(f"\nConverged runs with an actual error within 1.25 times the tolerance: {share:.3f}.")

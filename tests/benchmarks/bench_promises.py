@@ -139,8 +139,8 @@ def verdict(value: float, goal: float, *, most: bool = False) -> str:
 
 def show(tallies: dict[tuple[str, str], Tally]) -> None:
     print(
-        "| kind | explainer | coverage (.90) | trusted | converged | within (.90) | within 1.25 "
-        "(.97) | certain right (.98) | zero bars (0) | unspent (< 2) |"
+        "| kind | explainer | coverage (0.90) | trusted | converged | within (0.90) | within 1.25 "
+        "(0.97) | certain right (0.98) | zero bars (0) | unspent (< 2) |"
     )
     print("|---" * 10 + "|")
     for (kind, name), tally in tallies.items():
@@ -241,7 +241,7 @@ def main() -> None:
             judge(tallies[kind, maker.__name__], game, maker, definition, settings.seeds)
         print(f"<!-- {game.kind} {game.number} -->", flush=True)
     show(dict(sorted(tallies.items())))
-    print("\n| explainer | certain right (.98) |\n|---|---|")
+    print("\n| explainer | certain right (0.98) |\n|---|---|")
     for name, certain in others([g for g in games if g.table is not None], settings.seeds):
         print(f"| {name} | {certain}{verdict(certain.share, 0.98)} |")
     show_rounded(settings.tables, min(settings.seeds, 3))

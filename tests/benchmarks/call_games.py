@@ -41,7 +41,7 @@ def softmax(logits: Floats) -> Floats:
 
 
 def target_columns(intact: Floats, seed: int = 0) -> dict[str, int]:
-    """Return the predicted and the second class, and a random one below .001 if there is one."""
+    """Return the predicted and the second class, and a random one below 0.001 if there is one."""
     order = np.argsort(-intact)
     rare = order[2:][intact[order[2:]] < 1e-3]
     columns = {"predicted": int(order[0]), "second": int(order[1])}

@@ -179,7 +179,7 @@ def test_every_further_call_lowers_the_error_and_no_bar_is_zero(explainer):
         assert found.standard_errors.min() > 0
         assert np.mean(np.abs(missed) < 1.96 * found.standard_errors[0]) > 0.75
     assert errors[1] < 0.35 * errors[0]
-    assert errors[1] < 0.012  # where 8192 virtual coalitions had left .024
+    assert errors[1] < 0.012  # where 8192 virtual coalitions had left 0.024
 
 
 @pytest.mark.parametrize(("size", "level"), [(1e-10, 0.0), (1e-7, 0.5), (1.0, 1e8)])

@@ -33,7 +33,7 @@ MANY = (3.0, -4.0, *np.zeros(18))
 def test_standard_errors_follow_the_differences_of_pairs_with_a_prior_of_ten():
     settings = {"curved": False, "n_rows": 80, "odd_inflation": 0.5}
     np.testing.assert_allclose(make_fit(MANY, **settings).standard_errors ** 2, 30 / 50 * 1.4)
-    curved = settings | {"curved": True, "inflation": 2.0}  # .5 / 2, and twice as wide for the rest
+    curved = settings | {"curved": True, "inflation": 2.0}  # 0.5 / 2, and twice as wide
     expected = 1.21 * 2 * 20 / 50 * 1.4
     np.testing.assert_allclose(make_fit(MANY, **curved).standard_errors ** 2, expected)
     none = settings | {"odd_inflation": float("nan")}

@@ -10,7 +10,7 @@ from limelens.results.stability import StabilityReport, _complements, _correlati
 
 
 def test_it_is_the_share_of_variance_that_is_not_noise_under_a_root():
-    # Variance of (0, 10) is 25; mean squared error of (1, sqrt 17) is 9; sqrt(1 - 9 / 25) = .8
+    # Variance of (0, 10) is 25; mean squared error of (1, sqrt 17) is 9; sqrt(1 - 9 / 25) = 0.8
     errors = np.array([[1.0, np.sqrt(17.0)]])
     assert predicted_correlation(np.array([[0.0, 10.0]]), errors) == pytest.approx(0.8)
 
@@ -69,7 +69,7 @@ def test_without_errors_the_strongest_are_certain():
 
 
 def test_membership_is_the_probability_of_the_normal_distribution():
-    # 1 beats 2 with probability Phi(1 / sqrt 2) = .760; 0 is far above both.
+    # 1 beats 2 with probability Phi(1 / sqrt 2) = 0.760; 0 is far above both.
     found = make_explanation([10.0, 2.0, 1.0], np.ones(3)).top_confidence(2)
     assert found.segments.tolist() == [0, 1]
     np.testing.assert_allclose(found.membership, [1.0, 0.760], atol=0.03)

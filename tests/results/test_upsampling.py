@@ -34,7 +34,7 @@ def test_nearest_gives_every_pixel_the_importance_of_its_segment():
 
 
 def test_bilinear_between_two_cells_by_hand():
-    # Cells of 4 and 2 pixels: centres at 2 and 5, pixel centres at .5, 1.5, ...
+    # Cells of 4 and 2 pixels: centres at 2 and 5, pixel centres at 0.5, 1.5, ...
     found = upsample(np.array([0.0, 6.0]), grid([1], [4, 2]), "bilinear")
     np.testing.assert_allclose(found, [[0, 0, 1, 3, 5, 6]])
 

@@ -82,7 +82,7 @@ def test_leverage_sizes_are_uniform():
     shares = np.bincount(sizes, minlength=7)[1:6] / 20_000
     assert sizes.min() == 1
     assert sizes.max() == 5
-    # Pairs share their luck: 10,000 draws, standard error below .005.
+    # Pairs share their luck: 10,000 draws, standard error below 0.005.
     assert np.abs(shares - 0.2).max() < 0.02
 
 

@@ -76,7 +76,7 @@ def test_segments_that_do_not_touch_are_never_joined_alone():
 
 
 def test_an_edge_keeps_regions_of_equal_mean_apart():
-    """All three have mean .5; a sharp edge runs between the first two."""
+    """All three have mean 0.5; a sharp edge runs between the first two."""
     image = np.array([[0.5, 0.0, 1.0, 0.5, 0.5, 0.5]])
     segments = np.array([[0, 0, 1, 1, 2, 2]])
     image[0, 0], image[0, 3] = 1.0, 0.0

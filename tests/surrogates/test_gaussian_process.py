@@ -23,7 +23,7 @@ def test_every_coalition_asked_gives_the_definition(definition):
     spins = 2.0 * rows - 1
     table = spins @ rng.normal(size=6) + spins[:, 0] * spins[:, 1]
     found = fit(rows, table, definition).importances
-    # What little is missing is the noise share, at least .001 of the variance.
+    # What little is missing is the noise share, at least 0.001 of the variance.
     np.testing.assert_allclose(found, exact_values(table, definition), atol=0.02)
 
 

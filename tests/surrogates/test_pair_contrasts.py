@@ -64,7 +64,7 @@ def test_intervals_cover_with_few_degrees_of_freedom(make_design):
     for _ in range(300):
         found = fit(rows, rows @ effects + rng.normal(size=len(rows)))
         hits.append(np.abs(found.importances[0] - effects) < 1.96 * found.standard_errors[0])
-    assert 0.93 < np.mean(hits) < 0.97  # the normal quantile would cover .87 with 3 left
+    assert 0.93 < np.mean(hits) < 0.97  # the normal quantile would cover 0.87 with 3 left
 
 
 def test_fidelity_is_that_of_leaving_each_pair_out(make_design):

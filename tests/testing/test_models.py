@@ -247,7 +247,7 @@ class TestSegmentModels:
 
     def test_a_table_game_is_multilinear_in_between(self):
         model = TableGame([[0, 1]], [0.0, 1.0, 2.0, 7.0], image=np.ones((1, 2)), background=0)
-        # .5 * .75 * 0 + .5 * .75 * 1 + .5 * .25 * 2 + .5 * .25 * 7
+        # 0.5 * 0.75 * 0 + 0.5 * 0.75 * 1 + 0.5 * 0.25 * 2 + 0.5 * 0.25 * 7
         np.testing.assert_allclose(model([[[0.5, 0.25]]]), [1.5])
 
     @pytest.mark.parametrize("k", [1, 2, 3])

@@ -14,7 +14,7 @@ from limelens.pictures.fonts import FontFile
 from limelens.pictures.panels import Panel, arrange
 from limelens.results.record import Record, target_row
 from limelens.results.renderings import asked_of_all
-from limelens.results.target_panels import limit_of, map_of, original_panel, target_panel
+from limelens.results.target_panels import image_and_targets, limit_of, map_of, original_panel
 from limelens.results.words import number, shown_name
 
 if TYPE_CHECKING:
@@ -83,21 +83,9 @@ def show(
     _warn_of_other_units(maps, interpolation, limit)
     colors = asked_of_all(listed, bands)
     rows = [
-        [
-            original_panel(each, panel_side, shown),
-            *(
-                target_panel(
-                    each,
-                    row,
-                    n=n,
-                    interpolation=interpolation,
-                    limit=limit,
-                    max_side=panel_side,
-                    bands=shown,
-                )
-                for row in range(len(each.targets))
-            ),
-        ]
+        image_and_targets(
+            each, range(len(each.targets)), n, interpolation, limit, panel_side, shown
+        )
         for each, shown in zip(listed, colors, strict=True)
     ]
     drawing = arrange(

@@ -42,7 +42,7 @@ def to_rgb(
     Notes
     -----
     uint8 stays as it is, bool becomes black and white, floats within [0, 1] are multiplied by
-    255. Everything else is stretched between its .5th and 99.5th percentile. One channel is
+    255. Everything else is stretched between its 0.5th and 99.5th percentile. One channel is
     grey, three are red, green and blue, and so are the first three of four. A fourth of the
     `bands` is an opacity, over white. Two or more than four channels are stretched one by one and
     averaged to grey. A volume becomes a montage of up to nine evenly spaced slices.

@@ -9,7 +9,7 @@ from limelens.pictures.tables import html_table
 from limelens.results.ranking import strongest
 from limelens.results.record import Record
 from limelens.results.renderings import one_line
-from limelens.results.target_panels import draw_figure
+from limelens.results.target_panels import figure_of
 from limelens.results.words import number, share
 
 _CARD_TARGETS, _CARD_ROWS, _PANEL_SIDE = 3, 5, 260
@@ -17,22 +17,14 @@ _CARD_TARGETS, _CARD_ROWS, _PANEL_SIDE = 3, 5, 260
 
 def png_of(explanation: Record) -> bytes:
     """Return the figure of the first targets as PNG."""
-    picture = draw_figure(
+    drawing = figure_of(
         explanation,
         explanation.targets[:_CARD_TARGETS],
-        n=5,
-        interpolation=None,
-        scale="auto",
-        title="",
         panel_side=_PANEL_SIDE,
-        font=None,
-        format="image",
         bands=explanation.details.get("bands"),
     )
-    if isinstance(picture, str):
-        raise TypeError("a card shows an image")
     stream = io.BytesIO()
-    picture.save(stream, format="PNG")
+    drawing.to_picture(None).save(stream, format="PNG")
     return stream.getvalue()
 
 

@@ -39,7 +39,7 @@ from limelens.results.renderings import (
 )
 from limelens.results.stability import StabilityReport, stability_report
 from limelens.results.storage import read_record, write_record
-from limelens.results.target_panels import draw_figure
+from limelens.results.target_panels import figure_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -313,7 +313,7 @@ class Explanation(Exported):
         `targets` names some of them; the `n` strongest segments are numbered and listed; `font`:
         see `sheet`. ``format="svg"`` returns SVG text, for print.
         """
-        return draw_figure(
+        drawing = figure_of(
             self,
             targets,
             n=n,
@@ -325,6 +325,7 @@ class Explanation(Exported):
             format=format,
             bands=asked_of_all([self], bands)[0],
         )
+        return drawing.to_svg() if format == "svg" else drawing.to_picture(font)
 
     def plot(
         self,

@@ -10,6 +10,7 @@ from limelens._axes import spatial_shape
 from limelens._checks.values import check_choice, check_int, check_text, describe
 from limelens.errors import InvalidInputError
 from limelens.pictures.display import as_plane, resize
+from limelens.pictures.drawing import Drawing
 from limelens.pictures.fonts import FontFile
 from limelens.pictures.marks import innermost, number_slices
 from limelens.pictures.overlay import draw_backdrop, to_picture
@@ -27,19 +28,19 @@ FORMATS = ("image", "svg")
 _COLUMNS = 4
 
 
-def draw_figure(
+def figure_of(
     explanation: Record,
     targets: int | str | Sequence[int | str] | None,
     *,
-    n: int,
-    interpolation: str | None,
-    scale: str | float,
-    title: str,
-    panel_side: int,
-    font: FontFile,
-    format: str,  # noqa: A002
-    bands: tuple[int, ...] | None,
-) -> "Picture | str":
+    n: int = 5,
+    interpolation: str | None = None,
+    scale: str | float = "auto",
+    title: str = "",
+    panel_side: int = 320,
+    font: FontFile = None,
+    format: str = "image",  # noqa: A002
+    bands: tuple[int, ...] | None = None,
+) -> Drawing:
     """Return the image and a panel for each target; see `Explanation.figure`."""
     n = check_int("n", n, minimum=0)
     panel_side = check_int("panel_side", panel_side, minimum=64)
@@ -48,24 +49,27 @@ def draw_figure(
     rows = find_targets(explanation, targets)
     limit, beyond = limit_of([(explanation, row) for row in rows], interpolation, scale)
     max_side = panel_side * (2 if format == "svg" else 1)  # print shows more pixels than a screen
-    panels = [original_panel(explanation, max_side, bands)]
-    for row in rows:
-        panels.append(
-            target_panel(
-                explanation,
-                row,
-                n=n,
-                interpolation=interpolation,
-                limit=limit,
-                max_side=max_side,
-                bands=bands,
-            )
-        )
+    panels = image_and_targets(explanation, rows, n, interpolation, limit, max_side, bands)
     chunks = [panels[start : start + _COLUMNS] for start in range(0, len(panels), _COLUMNS)]
-    drawing = arrange(
+    return arrange(
         chunks, limit=limit, beyond=beyond, heading=title, panel_side=panel_side, font=font
     )
-    return drawing.to_svg() if format == "svg" else drawing.to_picture(font)
+
+
+def image_and_targets(
+    explanation: Record,
+    rows: Sequence[int],
+    n: int,
+    interpolation: str | None,
+    limit: float,
+    max_side: int,
+    bands: tuple[int, ...] | None,
+) -> list[Panel]:
+    """Return the panel of the image, and one for each of some targets."""
+    return [
+        original_panel(explanation, max_side, bands),
+        *(target_panel(explanation, row, n, interpolation, limit, max_side, bands) for row in rows),
+    ]
 
 
 def find_targets(explanation: Record, targets: int | str | Sequence[int | str] | None) -> list[int]:
@@ -113,7 +117,6 @@ def original_panel(explanation: Record, max_side: int, bands: tuple[int, ...] | 
 def target_panel(
     explanation: Record,
     row: int,
-    *,
     n: int,
     interpolation: str | None,
     limit: float,

@@ -122,7 +122,7 @@ class ForwardSelection:
 
     Examples
     --------
-    >>> rows = np.random.default_rng(0).random((64, 4)) < .5
+    >>> rows = np.random.default_rng(0).random((64, 4)) < 0.5
     >>> scores = 0.1 + rows @ np.array([[0.5], [0.0], [-0.25], [0.0]])
     >>> fit = ForwardSelection(2)(rows, scores, np.ones(64))
     >>> fit.importances.round(6) + 0.0
