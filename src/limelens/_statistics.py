@@ -11,7 +11,7 @@ ROUNDING = 1e-12
 """Differences below this share of the largest value are rounding."""
 
 DEPENDENT = 1e-10
-"""A column, or direction, of which no larger share is left depends on the others."""
+"""A column, or direction, depends on the others if no larger share of its square is left."""
 
 _NORMAL_95 = 1.959963984540054
 

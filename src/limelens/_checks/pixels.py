@@ -40,7 +40,7 @@ def check_valid(valid: object, image: Image, channel_axis: int | None) -> NDArra
 
 
 def check_all_finite(image: Image, channel_axis: int | None) -> None:
-    """Refuse NaN and infinite values in an image of which all pixels count."""
+    """Refuse NaN and infinite values in an image whose pixels all count."""
     if image.dtype.kind == "f" and not np.isfinite(image).all():
         leave = f"Or leave those pixels out: valid={_finite(channel_axis)}."
         raise InvalidInputError(f"{not_finite('image', image)} {leave}")

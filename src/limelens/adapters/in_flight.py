@@ -94,7 +94,7 @@ class Remote:
                 future.result()
         except BaseException as error:
             stop.set()
-            # What is under way has been paid for; only an interrupt does not wait for it.
+            # Requests under way have been paid for, so wait for them, unless it is an interrupt.
             pool.shutdown(wait=isinstance(error, Exception), cancel_futures=True)
             raise
         else:

@@ -180,7 +180,7 @@ class KerasNetwork:
 
 
 class Listening:
-    """Passes what a layer returns through a function, while the block lasts."""
+    """Within the `with` block, the outputs of a layer pass through a function."""
 
     def __init__(self, layer: Any, change: Callable[[Any], Any]) -> None:
         self._layer, self._change = layer, change

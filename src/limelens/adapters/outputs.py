@@ -1,4 +1,4 @@
-"""From what a network returns to scores: the right entry, and softmax or sigmoid."""
+"""Scores from a network's outputs: the right entry, and softmax or sigmoid."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
@@ -13,7 +13,7 @@ Output: TypeAlias = "str | Callable[[Any], Any]"
 """How outputs become scores: "softmax", "sigmoid", "raw", or a callable."""
 
 CHOICES = ("softmax", "sigmoid", "raw")
-_NAMES = ("logits", "logits_per_image")  # the second is that of CLIP and its kin
+_NAMES = ("logits", "logits_per_image")  # the second is that of CLIP and similar models
 _KEYS = (*_NAMES, "out")  # torchvision's, for segmentation
 
 
@@ -31,7 +31,7 @@ def check_output_choice(output: object) -> Any:
 
 
 def pick(returned: Any) -> Any:
-    """Return the array of scores in what a network returned.
+    """Return the scores from a network's outputs.
 
     This is the ``logits`` or ``logits_per_image`` of an object or mapping, the ``out`` or the only
     entry of a mapping, or the first entry of a tuple or list. Anything else is returned as it is.
@@ -134,6 +134,6 @@ def score_column(scores: Any, target: int, n_images: int) -> Any:
 
 
 def describe_tensor(value: Any) -> str:
-    """Say what came, short enough for an error message; tensors by their shape."""
+    """Describe a value in a few words, for an error message; a tensor by its shape."""
     shape = getattr(value, "shape", None)
     return type(value).__name__ + ("" if shape is None else f" of shape {tuple(shape)}")

@@ -14,7 +14,7 @@ from limelens.gaussian.verdict import TargetFit, Verdict, judge
 
 @dataclass(frozen=True, kw_only=True)
 class Goal:
-    """What a run of blocks is to find out, and how well.
+    """What a run of blocks has to find, and how precisely.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class Goal:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Settled:
-    """What a run of blocks ended with.
+    """The result of a run of blocks.
 
     Attributes
     ----------

@@ -39,7 +39,7 @@ _FEWEST_STEPS = 4.0
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TargetFit:
-    """Importances of one target with what is known about their errors.
+    """Importances of one target, and all facts about their errors.
 
     Numbers are NaN where they are not known, as for a target that never changed.
 
@@ -281,7 +281,7 @@ def _unreliable(fit: TargetFit, n_calls: int) -> str:
         "carriers": f"about {fit.carriers:.0f} coalitions carry all of the score's variation",
         "steps": f"the probability moves by about {fit.steps:.1f} steps of the model's rounding",
     }
-    # Log-odds of nothing but 0 and 1 say no more than the labels do.
+    # If all scores are 0 or 1, their log-odds say no more than the labels do.
     if fit.doubt == "steps":
         advice = "let predict_fn answer with logits, or with probabilities before they are rounded"
     elif not fit.curved:

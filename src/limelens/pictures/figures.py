@@ -49,8 +49,8 @@ def plot_overlay(
     Returns
     -------
     figure : matplotlib.figure.Figure
-        Of its own, not one of pyplot's: nothing to close. At the end of a notebook cell it shows
-        itself.
+        It is not one of pyplot's figures, so it need not be closed. At the end of a notebook cell
+        it shows itself.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def plot_overlay(
     picture.set_axis_off()
     _write_title(picture, title, float(np.clip(4.6 * aspect, 2.8, 9.0)))
     _draw_scale(picture, limit)
-    # A notebook asks for it; without pyplot nobody else would tell it how a figure is shown.
+    # A notebook calls this method. With pyplot, matplotlib itself would register it.
     figure._repr_png_ = partial(_png_of, figure)  # type: ignore[attr-defined]
     return figure
 

@@ -45,7 +45,7 @@ class PageTarget:
     note : str
         Small print below the name.
     words : str
-        What is said below the list of targets while this one is shown.
+        Text below the list of targets while this one is shown.
     score, hidden : float
         Scores of the image and with everything hidden; NaN where not known.
     score_range : (float, float)
@@ -182,7 +182,7 @@ def page(
     script : str
         "report.js" or "gallery.js", which runs after "viewer.js".
     title : str
-        Above it all; "" leaves it to the target.
+        Heading of the page; "" takes that of the target.
     theme : {"auto", "light", "dark"}
     extra : mapping, optional
         Further entries of the page's data.

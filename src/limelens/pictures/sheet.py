@@ -75,19 +75,19 @@ def sheet(
     tiles : sequence of PIL.Image.Image or ndarray
         Arrays are drawn by `draw_image`: (H, W) or (H, W, C).
     titles : sequence of str, optional
-        One per tile, above it. What follows a line break stands below the title, small and grey.
+        One title for each tile, above it. Text after a line break is small and grey.
     columns : int, optional
-        Tiles per row; all of up to four in one row, else nearly square.
+        Tiles in a row. Up to four tiles stand in one row, and more tiles in nearly a square.
     limit : float, optional
         Draws a colour bar from -limit to limit: the `scale` that the tiles were drawn with (see
         `color_limit`). 0 says that all importances are zero.
     heading : str
-        Above it all.
+        Heading of the whole picture.
     tile_side : int
-        Longest side of a tile in pixels, from 64 on.
+        Longest side of a tile in pixels, at least 64.
     font : path, optional
-        A TrueType font to ask first. Letters that it, or Pillow's own, does not have come from
-        the fonts of the system; one warning names those that none has.
+        A TrueType font that is used first. Letters that this font, or else Pillow's own, does not
+        have come from the fonts of the system. One warning names letters that no font has.
 
     Returns
     -------

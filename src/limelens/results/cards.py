@@ -1,4 +1,4 @@
-"""What a notebook shows: the card of an explanation, small tables of what belongs to it."""
+"""The card of an explanation in a notebook, and small tables."""
 
 import base64
 import io

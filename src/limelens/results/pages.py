@@ -51,9 +51,10 @@ def explanation_item(
     quality: int = 82,
     brief: bool = False,
 ) -> dict[str, Any]:
-    """Return what a page holds of one image and one or two explanations of it.
+    """Return the content of a page about one image, with one or two explanations of it.
 
-    `brief` leaves out what takes space or time: single channels, and words for the strongest.
+    `brief` leaves out single channels and the words for the strongest segments, which take space
+    or time.
     """
     first = shown[0]
     targets = [

@@ -100,7 +100,7 @@ def limit_of(
 
 
 def original_panel(explanation: Record, max_side: int, bands: tuple[int, ...] | None) -> Panel:
-    """Return the panel of the image itself, and below it what was done."""
+    """Return the panel of the image itself, with the method and its number of calls below it."""
     spatial = spatial_shape(explanation.image.shape, explanation.channel_axis)
     size = " x ".join(map(str, spatial))
     method = explanation.explainer.partition("(")[0]

@@ -1,4 +1,4 @@
-"""What is known of an explanation, in words."""
+"""Facts about an explanation in words."""
 
 import numpy as np
 
@@ -71,7 +71,7 @@ def shown_name(explanation: Record, row: int) -> str:
 
 
 def question(explanation: Record, row: int) -> str:
-    """Return what the map of a target answers, for example "Why cat?"."""
+    """Return the question that the map of a target answers, for example "Why cat?"."""
     name = shown_name(explanation, row)
     return "Why this score?" if name == "the score" else f"Why {name}?"
 

@@ -1,4 +1,4 @@
-"""What a surrogate returns: importances of every segment, and how far to trust them."""
+"""The result of a surrogate: importances of every segment, and how far to trust them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

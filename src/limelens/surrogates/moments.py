@@ -1,4 +1,4 @@
-"""What a fit needs: the rows that count, centred by their means, and their products."""
+"""The input of a fit: rows of positive weight, centred by their means, and their products."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -22,7 +22,7 @@ class Margin(NamedTarget):
     column, other : int or str
         `other` is None for the highest of all other columns.
     label : str
-        What it is called; empty: after its columns.
+        Name of the target. Empty: it is made from the columns.
     """
 
     column: int | str
@@ -67,7 +67,7 @@ class LogOdds(NamedTarget):
     eps : float
         Probabilities are kept this far from 0 and 1.
     label : str
-        What it is called; empty: after its column.
+        Name of the target. Empty: it is made from the column.
     """
 
     column: int | str
