@@ -28,6 +28,7 @@ FLOORS = [
     ("galleries", "metrics"),
     ("__init__",),
     ("runs",),
+    ("audits",),
     ("demo",),
     ("cli",),
     ("__main__",),

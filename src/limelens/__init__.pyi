@@ -5,6 +5,9 @@ from .adapters.sklearn import from_sklearn as from_sklearn
 from .adapters.timm import from_timm as from_timm
 from .adapters.torch import from_torch as from_torch
 from .adapters.transformers import from_transformers as from_transformers
+from .audits.audit import audit as audit
+from .audits.record import Effect as Effect
+from .audits.result import Audit as Audit
 from .engine.model import with_gradient as with_gradient
 from .engine.samples import Samples as Samples
 from .errors import ConvergenceWarning as ConvergenceWarning

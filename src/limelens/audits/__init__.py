@@ -1,0 +1,1 @@
+"""One answer for a class from many images: a few masks of each, pooled."""

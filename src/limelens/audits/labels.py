@@ -1,0 +1,55 @@
+"""The labels of images, one after the other."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from limelens._checks.values import describe
+from limelens.errors import InvalidInputError
+
+
+class Labels:
+    """The label image of every image: one for all, one for each, or made by a function.
+
+    Parameters
+    ----------
+    labels : None, ndarray, callable or iterable
+        As in `audit`.
+    """
+
+    def __init__(self, labels: Any) -> None:
+        self._make: Callable[[Any], Any] | None = None
+        self._each: Iterator[Any] | None = None
+        self._same: Any = None
+        if callable(labels):
+            self._make = labels
+        elif isinstance(labels, np.ndarray) and labels.ndim == 2:
+            self._same = labels
+        elif labels is not None:
+            if isinstance(labels, (str, bytes)) or not isinstance(labels, Iterable):
+                msg = (
+                    "`labels` must be a label image for all, an iterable with one for each image, "
+                    f"or a callable (image) -> labels; got {describe(labels)}."
+                )
+                raise InvalidInputError(msg)
+            self._each = iter(labels)
+
+    def __bool__(self) -> bool:
+        """Tell whether there are any."""
+        return not (self._make is None and self._each is None and self._same is None)
+
+    def of(self, image: Any) -> Any:
+        """Return the label image of the next image, channels last."""
+        if self._each is None:
+            return self._same if self._make is None else self._make(image)
+        for labels in self._each:
+            return labels
+        msg = "`labels` must have one entry for each image; got fewer."
+        raise InvalidInputError(msg)
+
+    def finish(self) -> None:
+        """Refuse label images that are left over."""
+        if self._each is not None and next(self._each, None) is not None:
+            msg = "`labels` must have one entry for each image; got more."
+            raise InvalidInputError(msg)

@@ -1,0 +1,108 @@
+"""What is kept of one image: small numbers and a thumbnail, never the image."""
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelens._axes import channels_last
+from limelens._typing import Floats, Image, Segments
+from limelens.audits.regions import Described
+from limelens.pictures.display import resize, to_rgb
+
+_THUMBNAIL, _QUALITY, MEAN_SIDE = 128, 85, 128
+_SLICES = 8
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Sight:
+    """One image of an audit.
+
+    Attributes
+    ----------
+    name : str
+    score : float
+        Value of the target for the intact image.
+    places : ndarray of int, shape (s, rows, columns)
+        The segment at the centre of every cell of the common grid, in each of s slices; pictures
+        have one.
+    tables : tuple of mappings
+        For each kind of descriptor its values by name, shape (d,).
+    thumbnail : bytes
+        A JPEG.
+    """
+
+    name: str
+    score: float
+    places: NDArray[np.uint32]
+    tables: tuple[Described, ...]
+    thumbnail: bytes
+
+    def on_grid(self, effects: Floats) -> Floats:
+        """Return the effects (..., d) on the common grid, shape (..., rows, columns)."""
+        return np.asarray(effects[..., self.places].mean(axis=-3))
+
+    def weights_at(self, row: int, column: int, d: int) -> Floats:
+        """Return how much each segment counts at one cell, shape (d,)."""
+        here = self.places[:, row, column]
+        return np.bincount(here, minlength=d) / len(here)
+
+
+def places_of(segments: Segments, grid: tuple[int, int]) -> NDArray[np.uint32]:
+    """Return the segment at the centre of every cell of a grid, shape (s, rows, columns).
+
+    Examples
+    --------
+    >>> places_of(np.array([[0, 0, 1, 2]]), (1, 2))
+    array([[[0, 2]]], dtype=uint32)
+    """
+    slices = segments if segments.ndim == 3 else segments[np.newaxis]
+    counts = (min(len(slices), _SLICES), *grid)
+    lines = [
+        (2 * np.arange(n) + 1) * side // (2 * n)
+        for side, n in zip(slices.shape, counts, strict=True)
+    ]
+    return slices[np.ix_(*lines)].astype(np.uint32)
+
+
+def picture_of(image: Image, channel_axis: int | None) -> NDArray[np.uint8]:
+    """Return an image in three colours, shape (H, W, 3); of a volume the mean of its slices."""
+    last = channels_last(image, channel_axis)
+    if last.ndim == 4:
+        last = last.mean(axis=0)
+    return to_rgb(last, None if last.ndim == 2 else -1)
+
+
+def thumbnail_of(picture: NDArray[np.uint8]) -> bytes:
+    """Return a small JPEG of a picture, shape (H, W, 3)."""
+    from PIL import Image as Pillow  # noqa: PLC0415
+
+    height, width = picture.shape[:2]
+    times = min(1.0, _THUMBNAIL / max(height, width))
+    small = resize(picture, (max(1, round(height * times)), max(1, round(width * times))))
+    stream = io.BytesIO()
+    Pillow.fromarray(np.ascontiguousarray(small)).save(stream, format="JPEG", quality=_QUALITY)
+    return stream.getvalue()
+
+
+class MeanPicture:
+    """The mean of pictures of any size, each stretched to a square."""
+
+    def __init__(self) -> None:
+        self._sum = np.zeros((MEAN_SIDE, MEAN_SIDE, 3))
+        self._n = 0
+
+    def add(self, picture: NDArray[np.uint8]) -> None:
+        """Add one picture, shape (H, W, 3)."""
+        self._sum += resize(resize(picture, _reduced(picture.shape)), (MEAN_SIDE, MEAN_SIDE))
+        self._n += 1
+
+    def mean(self) -> NDArray[np.uint8]:
+        """Return the mean, shape (side, side, 3)."""
+        return np.rint(self._sum / max(self._n, 1)).astype(np.uint8)
+
+
+def _reduced(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return a size with no side longer than the mean picture's, so that pixels are averaged."""
+    return min(shape[0], MEAN_SIDE), min(shape[1], MEAN_SIDE)
