@@ -362,7 +362,7 @@ def test_explainers_and_explanations_survive_pickling(name):
 @each
 def test_explanations_survive_saving(name, tmp_path):
     explanation = explain(name)
-    explanation.save(tmp_path / "why.npz")
+    explanation.save(tmp_path / "why.npz", samples="all")
     back = ll.Explanation.load(tmp_path / "why.npz")
     np.testing.assert_array_equal(back.importances, explanation.importances)
     np.testing.assert_array_equal(back.samples.scores, explanation.samples.scores)

@@ -40,6 +40,7 @@ OWN_DEFAULTS = {
     ("max_samples", "Anchors"): "of a search for a rule, not of an average",
     ("max_samples", "Owen"): "more make the map worse",
     ("max_samples", "Sharp"): "as Owen",
+    ("samples", "Explanation.save"): "which scores a file keeps, not the rows themselves",
     ("sigma", "Blur"): "None is a share of the side; Slic smooths by a pixel",
     ("tolerance", "Anchors"): "of a precision, not of a relative error",
     ("max_side", "Explanation.to_html"): "of a photograph on a page of its own",

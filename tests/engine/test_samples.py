@@ -63,6 +63,8 @@ def test_it_survives_pickling():
         ({"n_segments": -1}, r"`n_segments` must be an integer >= 0"),
         ({"n_segments": 10.0}, r"`n_segments` must be an integer"),
         ({"fingerprint": b"x"}, r"`fingerprint` must be a string"),
+        ({"columns": (0, 1, 2, 3)}, r"`columns`.*of shape"),
+        ({"columns": (-1,)}, r"`columns` must be an integer >= 0"),
     ],
 )
 def test_fields_that_do_not_fit_are_refused(changes, message):
@@ -79,3 +81,15 @@ def test_in_a_notebook_the_first_rows_are_a_table():
     assert "score 3" in many
     assert "score 4" not in many
     assert "of 10" not in samples(n_segments=0)._repr_html_()
+
+
+def test_some_columns_are_named_and_found_by_their_numbers():
+    whole = samples(scores=np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]))
+    some = whole.only([2, 0])
+    assert some.of_column(0).tolist() == whole.of_column(0).tolist() == [1, 4]
+    assert some.only([2]).scores.tolist() == [[3], [6]]
+    assert "score columns of more" not in repr(whole)
+    assert repr(some).endswith("2 score columns of more: 2, 0>")
+    assert "<th>score 2</th>" in some._repr_html_()
+    with pytest.raises(InvalidInputError, match=r"have scores of, \(2, 0\); got 1"):
+        some.of_column(1)

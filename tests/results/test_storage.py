@@ -72,7 +72,78 @@ def test_every_field_comes_back_as_it_was(make, file):
             "huge": 10**30,
         },
     )
+    explanation.save(file, samples="all")
+    assert_same_explanation(Explanation.load(file), explanation)
+
+
+def rows_of_three_classes(**changes):
+    fields = {
+        "keys": np.array([[0xF0], [0x50]], np.uint8),
+        "scores": np.array([[0.5, 0.25, 0.25], [0.125, 0.75, 0.125]], np.float32),
+        "n_segments": 4,
+        "fingerprint": "a.b.c",
+    }
+    return Samples(**fields | changes)
+
+
+def test_a_file_keeps_the_scores_of_the_targets_unless_all_are_asked_for(make, file):
+    explanation = make(targets=(2, 0), samples=rows_of_three_classes())
     explanation.save(file)
+    kept = Explanation.load(file).samples
+    assert kept.columns == (2, 0)
+    assert kept.scores.dtype == np.float32
+    np.testing.assert_array_equal(kept.scores, explanation.samples.scores[:, [2, 0]])
+    np.testing.assert_array_equal(kept.keys, explanation.samples.keys)
+    explanation.save(file, samples="all")
+    assert_same_explanation(Explanation.load(file), explanation)
+    explanation.save(file, samples=None)
+    assert Explanation.load(file).samples is None
+
+
+def test_a_file_of_a_file_keeps_what_the_first_one_kept(make, file):
+    make(targets=(2, 0), samples=rows_of_three_classes()).save(file)
+    loaded = Explanation.load(file)
+    for choice in ("targets", "all"):
+        loaded.save(file, samples=choice)
+        assert_same_explanation(Explanation.load(file), loaded)
+    loaded.for_target(0).save(file)
+    assert Explanation.load(file).samples.columns == (0,)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reduced"), [({"targets_are_columns": False}, False), ({"targets": (1, 2)}, True)]
+)
+def test_scores_that_a_callable_target_reads_or_gave_are_kept_whole(make, file, changes, reduced):
+    explanation = make(**changes, samples=rows_of_three_classes(reduced=reduced))
+    explanation.save(file)
+    assert_same_explanation(Explanation.load(file), explanation)
+
+
+def test_samples_to_be_saved_are_one_of_three(make, file):
+    with pytest.raises(InvalidInputError, match="`samples` must be one of 'targets', 'all', None"):
+        make().save(file, samples=True)
+    assert not file.exists()
+
+
+def test_what_does_not_shrink_is_not_packed(make, file):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    make(image=noise, segments=np.zeros((64, 64), np.intp) + np.arange(64) // 16).save(file)
+    with zipfile.ZipFile(file) as archive:
+        packed = {each.filename: each.compress_type for each in archive.infolist()}
+    assert packed["image.npy"] == zipfile.ZIP_STORED
+    assert packed["segments.npy"] == zipfile.ZIP_DEFLATED
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_samples_of_earlier_versions_hold_all_scores(make, file, monkeypatch, version):
+    explanation = make(samples=rows_of_three_classes())
+    fields = dict(vars(explanation))
+    fields["samples"] = {k: v for k, v in vars(explanation.samples).items() if k != "columns"}
+    if version < 3:
+        del fields["valid"]
+    monkeypatch.setattr(storage, "VERSION", version)
+    write_record(file, fields)
+    monkeypatch.undo()
     assert_same_explanation(Explanation.load(file), explanation)
 
 
@@ -184,7 +255,7 @@ def test_numpy_opens_the_file_without_pickle(make, file):
     with np.load(file, allow_pickle=False) as archive:
         np.testing.assert_array_equal(archive["importances"], make().importances)
         header = json.loads(archive["header"].tobytes())
-    assert (header["format"], header["version"]) == ("limelens.explanation", 3)
+    assert (header["format"], header["version"]) == ("limelens.explanation", 4)
     assert header["fields"]["n_predictions"] == 0
 
 
@@ -237,7 +308,7 @@ def with_header(content, **changes):
         (foreign_npz(), "it has no header"),
         (pickled_npz(), "damaged or cut short.*allow_pickle=False"),
         (with_header({}, format="other"), "its header is of another format"),
-        (with_header({}, version=4), "format version 4, this limelens reads up to 3: update it"),
+        (with_header({}, version=5), "format version 5, this limelens reads up to 4: update it"),
         (with_header({}, version=None), "damaged or cut short"),
         (with_header(3), "damaged or cut short"),
         (with_header({"a": {"unknown tag": 1}}), "damaged or cut short"),
@@ -590,3 +661,58 @@ def test_details_without_end_are_refused(make, file):
         with pytest.raises(InvalidInputError, match="`details` must be finite"):
             make(details={"odd": value}).save(file)
     assert list(file.parent.iterdir()) == []
+
+
+class ThreeClasses:
+    """Scores of three classes; class 2 needs two corners together."""
+
+    def __call__(self, batch):
+        a, b = batch[:, 0, 0], batch[:, 3, 3]
+        return np.stack([1 - a * b, 0.5 * a, a * b], axis=1).astype(np.float32)
+
+
+def explained(**settings):
+    import limelens as ll
+
+    explainer = ll.ExactShapley(segmenter=ll.Grid(4), fill=ll.Constant(0))
+    return explainer.explain(np.ones((4, 4)), ThreeClasses(), target=2, **settings)
+
+
+@pytest.mark.parametrize("samples", ["targets", None])
+def test_a_file_without_all_scores_cannot_be_reused_and_the_advice_works(file, samples):
+    explained().save(file, samples=samples)
+    with pytest.raises(InvalidInputError, match=r"save\(path, samples='all'\)"):
+        explained(reuse=Explanation.load(file))
+    explained().save(file, samples="all")
+    assert explained(reuse=Explanation.load(file)).n_predictions == 0
+
+
+def test_what_needs_the_targets_scores_alone_works_on_a_loaded_file(file):
+    from limelens import interaction_index
+
+    explanation = explained()
+    explanation.save(file)
+    loaded = Explanation.load(file)
+    np.testing.assert_array_equal(interaction_index(loaded), interaction_index(explanation))
+    rows = loaded.samples
+    np.testing.assert_array_equal(interaction_index(rows, target=2), interaction_index(loaded))
+    assert loaded.to_html() == explanation.to_html()
+    with pytest.raises(InvalidInputError, match=r"have scores of, \(2,\); got 0"):
+        interaction_index(loaded, target=0)
+    for target in (None, np.sum):
+        with pytest.raises(InvalidInputError, match=r"`target` must be one of the score columns"):
+            interaction_index(rows, target=target)
+
+
+def test_a_stability_report_of_a_loaded_file_is_that_of_the_run(file):
+    import limelens as ll
+
+    lime = ll.Lime(segmenter=ll.Grid(4), n_samples=60, fill=ll.Constant(0))
+    explanation = lime.explain(np.ones((4, 4)), ThreeClasses(), target=[1, 2], rng=0)
+    explanation.save(file)
+    for target in (1, 2):
+        one, other = (
+            each.stability_report(target, k=1, rng=0)
+            for each in (explanation, Explanation.load(file))
+        )
+        np.testing.assert_array_equal(one.correlations, other.correlations)

@@ -1,5 +1,7 @@
 """Segments that do not look at the image."""
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -147,3 +149,22 @@ def test_labels_are_shown_in_short():
     assert repr(LabelImage(np.eye(300, dtype=int))) == (
         "LabelImage(<2 segments of shape (300, 300)>)"
     )
+
+
+@pytest.mark.parametrize(
+    ("labels", "sent"),
+    [
+        (np.array([[0, 255]]), np.uint8),
+        (np.array([[-1, 300]]), np.int32),
+        (np.array([[0, 2**40]]), np.int64),
+        (np.array([[3, 4]], np.int8), np.int8),
+        (np.array([[0, 1]], ">i4"), np.uint8),
+    ],
+)
+def test_labels_are_pickled_in_the_smallest_type_and_come_back_in_their_own(labels, sent):
+    segmenter = LabelImage(labels)
+    assert segmenter.__reduce__()[1][0].dtype == sent
+    copied = pickle.loads(pickle.dumps(segmenter))
+    assert copied.labels.dtype == labels.dtype
+    np.testing.assert_array_equal(copied.labels, labels)
+    assert repr(copied) == repr(segmenter)

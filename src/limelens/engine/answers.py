@@ -184,10 +184,20 @@ def check_reuse(reuse: Any, fingerprint: str) -> Any:
     if samples is None:
         if reuse is None:
             return None
-        msg = "`reuse` is an explanation without samples; explain anew."
+        msg = (
+            "`reuse` is an explanation without samples; explain anew. Files keep them with "
+            "explanation.save(path, samples='all')."
+        )
         raise InvalidInputError(msg)
     if not hasattr(samples, "fingerprint"):
         msg = f"`reuse` must be an Explanation or its samples; got {describe(reuse)}."
+        raise InvalidInputError(msg)
+    if samples.columns is not None:
+        msg = (
+            f"`reuse` must hold all scores of the model; got only those of its columns "
+            f"{samples.columns}, as files do by default. Save the explanation with "
+            "save(path, samples='all'), or explain without reuse."
+        )
         raise InvalidInputError(msg)
     theirs = samples.fingerprint.split(".")
     names = ("image", "segmentation or kind of masks", "background")

@@ -2,7 +2,8 @@
 
 import contextlib
 import hashlib
-from dataclasses import dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
 from html import escape
 from types import NoneType
 from typing import Any, Protocol
@@ -39,6 +40,9 @@ class Samples:
     reduced : bool
         Whether `scores` are the values of a callable target, because the model's own scores have
         more than two axes.
+    columns : tuple of int, optional
+        The model's columns that `scores` holds, where these are not all. Such rows cannot be
+        reused, as an explainer may read any score.
 
     Raises
     ------
@@ -66,6 +70,7 @@ class Samples:
     n_segments: int
     fingerprint: str
     reduced: bool = field(default=False, kw_only=True)
+    columns: tuple[int, ...] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         d = check_int("n_segments", self.n_segments, minimum=0)
@@ -74,10 +79,16 @@ class Samples:
         check_array("scores", self.scores, (len(keys), "k"))
         check_text("fingerprint", self.fingerprint)
         check_flag("reduced", self.reduced)
+        if self.columns is not None:
+            columns = [check_int("columns", each, minimum=0) for each in self.columns]
+            check_array("columns", np.array(columns, np.intp), (self.scores.shape[1],))
+            object.__setattr__(self, "columns", tuple(columns))
 
     @classmethod
-    def from_fields(cls, values: object) -> "Samples":
-        """Return the samples of fields by name, as they are read from a file."""
+    def from_fields(cls, values: object) -> "Samples | None":
+        """Return the samples of fields by name, as they are read from a file; None of None."""
+        if values is None:
+            return None
         names = [each.name for each in fields(cls)]
         if not isinstance(values, dict) or set(values) != set(names):
             msg = f"`samples` must be a mapping of the fields {', '.join(names)}; got "
@@ -89,7 +100,10 @@ class Samples:
 
     def __repr__(self) -> str:
         what = f"{self.n_segments} segments" if self.n_segments else "no segments"
-        return f"<Samples: {len(self)} rows, {what}, {self.scores.shape[1]} score columns>"
+        columns = f"{self.scores.shape[1]} score columns"
+        if self.columns is not None:
+            columns = f"{columns} of more: {', '.join(map(str, self.columns))}"
+        return f"<Samples: {len(self)} rows, {what}, {columns}>"
 
     def _repr_html_(self) -> str:
         columns = range(min(int(self.scores.shape[1]), _COLUMNS_SHOWN))
@@ -101,8 +115,39 @@ class Samples:
                 kept = f"{n_kept} of {self.n_segments}"
             scores = (f"{float(self.scores[row, column]):.3g}" for column in columns)
             rows.append([str(row), kept, *scores])
-        head = ["row", "segments kept", *(f"score {column}" for column in columns)]
+        called = columns if self.columns is None else self.columns[:_COLUMNS_SHOWN]
+        head = ["row", "segments kept", *(f"score {column}" for column in called)]
         return f"{html_table(head, rows)}<p>{escape(repr(self))}</p>"
+
+    def only(self, columns: Sequence[int]) -> "Samples":
+        """Return the same rows with the scores of these columns of the model alone.
+
+        Examples
+        --------
+        >>> keys = np.zeros((1, 1), np.uint8)
+        >>> samples = Samples(keys, np.array([[0.1, 0.2, 0.7]]), n_segments=3, fingerprint="")
+        >>> samples.only([2, 0]).scores, samples.only([2, 0]).columns
+        (array([[0.7, 0.1]]), (2, 0))
+        """
+        scores = np.stack([self.of_column(column) for column in columns], axis=1)
+        return replace(self, scores=scores, columns=tuple(columns))
+
+    def of_column(self, column: int) -> NDArray[Any]:
+        """Return the scores, shape (n,), of one column of the model.
+
+        Raises
+        ------
+        InvalidInputError
+            If that column was not kept.
+        """
+        kept = tuple(range(self.scores.shape[1])) if self.columns is None else self.columns
+        if column not in kept:
+            msg = (
+                f"`column` must be one of the columns that these rows have scores of, {kept}; got "
+                f"{column}. Files hold all with explanation.save(path, samples='all')."
+            )
+            raise InvalidInputError(msg)
+        return np.asarray(self.scores[:, kept.index(column)])
 
     @property
     def coalitions(self) -> Coalitions:

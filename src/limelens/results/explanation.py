@@ -27,6 +27,7 @@ from limelens.results.ranking import SIGNS, strongest
 from limelens.results.record import (
     check_per_segment,
     rows_of,
+    rows_to_save,
     summed_fields,
     target_row,
 )
@@ -368,22 +369,21 @@ class Explanation(Exported):
             Path(path).write_text(html, encoding="utf-8")
         return html
 
-    def save(self, path: str | PathLike[str]) -> None:
+    def save(self, path: str | PathLike[str], *, samples: str | None = "targets") -> None:
         """Write the explanation to one file, an `.npz` without pickle, under the name given.
 
+        `samples` says what is kept of the rows paid for: the scores of the "targets"; "all" scores,
+        which `reuse` needs; or None. A callable target's rows are kept with all scores.
         `details` may hold None, numbers, strings, arrays, and lists, tuples and dicts of these.
         """
         record = {each.name: getattr(self, each.name) for each in fields(self)}
-        record["samples"] = None if self.samples is None else vars(self.samples)
-        write_record(path, record)
+        write_record(path, record | {"samples": rows_to_save(self, samples)})
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> "Explanation":
         """Read a file that `save` wrote; a foreign, damaged or cut one raises InvalidInputError."""
         record = read_record(path, {each.name for each in fields(cls)})
-        if record["samples"] is not None:
-            record["samples"] = Samples.from_fields(record["samples"])
-        return cls(**record)
+        return cls(**record | {"samples": Samples.from_fields(record["samples"])})
 
     def __repr__(self) -> str:
         return one_line(self)

@@ -14,7 +14,7 @@ from limelens.gaussian.closed_forms import process_interactions
 from limelens.gaussian.kernel import relevance
 from limelens.gaussian.process import fit_processes
 from limelens.results.record import Record
-from limelens.targets.columns import Target, find_target
+from limelens.targets.columns import Target, Top, find_target
 
 ESTIMATORS = ("exact", "gaussian_process")
 
@@ -116,7 +116,24 @@ def _values(samples: object, rows: Samples, target: Target, intact: Floats) -> F
             "interaction_index(explanation, target=...)."
         )
         raise InvalidInputError(msg)
+    if rows.columns is not None:
+        return _kept_values(rows, target, names)
     return find_target(target, intact, names).values(rows.scores)
+
+
+def _kept_values(rows: Samples, target: Target, names: dict[int, str] | None) -> Floats:
+    """Return the same for rows that have the scores of some columns only, as files do."""
+    columns = rows.columns or ()
+    if target is None or isinstance(target, Top) or callable(target):
+        msg = (
+            f"`target` must be one of the score columns {columns}, or several: of the others these "
+            f"rows know nothing; got {describe(target)}. Files hold all scores with "
+            "explanation.save(path, samples='all')."
+        )
+        raise InvalidInputError(msg)
+    blank = np.zeros(max(columns, default=0) + 1)  # as if of the intact image: not looked at
+    found = find_target(target, blank, names).columns
+    return rows.only(found).scores.astype(np.float64)
 
 
 def _check_samples(samples: object) -> Samples:

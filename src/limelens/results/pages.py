@@ -155,9 +155,10 @@ def paid_scores(explanation: Record, row: int) -> tuple[Floats | None, Floats | 
     of_scores = not explanation.targets_are_columns
     if samples is None or not samples.n_segments or of_scores:
         return None, None
-    if explanation.importances.ndim > 2 or column >= samples.scores.shape[1]:
+    kept = samples.columns or range(samples.scores.shape[1])
+    if explanation.importances.ndim > 2 or column not in kept:
         return None, None
-    d = samples.n_segments
+    d, paid = samples.n_segments, samples.of_column(column).astype(np.float64)
     asked = {key.tobytes(): place for place, key in enumerate(samples.keys)}
     order = np.argsort(-np.abs(explanation.importances[row]), kind="stable")
     only = np.zeros((d + 1, d), dtype=np.bool_)
@@ -165,6 +166,5 @@ def paid_scores(explanation: Record, row: int) -> tuple[Floats | None, Floats | 
     pair = []
     for coalitions in (only, ~only):
         places = [asked.get(key.tobytes(), -1) for key in np.packbits(coalitions, axis=1)]
-        scores = samples.scores[:, column].astype(np.float64)
-        pair.append(np.where(np.array(places) < 0, np.nan, scores[places]))
+        pair.append(np.where(np.array(places) < 0, np.nan, paid[places]))
     return pair[0], pair[1]

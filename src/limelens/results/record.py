@@ -13,6 +13,7 @@ from limelens._checks.images import check_segments
 from limelens._checks.pixels import check_valid
 from limelens._checks.values import (
     check_array,
+    check_choice,
     check_flag,
     check_int,
     check_numeric,
@@ -36,6 +37,9 @@ PER_TARGET = (
     "reliability",
 )
 """The fields with one entry, or one row, per target."""
+
+
+SAVED_SAMPLES = ("targets", "all", None)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -216,3 +220,24 @@ def _errors_of_sums(record: Record, segments: Segments) -> Floats | None:
     rows = [list(details["targets"]).index(target) for target in record.targets]
     importances = [each[rows] for each in details["layer_importances"]]
     return mean_and_error(sums_over(details["layers"], importances, segments))[1]
+
+
+def rows_to_save(record: Record, samples: str | None) -> dict[str, Any] | None:
+    """Return the fields of those of a record's samples that a file is to keep.
+
+    Parameters
+    ----------
+    record : Record
+    samples : {"targets", "all", None}
+        The scores of the targets, all scores, or no rows. A callable target's scores are always
+        kept whole: it may read any of them.
+    """
+    check_choice("samples", samples, SAVED_SAMPLES)
+    rows = record.samples
+    if rows is None or samples is None:
+        return None
+    held = range(rows.scores.shape[1]) if rows.columns is None else rows.columns
+    of_columns = record.targets_are_columns and not rows.reduced and set(record.targets) <= {*held}
+    if samples == "targets" and of_columns and len(record.targets) < len(held):
+        rows = rows.only(record.targets)
+    return vars(rows)

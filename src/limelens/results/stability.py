@@ -173,7 +173,7 @@ def _rows_of(record: Record, row: int) -> tuple[Coalitions, Floats]:
             f"{record.target_names[row]!r} is a function of the scores."
         )
         raise InvalidInputError(msg)
-    return samples.coalitions, samples.scores[:, record.targets[row]].astype(np.float64)
+    return samples.coalitions, samples.of_column(record.targets[row]).astype(np.float64)
 
 
 def _complements(coalitions: Coalitions) -> NDArray[np.intp]:

@@ -129,9 +129,21 @@ class LabelImage:
         shape = np.shape(self.labels)
         return f"LabelImage(<{self.n_segments} segments of shape {shape}>)"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A pool of processes is sent the labels again and again: as few bytes as their range takes.
+        labels = np.asarray(self.labels)
+        types = map(np.min_scalar_type, (labels.min(), labels.max()))
+        smallest = labels.astype(np.result_type(*types))
+        fits = smallest.dtype.itemsize < labels.dtype.itemsize and smallest.dtype.kind in "iu"
+        return _unpickled, (smallest if fits else labels, labels.dtype)
+
     def __call__(self, image: Image) -> NDArray[Any]:
         """Return the labels as they were given, for an image of their shape."""
         return check_array("labels", self.labels, _spatial(image))
+
+
+def _unpickled(labels: NDArray[Any], dtype: np.dtype[Any]) -> LabelImage:
+    return LabelImage(labels.astype(dtype))
 
 
 def _spatial(image: Image) -> tuple[int, ...]:
