@@ -1,4 +1,4 @@
-"""QuickLime: LIME's answer for a quarter of the model calls, with error bars that hold."""
+"""QuickLime: LIME's answer for fewer model calls, with error bars that hold."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from limelens.sampling.distinct import foldover_pairs
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class QuickLime(SequentialExplainer):
-    r"""LIME's own importances from about a quarter of the model calls (range 2-5x).
+    r"""LIME's own importances from about a third of the model calls (range 1-5x).
 
     Instead of a thousand coin tosses it asks complementary coalitions of an orthogonal design, in
     blocks of about 2 d calls, and fits a Gaussian process to the log-odds of the scores. The
