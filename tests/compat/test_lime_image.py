@@ -260,6 +260,14 @@ def test_one_score_an_image_is_label_0():
     np.testing.assert_allclose(weights_of(explanation, 0), WEIGHTS[0], atol=1e-12)
 
 
+def test_a_score_that_changes_only_by_rounding_is_pointed_out():
+    def barely(batch):
+        return 0.5 + batch.mean(axis=(1, 2, 3))[:, np.newaxis] * 1e-16
+
+    with pytest.warns(LimelensWarning, match="never changed its score of label 0:"):
+        explain(barely, top_labels=1)
+
+
 def test_a_score_that_never_changes_is_pointed_out():
     def half_dead(batch):
         return np.stack([batch.mean(axis=(1, 2, 3)), np.full(len(batch), 0.5)], axis=1)

@@ -73,12 +73,12 @@ def test_probabilities_are_told_by_all_scores_of_a_column_target():
 )
 def test_a_score_that_moves_by_rounding_only_is_still(values, still):
     coalitions = COALITIONS[:9]
-    assert merge(coalitions, values[:, np.newaxis]).is_still(0) == still
+    assert merge(coalitions, values[:, np.newaxis]).changes_by_rounding(0) == still
 
 
 def test_two_rows_say_nothing():
     rows = merge(np.eye(2, dtype=bool), np.array([[0.1], [0.9]]))
-    assert rows.is_still(0)
+    assert rows.changes_by_rounding(0)
 
 
 def test_saturation_counts_what_is_at_the_edges():

@@ -70,7 +70,7 @@ def fit_linked(
     """
     n_targets = rows.values.shape[1]
     fits = [unknown_fit(rows.coalitions.shape[1]) for _ in range(n_targets)]
-    moving = [target for target in range(n_targets) if not rows.is_still(target)]
+    moving = [target for target in range(n_targets) if not rows.changes_by_rounding(target)]
     names = {target: _possible_links(rows, target, link, scale) for target in moving}
     # All 2^d answers are known: the definition applies to them directly, without a surrogate.
     if rows.complete:

@@ -76,10 +76,11 @@ class Rows:
         seen = self.values[:, target] if self.columns is None else self.scores
         return bool(seen.min() >= 0 and seen.max() <= 1)
 
-    def is_still(self, target: int) -> bool:
-        """Tell whether a target never changed by more than rounding may explain.
+    def changes_by_rounding(self, target: int) -> bool:
+        """Tell whether a target never changed by more than the rounding of a network.
 
-        Where all coalitions were asked nothing is estimated, and every change counts.
+        The bound is wider than that of `is_still`, because networks answer in float32. If all
+        coalitions were asked, nothing is estimated, and every change counts.
         """
         values = self.values[:, target]
         change = np.ptp(values)
