@@ -5,8 +5,10 @@ from scipy.stats import rankdata
 import limelens as ll
 from limelens._statistics import predicted_correlation, split_half_reliability
 from limelens.errors import InvalidInputError
-from limelens.results import Explanation, Samples
-from limelens.results.stability import StabilityReport, _complements, _correlation, _fit
+from limelens.games.lime_kernel import cosine_distance, kernel_weights
+from limelens.results import Explanation, Samples, stability
+from limelens.results.stability import StabilityReport, _complements, _correlation
+from limelens.surrogates import Ridge
 
 
 def test_it_is_the_share_of_variance_that_is_not_noise_under_a_root():
@@ -149,7 +151,8 @@ def test_the_expected_correlation_is_that_of_two_runs():
         for other in (0, 1):
             samples = make_samples(160, 8.0, d=10, seed=2 * seed + other)
             explanation = make_explanation(np.zeros(10), None, samples=samples)
-            maps.append(_fit(samples.coalitions, samples.scores[:, 0]))
+            fit = stability._fits(samples.coalitions, samples.scores[:, 0])
+            maps.append(fit(np.arange(len(samples))))
             if not other:
                 reports.append(explanation.stability_report(n_splits=5, rng=0).correlation)
         pairs.append(_correlation(*map(rankdata, maps)))
@@ -293,3 +296,16 @@ def test_in_a_notebook_stability_is_a_table():
     assert "<td>20</td><td>0.75</td><td>0.80</td><td>1.00</td>" in table
     assert "overlap of the top 3" in table
     assert "<td>40</td><td>0.88 expected</td>" in table
+
+
+@pytest.mark.parametrize("n", [16, 40, 90])
+def test_maps_of_few_rows_are_lime_s_plain_fit(n):
+    """The system of the rows against that of the segments, above and below as many rows."""
+    rng = np.random.default_rng(n)
+    rows, values = rng.random((n, 24)) < 0.5, rng.normal(size=n)
+    weights = kernel_weights(cosine_distance(rows), 0.25)
+    fit = stability._fits(rows, values)
+    for kept in (np.arange(0, n, 2), np.arange(n // 4)):
+        expected = Ridge(1.0)(rows[kept], values[kept], weights[kept]).importances[0]
+        np.testing.assert_allclose(fit(kept), expected, atol=1e-10)
+    assert not stability._fits(rows, np.ones(n))(np.arange(n // 4)).any()

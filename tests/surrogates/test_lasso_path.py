@@ -121,3 +121,29 @@ def test_every_corner_is_optimal(n, d, seed, whole, copies):
     if np.abs(moments.cross).max() > 1e-9:
         assert_optimal(moments.gram, moments.cross[:, 0], penalties, coefs)
         assert penalties[-1] == 0
+
+
+@pytest.mark.parametrize("n", [30, 90, 400])
+def test_a_target_that_walks_alone_comes_by_the_same_corners(n, monkeypatch):
+    rng = np.random.default_rng(n)
+    design = rng.normal(size=(n, 100))
+    design[:, 7] = design[:, 3]  # one of two equal columns stays out
+    design -= design.mean(axis=0)
+    values = design @ np.where(rng.random((100, 2)) < 0.3, 1.0, 0.0) + rng.normal(size=(n, 2))
+    gram, cross = design.T @ design, design.T @ values
+    together = lasso_paths(gram, cross)
+    monkeypatch.setattr("limelens.surrogates.lasso_path._WIDE", 1)
+    alone = lasso_paths(gram, cross)
+    for (penalties, coefs), (others, other_coefs) in zip(together, alone, strict=True):
+        np.testing.assert_allclose(others, penalties, atol=1e-10 * penalties[0])
+        np.testing.assert_allclose(other_coefs, coefs, atol=1e-8 * np.abs(coefs).max())
+    if n < 100:  # columns leave again on the way
+        active = alone[0][1] != 0
+        assert (active[:-1] & ~active[1:]).any()
+
+
+def test_a_target_that_walks_alone_ends_at_the_penalty(monkeypatch):
+    monkeypatch.setattr("limelens.surrogates.lasso_path._WIDE", 1)
+    [(penalties, coefs)] = lasso_paths(np.eye(2), np.array([[3.0], [-1.0]]), 0.5)
+    np.testing.assert_allclose(penalties, [3, 1, 0.5])
+    np.testing.assert_allclose(coefs, [[0, 0], [2, 0], [2.5, -0.5]])

@@ -1,5 +1,6 @@
 """How much an explanation would change with other samples."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil, inf
 
@@ -7,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._checks.values import check_int, check_number, check_rng
+from limelens._statistics import is_still
 from limelens._typing import Coalitions, Floats, Seed
 from limelens.errors import InvalidInputError
 from limelens.games.lime_kernel import cosine_distance, kernel_weights
@@ -137,13 +139,13 @@ def stability_report(
     generator = check_rng(rng)
     coalitions, values = _rows_of(record, target_row(record, target))
     groups = _complements(coalitions)
-    n_groups = int(groups.max()) + 1
+    n_groups, fit = int(groups.max()) + 1, _fits(coalitions, values)
     sizes, means = [], []
     for parts in (4, 2):
         likeness = []
         for _ in range(n_splits):
             part = generator.permutation(n_groups)[groups] % parts
-            a, b = (_fit(coalitions[part == p], values[part == p]) for p in (0, 1))
+            a, b = (fit(np.flatnonzero(part == p)) for p in (0, 1))
             ranks = (rankdata(each) for each in (a, b))  # equal importances share their rank
             likeness.append((_correlation(*ranks), _correlation(a, b), _overlap(a, b, k)))
         sizes.append(len(values) // parts)
@@ -182,11 +184,43 @@ def _complements(coalitions: Coalitions) -> NDArray[np.intp]:
     return np.unique(folded, axis=0, return_inverse=True)[1].ravel()
 
 
-def _fit(coalitions: Coalitions, values: Floats) -> Floats:
-    """Return the coefficients of LIME's plain fit."""
+def _fits(coalitions: Coalitions, values: Floats) -> Callable[[NDArray[np.intp]], Floats]:
+    """Return the function from numbers of rows to the coefficients of LIME's plain fit on them."""
     weights = kernel_weights(cosine_distance(coalitions), _KERNEL_WIDTH)
-    moments = weighted_moments(coalitions, values[:, np.newaxis], weights)
-    return np.asarray(penalised_inverse(moments.gram, _RIDGE) @ moments.cross[:, 0])
+    n, d = coalitions.shape
+    design = coalitions.astype(np.float64)
+    # Products of all rows, exact integers, serve every fit on fewer rows than segments.
+    products = design @ design.T if n // 4 <= d else np.empty((0, 0))
+
+    def fit(rows: NDArray[np.intp]) -> Floats:
+        if len(rows) > d:
+            moments = weighted_moments(coalitions[rows], values[rows, np.newaxis], weights[rows])
+            return np.asarray(penalised_inverse(moments.gram, _RIDGE) @ moments.cross[:, 0])
+        inner = products[np.ix_(rows, rows)]
+        spread = np.zeros(n)
+        spread[rows] = _by_rows(inner, values[rows], weights[rows])
+        return spread @ design
+
+    return fit
+
+
+def _by_rows(products: Floats, values: Floats, weights: Floats) -> Floats:
+    """Return multipliers of the rows that add them up to the ridge coefficients.
+
+    `products` (n, n) are those of the rows. With X the rows less their weighted mean and W the
+    weights, coefficients (X' W X + a I)^-1 X' W y are X' W^1/2 (W^1/2 X X' W^1/2 + a I)^-1 W^1/2 y:
+    the smaller system where there are fewer rows than segments.
+    """
+    from scipy.linalg import solve  # noqa: PLC0415
+
+    shares, roots = weights / weights.sum(), np.sqrt(weights)
+    with_mean = products @ shares
+    centred = products - with_mean - with_mean[:, np.newaxis] + shares @ with_mean
+    system = roots * centred * roots[:, np.newaxis]
+    system[np.diag_indices_from(system)] += _RIDGE
+    moved = np.where(is_still(values), 0.0, values - shares @ values)
+    multipliers = roots * solve(system, roots * moved, assume_a="pos", check_finite=False)
+    return np.asarray(multipliers - shares * multipliers.sum())
 
 
 def _correlation(a: Floats, b: Floats) -> float:

@@ -48,21 +48,26 @@ def confidence_bounds(means: Floats, counts: NDArray[Any], level: float) -> tupl
     >>> low.round(3), high
     (array([0.861]), array([1.]))
     """
-    means = np.asarray(means, dtype=np.float64)
-    return _bound(means, counts, level, 0.0), _bound(means, counts, level, 1.0)
+    k = len(means)
+    both = _bounds(np.tile(means, 2), np.tile(counts, 2), level, np.repeat([0.0, 1.0], k))
+    return both[:k], both[k:]
 
 
-def _bound(means: Floats, counts: NDArray[Any], level: float, edge: float) -> Floats:
-    """Return the bound towards one edge, by bisection."""
-    at_edge = (counts == 0) | (
-        counts * bernoulli_divergence(means, np.full(len(means), edge)) <= level
-    )
-    inside, outside = means.copy(), np.full(means.shape, edge)
-    for _ in range(N_BISECTIONS):
-        middle = (inside + outside) / 2
-        fits = counts * bernoulli_divergence(means, middle) <= level
-        inside, outside = np.where(fits, middle, inside), np.where(fits, outside, middle)
-    return np.where(at_edge, edge, inside)
+def _bounds(means: Floats, counts: NDArray[Any], level: float, edges: Floats) -> Floats:
+    """Return the bound of each arm towards its edge, 0 or 1, by bisection."""
+    from scipy.special import xlogy  # noqa: PLC0415
+
+    at_edge = (counts == 0) | (counts * bernoulli_divergence(means, edges) <= level)
+    # counts * KL(p, q) <= level, with all that does not depend on q on the right.
+    failures = 1.0 - means
+    floor = xlogy(means, means) + xlogy(failures, failures) - level / np.maximum(counts, 1)
+    inside, outside = means.astype(np.float64), edges.copy()
+    with np.errstate(divide="ignore", invalid="ignore"):  # an arm at its edge: not looked at
+        for _ in range(N_BISECTIONS):
+            middle = 0.5 * (inside + outside)
+            fits = means * np.log(middle) + failures * np.log1p(-middle) >= floor
+            inside, outside = np.where(fits, middle, inside), np.where(fits, outside, middle)
+    return np.where(at_edge, edges, inside)
 
 
 def best_arms(
@@ -129,8 +134,8 @@ def best_arms(
         if len(rest) == 0:
             return best
         level = exploration_rate(k, rounds, delta)
-        low = _bound(means[best], counts[best], level, 0.0)
-        high = _bound(means[rest], counts[rest], level, 1.0)
+        edges = np.where(np.arange(k) < n_best, 0.0, 1.0)
+        low, high = np.split(_bounds(means[order], counts[order], level, edges), [n_best])
         weakest, rival = best[np.argmin(low)], rest[np.argmax(high)]
         if high.max() - low.min() <= tolerance:
             return best

@@ -12,6 +12,9 @@ _LEAVES = 0
 # Targets walk together while their tables hold at most this many numbers (8 MB).
 _BLOCK = 2**20
 
+# From so many columns on each target walks alone, with a table of its active columns only.
+_WIDE = 256
+
 
 def sweep(tables: Floats, pivots: NDArray[np.intp]) -> None:
     """Sweep square matrices on one pivot each, in place; sweeping again undoes it.
@@ -81,7 +84,8 @@ def lasso_paths(gram: Floats, cross: Floats, penalty: float = 0.0) -> list[tuple
     another column's product with the residual reaches the penalty. Every corner is computed
     afresh from a swept Gram matrix, so errors do not add up, and nothing depends on the scale
     of the target. A column that depends linearly on the active ones stays out. Many targets
-    are walked in blocks, so memory is O(d² + 8 MB) beside the paths themselves.
+    are walked in blocks, so memory is O(d² + 8 MB) beside the paths themselves. From 256 columns
+    on each target walks alone: a step then takes O(d k) for k active columns instead of O(d²).
 
     This is our own, and not `sklearn.linear_model.lars_path_gram`, for two reasons: five targets
     on one Gram matrix take a ninth of the time, and scikit-learn's absolute tolerances stop at once
@@ -107,6 +111,8 @@ def lasso_paths(gram: Floats, cross: Floats, penalty: float = 0.0) -> list[tuple
            [ 2.,  0.],
            [ 3., -1.]])
     """
+    if len(gram) >= _WIDE:
+        return [_walk_alone(gram, column, penalty) for column in cross.T]
     block = max(1, _BLOCK // len(gram) ** 2)
     starts = range(0, cross.shape[1], block)
     return [
@@ -135,6 +141,21 @@ def _walk(gram: Floats, cross: Floats, penalty: float) -> list[tuple[Floats, Flo
         (np.array([level for level, _ in path]), np.array([coefs for _, coefs in path]))
         for path in corners
     ]
+
+
+def _walk_alone(gram: Floats, cross: Floats, penalty: float) -> tuple[Floats, Floats]:
+    """Return the corners of one target."""
+    walk = _Walker(gram, cross)
+    end = max(penalty, ROUNDING * walk.level)
+    penalties, corners = [], []
+    for _ in range(100 + 20 * len(gram)):
+        finished = walk.look(end, penalty)
+        penalties.append(walk.level)
+        corners.append(walk.coefs)
+        if finished:
+            break
+        walk.turn()
+    return np.array(penalties), np.array(corners)
 
 
 class _Walkers:
@@ -185,6 +206,87 @@ class _Walkers:
         """Go on with these targets only."""
         for name in ("targets", "tables", "cross", "signs", "level", "kind", "column"):
             setattr(self, name, getattr(self, name)[walking])
+
+
+class _Walker:
+    """State of a target that walks alone: as `_Walkers`, with the active columns of its table."""
+
+    def __init__(self, gram: Floats, cross: Floats) -> None:
+        self.gram, self.cross = gram, cross
+        self.active: list[int] = []
+        self.table = np.empty((len(cross), 64), order="F")  # in its order: a step adds to columns
+        self.remaining = np.diagonal(gram).copy()
+        self.signs = np.zeros_like(cross)
+        self.level = float(np.abs(cross).max(initial=0.0))
+        self.coefs = self.signs
+        self.kind = self.column = 0
+
+    def look(self, end: float, penalty: float) -> bool:
+        """Lower the penalty to the next event; return whether the end is reached."""
+        active, signs = self.signs != 0, self.signs
+        right = np.stack([self.cross[self.active], signs[self.active]], axis=1)
+        products = self.table[:, : len(self.active)] @ right
+        start = np.where(active, products[:, 0], self.cross - products[:, 0])
+        slope = products[:, 1]
+        usable = ~active & (self.remaining > DEPENDENT * np.diagonal(self.gram))
+        level = np.full((1, 1), self.level)
+        steps = _steps(start[np.newaxis], slope[np.newaxis], signs[np.newaxis], usable, level)[0]
+        self.kind, self.column = divmod(int(steps.argmin()), len(signs))
+        lower = self.level - float(steps[self.kind, self.column])
+        finished = lower <= end
+        self.level = penalty if finished else lower
+        coefs = start - self.level * slope
+        self.coefs = np.where(coefs * signs > 0, coefs, 0.0)
+        if self.kind == _LEAVES and not finished:
+            self.coefs[self.column] = 0.0
+        return finished
+
+    def turn(self) -> None:
+        """Let the event's column enter or leave the active ones."""
+        if self.kind == _LEAVES:
+            self._leave(self.column)
+        else:
+            self._enter(self.column)
+        self.signs[self.column] = (0.0, 1.0, -1.0)[self.kind]
+
+    def _enter(self, column: int) -> None:
+        # The column of the whole swept table: G_Na - G_NA inv(G_AA) G_Aa, and -inv(G_AA) G_Aa.
+        n_active = len(self.active)
+        own = -self.table[:, :n_active] @ self.gram[self.active, column]
+        inactive = self.signs == 0
+        own[inactive] += self.gram[inactive, column]
+        self._sweep(own, column)
+        self.remaining[inactive] -= np.square(own[inactive]) / own[column]
+        if n_active == self.table.shape[1]:
+            wider = np.empty((len(own), 2 * n_active), order="F")
+            wider[:, :n_active] = self.table
+            self.table = wider
+        self.table[:, n_active] = own / own[column]
+        self.table[column, n_active] = 1.0 / own[column]
+        self.active.append(column)
+
+    def _leave(self, column: int) -> None:
+        place, last = self.active.index(column), len(self.active) - 1
+        own = self.table[:, place].copy()
+        # The last column takes the place of the one that leaves.
+        self.table[:, place] = self.table[:, last]
+        self.active[place] = self.active[last]
+        self.active.pop()
+        self._sweep(own, column)
+        inactive = self.signs == 0
+        self.remaining[inactive] += np.square(own[inactive]) / own[column]
+        self.remaining[column] = 1.0 / own[column]
+
+    def _sweep(self, own: Floats, column: int) -> None:
+        """Sweep the active columns, in place, on a column that stands in `own`; see `sweep`."""
+        from scipy.linalg import blas  # noqa: PLC0415
+
+        table = self.table[:, : len(self.active)]
+        if not self.active:
+            return
+        row = table[column] / own[column]
+        blas.dger(-1.0, own, row, a=table, overwrite_a=1)
+        table[column] = -row
 
 
 def _steps(
