@@ -27,6 +27,15 @@ def test_every_coalition_asked_gives_the_definition(definition):
     np.testing.assert_allclose(found, exact_values(table, definition), atol=0.02)
 
 
+def test_a_product_of_three_has_larger_shapley_than_banzhaf_values():
+    # They are 1/3 and 1/4. A product of two has the same of both.
+    rows = all_coalitions(6)
+    table = rows[:, :3].all(axis=1) * 1.0
+    banzhaf, shapley = (fit(rows, table, kind).importances[0] for kind in ("banzhaf", "shapley"))
+    np.testing.assert_allclose(banzhaf, [0.25] * 3 + [0.0] * 3, atol=0.01)
+    assert (shapley[:3] > 0.27).all()
+
+
 @pytest.mark.parametrize("definition", DEFINITIONS)
 def test_intervals_cover_the_effects_of_functions_drawn_from_the_prior(definition):
     """95 % intervals of the true Banzhaf, Shapley and LIME values, hyper-parameters estimated."""

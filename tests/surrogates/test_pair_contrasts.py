@@ -99,6 +99,16 @@ def test_constant_scores_have_no_effects_and_no_errors(make_design):
     assert np.isnan(found.fidelity).all()
 
 
+def test_one_pair_more_than_segments_is_enough_and_as_many_are_not():
+    # The first rows of a half of all coalitions, and their complements: never the same pair twice.
+    first = all_coalitions(6)[:32]
+    rows, values = first[[1, 2, 4, 8, 16, 31]], np.arange(14.0)
+    with pytest.raises(InvalidInputError, match="got 6"):
+        fit(np.concatenate([rows, ~rows]), values[:12])
+    more = np.concatenate([rows, first[[11]]])
+    assert fit(np.concatenate([more, ~more]), values).details["n_pairs"] == 7
+
+
 def test_independent_rows_are_refused_with_a_cure():
     rows = Bernoulli()(60, 30, np.random.default_rng(0))
     with pytest.raises(InvalidInputError, match=r"more complementary pairs .* got 0\. .*Foldover"):

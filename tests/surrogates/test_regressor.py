@@ -97,11 +97,12 @@ def test_a_regressor_without_importances_is_named(make_rows):
         Regressor(SVR(kernel="rbf"))(*make_rows())
 
 
-def test_importances_that_are_not_one_finite_number_per_segment_are_refused(make_rows):
+@pytest.mark.parametrize("spoil", [lambda coef: coef[:2], lambda coef: [np.nan, *coef[1:]]])
+def test_importances_that_are_not_one_finite_number_per_segment_are_refused(make_rows, spoil):
     class Odd(LinearRegression):
         def fit(self, design, values, sample_weight=None):
             super().fit(design, values, sample_weight=sample_weight)
-            self.coef_ = self.coef_[:2]
+            self.coef_ = spoil(self.coef_)
             return self
 
     with pytest.raises(InvalidInputError, match="one finite number for each of 5 segments"):
