@@ -13,6 +13,7 @@ from limelens.errors import InvalidInputError
 from limelens.explainers.sharp import N_SEGMENTS, _least_squares, half_side, n_segmentations
 from limelens.games.lime_kernel import cosine_distance, kernel_weights
 from limelens.results.smoothing import smooth_map
+from limelens.segmenting.view import segmenting_view
 from limelens.testing import Recorder
 
 
@@ -363,7 +364,7 @@ def test_noise_is_divided_like_a_picture():
 
 
 def n_superpixels(image):
-    return len(np.unique(ll.Slic(50, sigma=0.5)(image)))
+    return len(np.unique(ll.Slic(50, sigma=0.5).divide(segmenting_view(image))))
 
 
 def test_a_faithful_map_adds_coarse_divisions_fitted_on_the_other_half_of_the_calls():

@@ -14,6 +14,7 @@ from limelens._typing import Image
 from limelens.errors import InvalidInputError
 from limelens.segmenting.within import divided_within
 
+_TRIES = 5
 _N_CELLS = 49
 
 
@@ -83,9 +84,16 @@ class Grid:
             return np.where(valid, self(image), -1)
 
         def divide(image: Image, valid: NDArray[np.bool_]) -> NDArray[np.intp]:
-            # As many cells that the box has `n_segments` of them where pixels count.
-            n = min(valid.size, round((self.n_segments or _N_CELLS) / float(valid.mean())))
-            return Grid(max(2, n))(image)
+            # More cells than asked for, as some of them hold no pixel that counts.
+            asked = self.n_segments or _N_CELLS
+            n, best, closest = asked / float(valid.mean()), image, np.inf
+            for _ in range(_TRIES):
+                cells = Grid(max(2, min(valid.size, round(n))))(image)
+                occupied = len(np.unique(cells[valid]))
+                if abs(occupied - asked) < closest:
+                    best, closest = cells, abs(occupied - asked)
+                n *= asked / occupied
+            return np.asarray(best, dtype=np.intp)
 
         return divided_within(image, valid, divide)
 

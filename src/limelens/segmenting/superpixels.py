@@ -1,5 +1,6 @@
 """Segments that follow what the image shows."""
 
+from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass, replace
 
 import numpy as np
@@ -9,12 +10,13 @@ from limelens._checks.images import check_planar
 from limelens._checks.sizes import Sizes, check_offset
 from limelens._checks.values import check_int, check_number
 from limelens._typing import Image
-from limelens.errors import warn
+from limelens.segmenting.counting import closest, n_labels, or_cells
+from limelens.segmenting.fixed import Grid
 from limelens.segmenting.view import View, segmenting_view
-from limelens.segmenting.within import divided_within, without_gaps
+from limelens.segmenting.within import divided_within, middles, without_gaps
 
-_LEAST_SHARE = 0.8
-_MOST_COMPACT = 320  # by then the segments of any texture are squares
+_SQUARER = (1, 2, 4, 8, 16, 32)  # by then the segments of any texture are squares
+MIDDLING = 50  # cells of the grid where a segmenter that knows no number finds one segment
 _ROOM = 128  # pixels a segment; in smaller images there is not always room for all
 
 
@@ -27,8 +29,10 @@ class Slic:
     Parameters
     ----------
     n_segments : int, optional
-        About how many segments. On fine texture (gravel, hair) most pieces are so small that they
-        are merged: `compactness` is raised until at least four fifths are left.
+        About how many segments, within a fifth. On fine texture (gravel, hair) most pieces are so
+        small that they are merged: `compactness` is raised until enough are left. In small images
+        a square grid of seeds has only certain sizes: the seeds then come from k-means. If neither
+        helps, a warning says how many segments there are.
     compactness : float, optional
         Weight of distance against colour, whose full contrast is 100. Higher is squarer. Another
         number than the default is obeyed, and a warning says where it leaves too few segments.
@@ -97,21 +101,29 @@ class Slic:
         return divided_within(image, valid, divide)
 
     def _labels(self, view: View) -> NDArray[np.intp]:
-        """Return the label image of a view, with enough segments where there is room for them."""
-        labels, least = self.divide(view), _LEAST_SHARE * self.n_segments
-        compactness = self.compactness
+        """Return the label image of a view, with about as many segments as asked for."""
+        cure = "raise the compactness, or "
+        displaced = view.displaced(self.offset) is not view
+        attempts = self._attempts(view, from_grid_only=displaced)
+        labels = closest(attempts, self.n_segments, "Slic", cure=cure, displaced=displaced)
+        return or_cells(labels, "Slic", self.n_segments)
+
+    def _attempts(self, view: View, *, from_grid_only: bool) -> Iterator[NDArray[np.intp]]:
+        """Yield label images: squarer and squarer, then from seeds that k-means places."""
+        square = _SQUARER if self.compactness == Slic.compactness else (1,)
+        squarer = [replace(self, compactness=self.compactness * times) for times in square]
         has_room = view.pixels[..., 0].size > _ROOM * self.n_segments
-        most = _MOST_COMPACT if has_room and compactness == Slic.compactness else 0
-        while labels.max() + 1 < least and compactness < most:
-            compactness *= 2
-            labels = replace(self, compactness=compactness).divide(view)
-        n = int(labels.max()) + 1
-        if n < least and has_room:
-            warn(
-                f"Slic({self.n_segments}, compactness={compactness:g}) divides this image into "
-                f"only {n} segments. Raise the compactness, or use Grid({self.n_segments})."
-            )
-        return labels
+        for each in squarer:
+            labels = each.divide(view)
+            yield labels
+            if not has_room or n_labels(labels) > self.n_segments:
+                break  # squarer ones would not be fewer, nor more where a seed has no room
+        if from_grid_only or len(squarer) == 1:
+            return
+        if view.valid is None:  # within a mask, seeds come from k-means anyway
+            view = replace(view, valid=np.ones(view.pixels.shape[:-1], dtype=np.bool_))
+        for each in squarer:
+            yield each.divide(view)
 
     def divide(self, view: View) -> NDArray[np.intp]:
         """Return the label image of a view that is there already, at this very compactness."""
@@ -193,6 +205,13 @@ class Quickshift:
 
     def __call__(self, image: Image) -> NDArray[np.intp]:
         """Return the label image of an image, channels last."""
+        return or_cells(self._labels(image), "Quickshift", MIDDLING)
+
+    def within(self, image: Image, valid: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """Return labels of an image, to be cut where pixels do not count."""
+        return or_cells(self._labels(image), "Quickshift", MIDDLING, valid)
+
+    def _labels(self, image: Image) -> NDArray[np.intp]:
         from skimage.segmentation import quickshift  # noqa: PLC0415
 
         check_planar(np.ndim(image), "Quickshift")
@@ -264,6 +283,13 @@ class Felzenszwalb:
 
     def __call__(self, image: Image) -> NDArray[np.intp]:
         """Return the label image of an image, channels last."""
+        return or_cells(self._labels(image), "Felzenszwalb", MIDDLING)
+
+    def within(self, image: Image, valid: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """Return labels of an image, to be cut where pixels do not count."""
+        return or_cells(self._labels(image), "Felzenszwalb", MIDDLING, valid)
+
+    def _labels(self, image: Image) -> NDArray[np.intp]:
         from skimage.segmentation import felzenszwalb  # noqa: PLC0415
 
         check_planar(np.ndim(image), "Felzenszwalb")
@@ -288,7 +314,7 @@ class Watershed:
     Parameters
     ----------
     n_segments : int, optional
-        About how many segments: the seeds form a regular grid.
+        About how many segments, within a fifth: the seeds form a regular grid.
     compactness : float, optional
         Weight of the distance to the seed relative to the gradient. A higher weight makes squarer
         segments.
@@ -342,22 +368,29 @@ class Watershed:
         return divided_within(image, valid, divide)
 
     def _labels(self, view: View) -> NDArray[np.intp]:
+        """Return the label image of a view, with about as many segments as asked for."""
+        check_planar(len(view.spatial) + 1, "Watershed")
+        moved = view.displaced(self.offset)
+        attempts, displaced = self._attempts(moved), moved is not view
+        labels = closest(attempts, self.n_segments, "Watershed", displaced=displaced)
+        return or_cells(labels, "Watershed", self.n_segments)
+
+    def _attempts(self, view: View) -> Iterator[NDArray[np.intp]]:
+        """Yield label images: from a square grid of seeds, then from one that has more sizes."""
         from scipy.ndimage import sobel  # noqa: PLC0415
         from skimage.segmentation import watershed  # noqa: PLC0415
 
-        check_planar(len(view.spatial) + 1, "Watershed")
-        view = view.displaced(self.offset)
         channels = np.moveaxis(view.pixels, -1, 0)
         # Sobel's kernel sums to 8 times the slope.
         slopes = [sobel(channel, axis=axis) / 8 for channel in channels for axis in (0, 1)]
-        labels = watershed(  # type: ignore[no-untyped-call]
-            np.linalg.norm(slopes, axis=0),
-            markers=view.scaled(self.n_segments),
-            compactness=self.compactness,
-            mask=view.valid,
-        )
-        labels = labels - 1
-        return view.enlarge(labels if view.valid is None else without_gaps(labels, view.valid))
+        steepness, n = np.linalg.norm(slopes, axis=0), view.scaled(self.n_segments)
+        counts = np.ones(steepness.shape, dtype=np.bool_) if view.valid is None else view.valid
+        for seeds in (lambda: n, lambda: middles(Grid(n).within(steepness, counts))):
+            labels = watershed(  # type: ignore[no-untyped-call]
+                steepness, markers=seeds(), compactness=self.compactness, mask=view.valid
+            )
+            labels = labels - 1
+            yield view.enlarge(labels if view.valid is None else without_gaps(labels, view.valid))
 
 
 def _check_max_side(max_side: int | None) -> None:

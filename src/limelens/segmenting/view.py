@@ -122,7 +122,8 @@ class View:
         if self.offset:
             inside = labels[tuple(slice(abs(step), None) for step in self.offset)]
             inside = np.flip(inside, _backwards(self.offset))
-            labels = np.unique(inside, return_inverse=True)[1].reshape(inside.shape)
+            found, labels = np.unique(inside, return_inverse=True)
+            labels = labels.reshape(inside.shape) - int(found[0] < 0)  # -1 stays no segment
         if labels.shape == self.spatial:
             return labels.astype(np.intp, copy=False)
         sides = zip(self.spatial, labels.shape, strict=True)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from limelens._statistics import label_sums
 from limelens._typing import Image
 
 
@@ -51,3 +52,21 @@ def without_gaps(labels: NDArray[np.intp], valid: NDArray[np.bool_]) -> NDArray[
         return np.where(valid, labels, -1)
     nearest = distance_transform_edt(labels < 0, return_distances=False, return_indices=True)
     return np.where(valid, labels[tuple(nearest)], -1)
+
+
+def middles(labels: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return the number of each label, from 1 on, at its pixel nearest the middle; 0 elsewhere.
+
+    Examples
+    --------
+    >>> middles(np.array([[0, 0, 0, 1, -1]]))
+    array([[0, 1, 0, 2, 0]])
+    """
+    areas, away = np.maximum(label_sums(labels), 1), np.zeros(labels.shape)
+    for index in [*np.indices(labels.shape)]:
+        away += np.square(index - (label_sums(labels, index) / areas)[labels])
+    order = np.lexsort([away.ravel(), labels.ravel()])  # by label, then by distance
+    found, first = np.unique(labels.ravel()[order], return_index=True)
+    seeds = np.zeros(labels.size, dtype=np.intp)
+    seeds[order[first[found >= 0]]] = found[found >= 0] + 1
+    return seeds.reshape(labels.shape)
