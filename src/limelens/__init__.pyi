@@ -8,6 +8,7 @@ from .adapters.transformers import from_transformers as from_transformers
 from .audits.audit import audit as audit
 from .audits.record import Effect as Effect
 from .audits.result import Audit as Audit
+from .audits.summarize import summarize as summarize
 from .engine.model import with_gradient as with_gradient
 from .engine.samples import Samples as Samples
 from .errors import ConvergenceWarning as ConvergenceWarning

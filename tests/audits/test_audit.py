@@ -369,8 +369,18 @@ def test_of_a_negative_effect_the_most_negative_come_first():
 def test_unknown_effects_are_refused(spoiled):
     with pytest.raises(InvalidInputError, match=r"`on` must be one of .*'bright'.*; got 'blue'"):
         spoiled.contact_sheet(on="blue")
+    with pytest.raises(InvalidInputError, match="`name` must be one of"):
+        spoiled.effect("blue")
     with pytest.raises(InvalidInputError, match="`n` must be"):
         spoiled.contact_sheet(0)
+
+
+def test_effects_of_one_name_are_told_apart():
+    labels = np.array([[0] * 3 + [1] * 3] * 2 + [[1] * 6] * 2)
+    found = audit(labels=labels, label_names={0: "top left", 1: "rest"}, segmenter=None)
+    names = [effect.name for effect in found.effects]
+    assert names == ["top left", "rest", "top left (place)"]
+    assert found.effect("top left").kind == "label"
 
 
 def test_the_map_enlarges(spoiled):

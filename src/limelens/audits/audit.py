@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 
 from limelens._checks.models import check_model
-from limelens._checks.strategies import check_fill, check_segmenter
-from limelens._checks.values import check_callable, check_int, check_number, check_rng, describe
+from limelens._checks.strategies import check_fill
+from limelens._checks.values import check_int, check_number, check_rng, describe
 from limelens._typing import ClassNames, Fill, Floats, PredictFn, Progress, Seed, Segmenter
 from limelens.audits.conclusions import conclude
-from limelens.audits.families import Family, label_family, other_family
-from limelens.audits.gathering import Asking, Gathered, RegionSource
-from limelens.audits.labels import Labels
+from limelens.audits.families import Family, families_of
+from limelens.audits.gathering import Answered, Asking
 from limelens.audits.pooling import pooled_estimates
 from limelens.audits.regions import Describe
 from limelens.audits.result import Audit
-from limelens.audits.sights import Sight
+from limelens.audits.sights import Sight, check_grid
+from limelens.audits.sources import RegionSource, region_source
 from limelens.audits.targets import OddsOf
 from limelens.engine.model import as_model
 from limelens.engine.progress import Reporter
@@ -27,7 +27,6 @@ from limelens.runs.reading import Named, named_images
 from limelens.segmenting.superpixels import Slic
 from limelens.targets.of_scores import LogOdds
 
-_FEW = 10
 _BLOCKS = 8  # of the positions that the pooled regression knows
 
 
@@ -178,22 +177,24 @@ def audit(
         fill=ImageMean() if fill is None else check_fill("fill", fill),
         batch_size=check_int("batch_size", batch_size, minimum=1),
         n_calls=n_calls,
-        grid=_check_grid(grid),
+        grid=check_grid(grid),
     )
-    regions = _check_regions(segmenter, labels, label_names, descriptors)
+    if segmenter is None and labels is None:
+        segmenter = Slic()
+    regions = region_source(segmenter, labels, label_names, descriptors)
     gathered = _gather(named, regions, asking, generator, progress)
     return _concluded(gathered, regions.kinds, quantity, level, generator)
 
 
 def _concluded(
-    gathered: Gathered,
+    gathered: Answered,
     kinds: Sequence[str],
     quantity: str,
     level: float,
     rng: np.random.Generator,
 ) -> Audit:
     """Pool what the model said of all images."""
-    families = _families([sight.tables for sight in gathered.sights], kinds)
+    families = families_of([sight.tables for sight in gathered.sights], kinds)
     features = _features(gathered.sights, families)
     estimates = pooled_estimates(gathered.pairs, features)
     return Audit(
@@ -211,9 +212,9 @@ def _gather(
     asking: Asking,
     rng: np.random.Generator,
     progress: Progress,
-) -> Gathered:
+) -> Answered:
     """Ask about all images, one after the other."""
-    gathered = Gathered()
+    gathered = Answered()
     total = (named.total or 0) * asking.n_calls
     with Reporter(progress) as reporter:
 
@@ -227,31 +228,13 @@ def _gather(
                 add_note(error, f"at {name!r}, after {len(gathered.sights)} images")
                 raise
     regions.labels.finish()
-    _check_enough(gathered)
-    return gathered
-
-
-def _check_enough(gathered: Gathered) -> None:
-    n = len(gathered.sights)
-    if n < 2:
-        msg = f"`images` must be at least two, better fifty; got {n}. Explain a single image."
-        raise InvalidInputError(msg)
-    if gathered.twice:
-        first, again = gathered.twice[0]
-        warn(
-            f"{len(gathered.twice)} images come twice, {again!r} for example is {first!r}. They "
-            "are counted as independent, which makes intervals too narrow: leave them out."
-        )
-    if n < _FEW:
-        warn(
-            f"{n} images are too few to tell an effect from chance at the usual level; from "
-            f"{_FEW} on it is possible, and fifty are better."
-        )
+    gathered.check_enough("images")
     if not any(pairs.differences.any() for pairs in gathered.pairs):
         warn(
             f"the score of {gathered.target_name} never changed over the masked images: there is "
             "nothing to audit. Try another target, fill or segmenter."
         )
+    return gathered
 
 
 def _check_calls(calls_per_image: object) -> int:
@@ -263,15 +246,6 @@ def _check_calls(calls_per_image: object) -> int:
         )
         raise InvalidInputError(msg)
     return n_calls
-
-
-def _check_grid(grid: object) -> tuple[int, int]:
-    sides = (grid, grid) if isinstance(grid, Integral) else grid
-    if not isinstance(sides, (tuple, list)) or len(sides) != 2:
-        msg = f"`grid` must be a number of cells, or (rows, columns); got {describe(grid)}."
-        raise InvalidInputError(msg)
-    rows, columns = (check_int("grid", side, minimum=1, maximum=128) for side in sides)
-    return rows, columns
 
 
 def _check_target(target: Any) -> tuple[Any, str]:
@@ -288,37 +262,6 @@ def _check_target(target: Any) -> tuple[Any, str]:
         f"{describe(target)}. An audit answers for one class: run one for each."
     )
     raise InvalidInputError(msg)
-
-
-def _check_regions(segmenter: Any, labels: Any, label_names: Any, descriptors: Any) -> RegionSource:
-    if descriptors is not None:
-        check_callable("descriptors", descriptors, "(image, region) -> numbers")
-    if segmenter is not None:
-        check_segmenter(segmenter)
-    elif labels is None:
-        segmenter = Slic()
-    named = isinstance(label_names, Mapping) and all(
-        isinstance(name, str) for name in label_names.values()
-    )
-    if label_names is not None and not named:
-        msg = f"`label_names` must be a mapping from label to name; got {describe(label_names)}."
-        raise InvalidInputError(msg)
-    if label_names is not None and labels is None:
-        msg = "`label_names` must come with `labels`; got none."
-        raise InvalidInputError(msg)
-    return RegionSource(
-        segmenter=segmenter,
-        labels=Labels(labels),
-        label_names={} if label_names is None else label_names,
-        descriptors=descriptors,
-    )
-
-
-def _families(described: Sequence[Sequence[Any]], kinds: Sequence[str]) -> list[Family]:
-    return [
-        label_family(each) if kind == "label" else other_family(each, kind)
-        for kind, each in zip(kinds, zip(*described, strict=True), strict=True)
-    ]
 
 
 def _features(sights: Sequence[Sight], families: Sequence[Family]) -> list[Floats]:

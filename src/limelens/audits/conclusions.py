@@ -1,7 +1,7 @@
 """From the effects in every image to what the images have in common."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -50,7 +50,7 @@ def conclude(
         pattern = _pattern(family, rows, estimates, rng)
         columns = ([pattern] if pattern else []) + columns + rows
     grid = _grid(sights, estimates, each, rng)
-    columns += _places(sights, estimates, grid, rng)
+    columns = _with_own_names(columns + _places(sights, estimates, grid, rng))
     own = [_drawn_to_the_mean(column.parts, column.noise) for column in columns]
     return {
         "effects": tuple(column.effect for column in columns),
@@ -65,6 +65,19 @@ def conclude(
         "thumbnails": tuple(sight.thumbnail for sight in sights),
         "level": level,
     }
+
+
+def _with_own_names(columns: Sequence[_Column]) -> list[_Column]:
+    """Tell effects apart that have one name: a label and a place may both be "left"."""
+    taken: set[str] = set()
+    named: list[_Column] = []
+    for column in columns:
+        name = column.effect.name
+        while name in taken:
+            name = f"{name} ({column.effect.kind})"
+        taken.add(name)
+        named.append(replace(column, effect=replace(column.effect, name=name)))
+    return named
 
 
 def _rows(

@@ -34,6 +34,14 @@ class Family:
     tables: list[Floats]
 
 
+def families_of(described: Sequence[Sequence[Described]], kinds: Sequence[str]) -> list[Family]:
+    """Return one family for each kind, of the tables of every image."""
+    return [
+        label_family(each) if kind == "label" else other_family(each, kind)
+        for kind, each in zip(kinds, zip(*described, strict=True), strict=True)
+    ]
+
+
 def label_family(described: Sequence[Described]) -> Family:
     """Return the share of each segment that has each label; a label may lack in some images."""
     names = tuple(dict.fromkeys(name for each in described for name in each))

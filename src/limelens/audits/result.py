@@ -87,7 +87,7 @@ class Audit(Findings):
         InvalidInputError
             If there is none.
         """
-        return self.effects[self._row(name)]
+        return self.effects[self._row(name, "name")]
 
     def heatmap(self, shape: tuple[int, int] | None = None) -> Floats:
         """Return the mean map on the common grid, or enlarged to a shape.
@@ -173,17 +173,14 @@ class Audit(Findings):
     def _repr_html_(self) -> str:
         return audit_html(self)
 
-    def _row(self, name: str | None) -> int:
+    def _row(self, name: str | None, argument: str = "on") -> int:
         if name is None:
             return clearest(self.effects)
         rows = [k for k, effect in enumerate(self.effects) if effect.name == name]
-        if len(rows) == 1:
+        if rows:
             return rows[0]
         listed = ", ".join(repr(effect.name) for effect in self.effects)
-        if rows:
-            msg = f"`on` must be unique; {name!r} names {len(rows)} effects. Rename the descriptor."
-            raise InvalidInputError(msg)
-        msg = f"`on` must be one of {listed}; got {describe(name)}."
+        msg = f"`{argument}` must be one of {listed}; got {describe(name)}."
         raise InvalidInputError(msg)
 
 

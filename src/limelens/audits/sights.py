@@ -2,13 +2,16 @@
 
 import io
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import NDArray
 
 from limelens._axes import channels_last
+from limelens._checks.values import check_int, describe
 from limelens._typing import Floats, Image, Segments
 from limelens.audits.regions import Described
+from limelens.errors import InvalidInputError
 from limelens.pictures.display import resize, to_rgb
 
 _THUMBNAIL, _QUALITY, MEAN_SIDE = 128, 85, 128
@@ -26,7 +29,7 @@ class Sight:
         Value of the target for the intact image.
     places : ndarray of int, shape (s, rows, columns)
         The segment at the centre of every cell of the common grid, in each of s slices; pictures
-        have one.
+        have one. -1 where there is none.
     tables : tuple of mappings
         For each kind of descriptor its values by name, shape (d,).
     thumbnail : bytes
@@ -35,27 +38,28 @@ class Sight:
 
     name: str
     score: float
-    places: NDArray[np.uint32]
+    places: NDArray[np.int32]
     tables: tuple[Described, ...]
     thumbnail: bytes
 
     def on_grid(self, effects: Floats) -> Floats:
         """Return the effects (..., d) on the common grid, shape (..., rows, columns)."""
-        return np.asarray(effects[..., self.places].mean(axis=-3))
+        nothing = np.zeros((*effects.shape[:-1], 1))  # where no segment is: -1, the last
+        return np.asarray(np.concatenate([effects, nothing], axis=-1)[..., self.places].mean(-3))
 
     def weights_at(self, row: int, column: int, d: int) -> Floats:
         """Return how much each segment counts at one cell, shape (d,)."""
         here = self.places[:, row, column]
-        return np.bincount(here, minlength=d) / len(here)
+        return np.bincount(here[here >= 0], minlength=d) / len(here)
 
 
-def places_of(segments: Segments, grid: tuple[int, int]) -> NDArray[np.uint32]:
+def places_of(segments: Segments, grid: tuple[int, int]) -> NDArray[np.int32]:
     """Return the segment at the centre of every cell of a grid, shape (s, rows, columns).
 
     Examples
     --------
     >>> places_of(np.array([[0, 0, 1, 2]]), (1, 2))
-    array([[[0, 2]]], dtype=uint32)
+    array([[[0, 2]]], dtype=int32)
     """
     slices = segments if segments.ndim == 3 else segments[np.newaxis]
     counts = (min(len(slices), _SLICES), *grid)
@@ -63,7 +67,7 @@ def places_of(segments: Segments, grid: tuple[int, int]) -> NDArray[np.uint32]:
         (2 * np.arange(n) + 1) * side // (2 * n)
         for side, n in zip(slices.shape, counts, strict=True)
     ]
-    return slices[np.ix_(*lines)].astype(np.uint32)
+    return slices[np.ix_(*lines)].astype(np.int32)
 
 
 def picture_of(image: Image, channel_axis: int | None) -> NDArray[np.uint8]:
@@ -106,3 +110,13 @@ class MeanPicture:
 def _reduced(shape: tuple[int, ...]) -> tuple[int, int]:
     """Return a size with no side longer than the mean picture's, so that pixels are averaged."""
     return min(shape[0], MEAN_SIDE), min(shape[1], MEAN_SIDE)
+
+
+def check_grid(grid: object) -> tuple[int, int]:
+    """Return the rows and columns of a grid; one number stands for both."""
+    sides = (grid, grid) if isinstance(grid, Integral) else grid
+    if not isinstance(sides, (tuple, list)) or len(sides) != 2:
+        msg = f"`grid` must be a number of cells, or (rows, columns); got {describe(grid)}."
+        raise InvalidInputError(msg)
+    rows, columns = (check_int("grid", side, minimum=1, maximum=128) for side in sides)
+    return rows, columns

@@ -93,7 +93,7 @@ def report(
     means: dict[str, list[Floats]] = {}
     methods: dict[str, None] = {}
     told = False
-    for index, (name, explanation) in enumerate(_opened(explanations)):
+    for index, (name, explanation) in enumerate(opened(explanations)):
         named = name if names is None else _entry("names", names, index)
         true = None if truth is None else _entry("truth", truth, index)
         colors = shown_bands(explanation, bands)
@@ -116,7 +116,7 @@ def report(
     return path
 
 
-def _opened(explanations: Any) -> Iterator[tuple[str, Explanation]]:
+def opened(explanations: Any) -> Iterator[tuple[str, Explanation]]:
     """Yield every explanation with its name. A file is read only when its turn comes."""
     if isinstance(explanations, (str, PathLike)):
         folder = Path(explanations)
