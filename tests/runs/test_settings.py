@@ -31,6 +31,7 @@ def threshold(image, level=0.5):
         (lambda image: image > 1, lambda image: image < 1),
         (lambda image, level=1: image > level, lambda image, level=2: image > level),
         (ll.Regressor(SklearnRidge(alpha=1.0)), ll.Regressor(SklearnRidge(alpha=2.0))),
+        (ll.Grid(4).__call__, ll.Grid(5).__call__),
         (ll.margin(1, 2), ll.margin(2, 1)),
         (ll.Top(1), ll.Top(2)),
         ((1, 2), (2, 1)),

@@ -58,12 +58,12 @@ def _of_object(value: Any, depth: int) -> Any:
     if isinstance(value, partial):
         held = [value.func, list(value.args), dict(value.keywords)]
         return {"partial": described(held, depth + 1)}
+    if hasattr(value, "__func__"):  # a method, which has its function's code as well
+        return {_name(value): described(value.__self__, depth + 1)}
     if hasattr(value, "__code__"):
         cells = [cell.cell_contents for cell in value.__closure__ or () if _is_filled(cell)]
         held = [cells, list(value.__defaults__ or ()), dict(value.__kwdefaults__ or {})]
         return {_name(value): [_code(value.__code__), described(held, depth + 1)]}
-    if hasattr(value, "__func__"):  # a method
-        return {_name(value): described(value.__self__, depth + 1)}
     if is_dataclass(value):
         own = {each.name: getattr(value, each.name) for each in fields(value)}
         return {_name(type(value)): {k: described(v, depth + 1) for k, v in own.items()}}
