@@ -103,6 +103,23 @@ def test_compare_draws_the_methods_side_by_side(shell, folder):
         assert picture.size[0] > 300
 
 
+def test_an_audit_says_what_a_class_relies_on(shell, folder):
+    rng = np.random.default_rng(1)
+    for index in range(12):
+        Image.fromarray(rng.integers(0, 256, (8, 8), dtype=np.uint8)).save(f"photos/{index}.png")
+    ask = "audit photos --model shell_models:predict --classes labels.txt --target bright --quiet"
+    code, out, err = shell(f"{ask} --calls 8 --segments 6 --sheet sheet.png")
+    assert (code, err) == (0, "")
+    assert out.startswith("bright: 15 images, ")
+    assert out.splitlines()[-2:] == ["limelens-audit.png", "sheet.png"]
+    for name in ("limelens-audit.png", "sheet.png"):
+        with Image.open(folder / name) as picture:
+            assert picture.size[0] > 100
+    assert shell(f"{ask} --color grey --segments 6")[0] == 0
+    assert shell(ask.replace("--target bright ", ""))[0] == 2
+    assert shell(ask.replace("photos", "nowhere"))[0] == 2
+
+
 def test_segments_are_drawn_and_counted(shell, folder):
     code, out, err = shell("segments photos/a.png --segmenter grid --segments 4")
     assert (code, out, err) == (0, "a.png: 4 segments; limelens-segments.png\n", "")
@@ -135,6 +152,8 @@ MISTAKES = [
     ("compare photos/a.png --model shell_models:predict --methods ,", "--method must be one of"),
     ("compare photos --model shell_models:predict", "cannot read 'photos'"),
     ("compare photos/a.png --model shell_models:predict --output x.gif", "`output` must be a file"),
+    ("audit photos --model shell_models:predict", "--target must be given once"),
+    ("audit photos --model shell_models:predict --target 1 --calls 3", "calls"),
     ("segments photos/b.gif", "cannot read 'photos/b.gif'"),
     ("segments photos/a.png --segmenter quickshift --segments 3", "is no setting of quickshift"),
     ("segments photos/a.png --segments 0", "`n_segments` must be"),
@@ -146,7 +165,7 @@ def test_a_mistake_is_one_line_and_code_2(shell, line, words):
     code, out, err = shell(line)
     assert (code, out) == (2, "")
     last = err.splitlines()[-1]
-    assert re.match(r"limelens (explain|compare|segments): ", last)
+    assert re.match(r"limelens (explain|audit|compare|segments): ", last)
     assert re.search(words, last)
     assert len([each for each in err.splitlines() if not each.startswith("usage: ")]) == 1
 
@@ -176,7 +195,7 @@ def test_a_warning_is_one_line(shell, folder):
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", ["", "explain", "compare", "segments", "demo"])
+@pytest.mark.parametrize("command", ["", "explain", "audit", "compare", "segments", "demo"])
 def test_the_page_shows_the_help_as_it_is(command, capsys):
     with pytest.raises(SystemExit):
         command_parser().parse_args([*command.split(), "--help"])

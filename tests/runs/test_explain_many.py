@@ -284,12 +284,12 @@ def test_a_full_disk_is_said_and_the_run_goes_on_afterwards(
 ):
     write, written = storage._write_archive, []
 
-    def full(path, members, packing):
+    def full(path, members, *, packed):
         written.append(path)
         if len(written) == 3:
             path.write_bytes(b"half")
             raise OSError(28, "No space left on device")
-        write(path, members, packing)
+        write(path, members, packed=packed)
 
     monkeypatch.setattr(storage, "_write_archive", full)
     with pytest.raises(ll.OutputError, match=r"No space left on device.* goes on from there"):

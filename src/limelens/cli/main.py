@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import limelens
 from limelens import demo
 from limelens.cli.arguments import Command
+from limelens.cli.audit import AUDIT
 from limelens.cli.compare import COMPARE
 from limelens.cli.explain import EXPLAIN
 from limelens.cli.segments import SEGMENTS
@@ -69,7 +70,7 @@ def command_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(
         dest="command", required=True, metavar="COMMAND", title="commands"
     )
-    for command in (EXPLAIN, COMPARE, SEGMENTS, _DEMO):
+    for command in (EXPLAIN, AUDIT, COMPARE, SEGMENTS, _DEMO):
         sub = commands.add_parser(
             command.name,
             prog=f"limelens {command.name}",
