@@ -117,6 +117,11 @@ def test_an_audit_says_what_a_class_relies_on(shell, folder):
             assert picture.size[0] > 100
     assert shell(f"{ask} --color grey --segments 6")[0] == 0
     assert shell(ask.replace("--target bright ", ""))[0] == 2
+    shell(f"explain photos {ASK} --output run --classes labels.txt --target bright")
+    code, out, err = shell("audit run")
+    assert (code, err) == (0, "")
+    assert out.startswith("bright: 15 images, ")
+    assert "--model must be left out" in shell("audit run --model shell_models:predict")[2]
     assert shell(ask.replace("photos", "nowhere"))[0] == 2
 
 
@@ -152,6 +157,7 @@ MISTAKES = [
     ("compare photos/a.png --model shell_models:predict --methods ,", "--method must be one of"),
     ("compare photos --model shell_models:predict", "cannot read 'photos'"),
     ("compare photos/a.png --model shell_models:predict --output x.gif", "`output` must be a file"),
+    ("audit photos", "--model must be given"),
     ("audit photos --model shell_models:predict", "--target must be given once"),
     ("audit photos --model shell_models:predict --target 1 --calls 3", "calls"),
     ("segments photos/b.gif", "cannot read 'photos/b.gif'"),

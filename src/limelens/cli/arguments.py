@@ -42,12 +42,12 @@ class Command:
     run: Callable[[argparse.Namespace], int]
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
+def add_model(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """Add the arguments that say what is asked, and what it is asked about."""
     group = parser.add_argument_group("model")
     group.add_argument(
         "--model",
-        required=True,
+        required=required,
         metavar="MODEL",
         help="model.onnx, or module:function: from a batch (n, H, W, C) to scores (n, k)",
     )

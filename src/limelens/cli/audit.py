@@ -2,10 +2,13 @@
 
 import argparse
 import sys
+from pathlib import Path
 from typing import Any
 
 import limelens
 from limelens.audits.audit import audit
+from limelens.audits.result import Audit
+from limelens.audits.summarize import summarize
 from limelens.cli.arguments import (
     Command,
     add_color,
@@ -18,10 +21,14 @@ from limelens.cli.arguments import (
     target_asked,
 )
 from limelens.errors import InvalidInputError
+from limelens.runs.folder import MANIFEST
+from limelens.runs.run import Run
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("images", metavar="DIR", help="images of the class: a folder or a pattern")
+    parser.add_argument(
+        "images", metavar="DIR", help="images of the class: a folder or a pattern, or a run"
+    )
     parser.add_argument(
         "--calls",
         type=int,
@@ -42,20 +49,49 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
     add_color(parser)
-    add_model(parser)
+    add_model(parser, required=False)
 
 
 def _run(options: argparse.Namespace) -> int:
     """Ask, say what was found on standard output, and draw it."""
     places = [checked_picture(path) for path in (options.output, options.sheet) if path]
+    found = _summarized(options) if _is_run(options.images) else _audited(options)
+    sys.stdout.write(f"{found}\n")
+    found.to_image().save(places[0])
+    if options.sheet:
+        found.contact_sheet().save(places[1])
+    sys.stdout.write("".join(f"{place}\n" for place in places))
+    return 0
+
+
+def _is_run(place: str) -> bool:
+    return Path(place, MANIFEST).is_file()
+
+
+def _summarized(options: argparse.Namespace) -> Audit:
+    """Return what the explanations of a run have in common."""
+    asked = {"--model": options.model, "--segments": options.segments, "--color": options.color}
+    beside = [name for name, value in asked.items() if value is not None]
+    if beside:
+        msg = f"{beside[0]} must be left out: {options.images!r} holds a run, which is explained"
+        raise InvalidInputError(msg)
+    target = target_asked(options) or [None]
+    return summarize(Run.load(options.images), target=target[0], rng=options.seed)
+
+
+def _audited(options: argparse.Namespace) -> Audit:
+    """Ask the model about the images of a folder."""
     target = target_asked(options)
+    if options.model is None:
+        msg = f"--model must be given: {options.images!r} holds images, and no run"
+        raise InvalidInputError(msg)
     if target is None or len(target) != 1:
         msg = "--target must be given once: the class that the images are of"
         raise InvalidInputError(msg)
     named: Any = images_asked([options.images], options.color, None)
     if options.color:  # functions that read and turn, called when their turn comes
         named = ((name, read()) for name, read in named)
-    found = audit(
+    return audit(
         named,
         model_asked(options),
         target=target[0],
@@ -66,21 +102,16 @@ def _run(options: argparse.Namespace) -> int:
         rng=options.seed,
         progress=not options.quiet,
     )
-    sys.stdout.write(f"{found}\n")
-    found.to_image().save(places[0])
-    if options.sheet:
-        found.contact_sheet().save(places[1])
-    sys.stdout.write("".join(f"{place}\n" for place in places))
-    return 0
 
 
 AUDIT = Command(
     name="audit",
-    usage="limelens audit DIR --model MODEL --target CLASS [options]",
+    usage="limelens audit DIR [--model MODEL] [--target CLASS] [options]",
     help="find what a class relies on, over all images of a folder, at a few calls for each",
     examples="""\
   limelens audit wolves/ --model net.onnx --size 224 --classes labels.txt --target wolf
-  limelens audit 'scans/*.png' --model my_models:predict --target 1 --calls 16 --sheet sheet.png""",
+  limelens audit 'scans/*.png' --model my_models:predict --target 1 --calls 16 --sheet sheet.png
+  limelens audit run/""",
     add_arguments=_add_arguments,
     run=_run,
 )
