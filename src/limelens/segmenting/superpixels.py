@@ -10,8 +10,9 @@ from limelens._checks.images import check_planar
 from limelens._checks.sizes import Sizes, check_offset
 from limelens._checks.values import check_int, check_number
 from limelens._typing import Image
-from limelens.segmenting.counting import closest, n_labels, or_cells
+from limelens.segmenting.counting import closest, is_about, n_labels, or_cells
 from limelens.segmenting.fixed import Grid
+from limelens.segmenting.remembered import key_of, recall, remember
 from limelens.segmenting.view import View, segmenting_view
 from limelens.segmenting.within import divided_within, middles, without_gaps
 
@@ -89,16 +90,19 @@ class Slic:
         check_offset("offset", self.offset)
 
     def __call__(self, image: Image) -> NDArray[np.intp]:
-        """Return the label image of an image or volume, channels last."""
-        return self._labels(segmenting_view(image, self.max_side))
+        """Return the label image of an image or volume, channels last; the last few are kept."""
+        key = key_of(repr(self), np.asarray(image))
+        if (labels := recall(key)) is None:
+            labels = self._labels(segmenting_view(image, self.max_side))
+            if is_about(n_labels(labels), self.n_segments):  # others are told of again
+                remember(key, labels)
+        return labels
 
     def within(self, image: Image, valid: NDArray[np.bool_]) -> NDArray[np.intp]:
         """Return labels of the pixels that count, about `n_segments` of them; -1 elsewhere."""
-
-        def divide(image: Image, valid: NDArray[np.bool_]) -> NDArray[np.intp]:
-            return self._labels(segmenting_view(image, self.max_side, valid))
-
-        return divided_within(image, valid, divide)
+        return divided_within(
+            image, valid, lambda box, at: self._labels(segmenting_view(box, self.max_side, at))
+        )
 
     def _labels(self, view: View) -> NDArray[np.intp]:
         """Return the label image of a view, with about as many segments as asked for."""
@@ -361,11 +365,9 @@ class Watershed:
 
     def within(self, image: Image, valid: NDArray[np.bool_]) -> NDArray[np.intp]:
         """Return labels of the pixels that count, about `n_segments` of them; -1 elsewhere."""
-
-        def divide(image: Image, valid: NDArray[np.bool_]) -> NDArray[np.intp]:
-            return self._labels(segmenting_view(image, self.max_side, valid))
-
-        return divided_within(image, valid, divide)
+        return divided_within(
+            image, valid, lambda box, at: self._labels(segmenting_view(box, self.max_side, at))
+        )
 
     def _labels(self, view: View) -> NDArray[np.intp]:
         """Return the label image of a view, with about as many segments as asked for."""
