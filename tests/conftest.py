@@ -49,6 +49,20 @@ def pytest_configure():
 
 
 @pytest.fixture(scope="session")
+def masked_images():
+    """Return a function from a `Recorder` to all masked images that it was shown.
+
+    The first batch holds both ends, and the last image of the second is the intact one again.
+    """
+
+    def shown(model):
+        first, *rest = model.batches[1:]
+        return np.concatenate([first[:-1], *rest])
+
+    return shown
+
+
+@pytest.fixture(scope="session")
 def make_rows():
     """Return a function that draws coalitions (n, d), scores (n, t) and LIME's weights (n,).
 

@@ -35,7 +35,7 @@ def test_it_tells_scores_places_fidelity_and_model_calls(told):
     _, text = told
     assert text.count("Why is this a face?") == 2
     assert text.count("images scored") == 8
-    assert text.count("251 images scored") == 4
+    assert text.count("252 images scored") == 4
     assert text.count("Sharp: ") == 4
     assert text.count("fidelity 0.") == 4
     assert "HOG + SVC: face 0.97" in text

@@ -31,7 +31,7 @@ def test_the_map_is_the_mean_of_the_importances():
     np.testing.assert_allclose(found.grid_effects, [[effects.mean(), 0]], atol=1e-12)
     np.testing.assert_allclose(found.grid_errors, [[effects.std(ddof=1) / 12**0.5, 0]], atol=1e-12)
     assert found.grid_found.tolist() == [[True, False]]
-    assert found.n_predictions == 12 * 4
+    assert found.n_predictions == 12 * 5
     assert found.quantity == "the score"
     np.testing.assert_allclose(found.scores, effects)
 

@@ -195,14 +195,17 @@ def test_errors_say_which_of_the_models_functions_answered_wrongly():
     with pytest.raises(RuntimeError) as caught:
         query(changed(Model(), "prepare", fail))
     assert "raised by `predict_fn.prepare`" in caught.value.__notes__[0]
+
+    def as_it_was(model):
+        return changed(model, "__call__", Model().__call__)
+
+    broken = changed(Model(), "predict_prepared", fail)
     with pytest.raises(RuntimeError) as caught:
-        query(changed(Model(), "predict_prepared", fail), reuse=query(Model()).samples()).ask(
-            rows()
-        )
+        query(as_it_was(broken)).ask(rows())
     assert "raised by `predict_fn.predict_prepared`" in caught.value.__notes__[0]
     broken = changed(Model(), "predict_prepared", lambda batch: None)
     with pytest.raises(PredictionError, match=r"`predict_fn.predict_prepared` was given .* None"):
-        query(broken, reuse=query(Model()).samples()).ask(rows())
+        query(as_it_was(broken)).ask(rows())
 
 
 def test_channels_are_found_where_an_image_is_as_high_as_it_has_channels():
@@ -298,7 +301,7 @@ def fetches(model, monkeypatch, memory=None):
             raise MemoryError("RESOURCE_EXHAUSTED")
         return to_numpy(scores)
 
-    monkeypatch.setattr("limelens.engine.inbox.to_numpy", fetch)
+    monkeypatch.setattr("limelens.engine.caller.to_numpy", fetch)
 
 
 @pytest.mark.parametrize("bound", [{"WAITING_BATCHES": 8}, {"WAITING_SCORES": 8 * 3}])
@@ -324,7 +327,7 @@ def test_a_score_that_is_none_loses_no_other(mutable, monkeypatch):
     model = Slow(mutable)
     monkeypatch.setattr("limelens.engine.inbox.WAITING_BATCHES", 8)
     monkeypatch.setattr(
-        "limelens.engine.inbox.to_numpy",
+        "limelens.engine.caller.to_numpy",
         lambda scores: to_numpy(scores) * (np.nan if len(model.events) == 8 else 1),
     )
     asked = query(model, batch_size=1)
@@ -435,7 +438,7 @@ def test_an_interrupt_goes_before_an_error(mutable, monkeypatch):
     z = np.unique(np.random.default_rng(0).random((40, 4)) < 0.5, axis=0)[1:-1][:6]
     events = iter([None, ValueError("NaN"), Stopped(), ValueError("more"), None, None])
     asked = query(Slow(mutable), batch_size=1)
-    check = asked._check
+    check = asked._caller._check
 
     def failing(answer):
         event = next(events)
@@ -443,7 +446,7 @@ def test_an_interrupt_goes_before_an_error(mutable, monkeypatch):
             raise event
         return check(answer)
 
-    monkeypatch.setattr(asked, "_check", failing)
+    monkeypatch.setattr(asked._caller, "_check", failing)
     with pytest.raises(Stopped) as caught:
         asked.ask(z)
     assert caught.value.samples.coalitions[2:].tolist() == z[[0, 4, 5]].tolist()
@@ -502,12 +505,12 @@ def test_two_ways_to_a_score_must_agree():
         query(Both())
 
 
-def test_the_two_ways_are_not_compared_when_the_intact_image_is_known():
+def test_rows_that_are_reused_cost_the_intact_image_alone():
     asked = query(Model())
     asked.ask(rows())
     again = query(Model(), reuse=asked.samples())
     again.ask(rows())
-    assert again.n_predictions == 0
+    assert again.n_predictions == 1
 
 
 def test_prepared_pixels_may_be_nan_but_must_be_numbers():

@@ -42,9 +42,10 @@ def test_scores_come_back_row_by_row_and_equal_rows_are_sent_once():
     model = additive()
     asked = query(model)
     np.testing.assert_allclose(asked.ask(ROWS)[:, 0], ROWS @ WEIGHTS)
-    assert model.n_images == asked.n_predictions == 4  # two ends and two distinct rows
+    # two ends, two distinct rows and the intact image once more
+    assert model.n_images == asked.n_predictions == 5
     np.testing.assert_allclose(asked.ask(ROWS[::-1])[:, 0], ROWS[::-1] @ WEIGHTS)
-    assert model.n_images == 4
+    assert model.n_images == 5
 
 
 def test_hidden_segments_show_the_background_and_kept_ones_the_image():
@@ -60,8 +61,9 @@ def test_no_batch_exceeds_the_batch_size(batch_size):
     asked = query(model, batch_size=batch_size)
     every = (np.arange(16)[:, np.newaxis] >> np.arange(4) & 1).astype(bool)
     np.testing.assert_allclose(asked.ask(every)[:, 0], every @ WEIGHTS)
+    asked.finish()
     assert max(model.batch_sizes) <= batch_size
-    assert model.n_images == 16
+    assert model.n_images == 16 + 1
 
 
 def test_batches_are_bounded_in_bytes(monkeypatch):
@@ -86,7 +88,7 @@ def test_a_score_is_the_mean_over_the_backgrounds():
     scores = asked.ask(ROWS[:1])  # keeps 1 + 2 + 5 + 6, hides four pixels
     np.testing.assert_allclose(scores, [[14 + 4 * 10 / 2]])
     np.testing.assert_allclose(asked.hidden_scores, [8 * 10 / 2])
-    assert asked.n_predictions == model.n_images == 3 + 2
+    assert asked.n_predictions == model.n_images == 3 + 2 + 1
 
 
 def test_samples_hold_every_row_and_can_be_used_again():
@@ -99,7 +101,7 @@ def test_samples_hold_every_row_and_can_be_used_again():
     model = additive()
     again = query(model, reuse=samples)
     np.testing.assert_array_equal(again.ask(ROWS), first.ask(ROWS))
-    assert model.n_images == again.n_predictions == 0
+    assert model.n_images == again.n_predictions == 1
 
 
 @pytest.mark.parametrize(
@@ -135,7 +137,7 @@ def test_rows_that_lack_an_end_are_completed_by_it(known):
     model = additive()
     asked = query(model, reuse=samples)
     np.testing.assert_array_equal([asked.intact_scores, asked.hidden_scores], [[2.5], [0.0]])
-    assert model.n_images == (1 if known[-1].all() else 2)
+    assert model.n_images == 2  # the end that is lacking, and the intact image in any case
     np.testing.assert_array_equal(asked.ask(known), samples.scores)
     np.testing.assert_array_equal(asked.ask(np.zeros((1, 4), bool)), [[0.0]])
 
@@ -148,11 +150,11 @@ def test_a_failing_model_loses_nothing():
     asked = query(model, batch_size=3)
     with pytest.raises(RuntimeError, match="fails on purpose") as caught:
         asked.ask(every)
-    assert len(caught.value.samples) == 2 + 3 + 3
+    assert len(caught.value.samples) == 2 + 2 + 3
     assert any("(3, 2, 4)" in note for note in caught.value.__notes__)
     rest = additive()
     np.testing.assert_array_equal(query(rest, reuse=caught.value.samples).ask(every), undisturbed)
-    assert rest.n_images == 16 - 8
+    assert rest.n_images == 1 + (16 - 7) + 1
 
 
 def test_the_rows_ride_on_exceptions_that_refuse_attributes():
@@ -185,7 +187,7 @@ def test_an_exception_raised_again_carries_the_rows_of_the_last_run():
             query(model, batch_size=1, reuse=reuse).ask(ROWS)
         return error.samples
 
-    assert len(run(2, reuse=run(3))) == 3
+    assert len(run(3, reuse=run(3))) == 3
 
 
 def test_a_target_refused_after_the_first_call_carries_what_that_call_paid_for():
@@ -213,7 +215,7 @@ def test_out_of_memory_halves_the_batch_with_one_warning():
         scores = asked.ask(every)
     assert len(caught) == 1
     np.testing.assert_allclose(scores[:, 0], every @ WEIGHTS)
-    assert asked.n_predictions == model.n_images == 16
+    assert asked.n_predictions == model.n_images == 16 + 1
 
 
 def test_out_of_memory_with_one_image_is_the_callers_to_solve():
@@ -374,7 +376,9 @@ def test_a_tensor_on_a_device_is_named_with_the_cure():
         def __array__(self, dtype=None, copy=None):
             raise TypeError("can't convert cuda:0 device type tensor to numpy")
 
-    with pytest.raises(PredictionError, match=r"on cuda:0 .* scores\.detach\(\)\.cpu\(\)\.numpy"):
+    with pytest.raises(
+        PredictionError, match=r"on cuda:0 .* scores\.detach\(\)\.cpu\(\)\.float\(\)\.numpy"
+    ):
         query(lambda batch: Tensor())
 
 
@@ -402,7 +406,7 @@ def test_a_model_that_changes_its_number_of_scores_is_refused_with_the_rows_paid
 def test_progress_counts_the_images():
     told = []
     query(additive(), batch_size=2, report=lambda *x: told.append(x)).ask(ROWS[:2])
-    assert told == [(4, 4)]
+    assert told == [(4, 5), (5, 5)]
 
 
 def test_progress_counts_every_background():
@@ -412,7 +416,9 @@ def test_progress_counts_every_background():
         additive(), backgrounds=backgrounds, batch_size=1, report=lambda *x: told.append(x)
     )
     asked.ask(ROWS[:2])
-    assert told == [(5, 7), (7, 7)]  # three ends, then two rows before two backgrounds
+    asked.finish()
+    # three ends, then two rows before two backgrounds, and the intact image
+    assert told == [(5, 8), (7, 8), (8, 8)]
 
 
 def test_means_over_backgrounds_are_taken_in_float64():
@@ -444,7 +450,7 @@ def test_streams_of_other_masks_have_keys_of_their_own():
     np.testing.assert_array_equal(asked.stream(keys, compose), [[26.0], [10.0]])
     ends = np.array([[255, 255], [0, 0]], dtype=np.uint8)
     np.testing.assert_array_equal(asked.stream(ends, compose), [[36.0], [0.0]])
-    assert model.n_images == 4
+    assert model.n_images == 5
     other = Query(IMAGE, None, model, BACKGROUND, None, mask_kind="rows", reuse=asked.samples())
     with pytest.raises(InvalidInputError, match="masks of another size"):
         other.stream(keys[:, :1], compose)
@@ -512,7 +518,7 @@ def test_rows_of_an_earlier_run_are_shared_and_rows_that_never_came_take_no_room
     with pytest.raises(RuntimeError, match="no more") as caught:
         query(model, batch_size=2).ask(all_coalitions(4))
     scores = caught.value.samples.scores
-    assert len(scores if scores.base is None else scores.base) == len(scores) == 4
+    assert len(scores if scores.base is None else scores.base) == len(scores) == 3
 
 
 def test_progress_ends_at_its_total_though_memory_ran_out_between_backgrounds():

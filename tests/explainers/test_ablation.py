@@ -17,11 +17,11 @@ def ablation(**settings):
 
 
 @pytest.mark.parametrize("keep", [False, True])
-def test_an_additive_models_weights_are_exact_with_d_plus_two_images(keep):
+def test_an_additive_models_weights_are_exact_with_d_plus_three_images(keep):
     model = Recorder(AdditiveModel(LABELS, WEIGHTS, image=IMAGE, background=0))
     explanation = ablation(keep=keep).explain(IMAGE, model, target=[0, 1])
     np.testing.assert_allclose(explanation.importances, WEIGHTS, atol=1e-12)
-    assert explanation.n_predictions == model.n_images == 6
+    assert explanation.n_predictions == model.n_images == 4 + 3
     assert explanation.standard_errors is None
 
 
@@ -61,7 +61,7 @@ def test_interactions_are_second_differences_by_hand(keep):
 def test_pairs_of_sixty_segments_are_the_most():
     model = Recorder(lambda batch: batch.sum(axis=(1, 2)))
     pairs = ll.Ablation(segmenter=ll.Grid(cell=1), fill=ll.Constant(0), interactions=True)
-    assert pairs.explain(np.ones((6, 10)), model).n_predictions == 2 + 60 + 60 * 59 // 2
+    assert pairs.explain(np.ones((6, 10)), model).n_predictions == 3 + 60 + 60 * 59 // 2
 
 
 def test_too_many_pairs_are_refused_before_the_model_is_called():

@@ -34,7 +34,7 @@ def test_cells_are_enlarged_to_the_image_without_going_below_zero():
     assert heatmap.min() >= 0
     assert np.unravel_index(heatmap.argmax(), heatmap.shape) < (4, 6)
     assert np.isnan(found.hidden_scores).all()
-    assert found.n_predictions == 1
+    assert found.n_predictions == 1 + 1  # and the image whose features were asked for
 
 
 def test_a_model_that_writes_into_its_batch_does_no_harm():

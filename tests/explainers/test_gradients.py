@@ -30,6 +30,7 @@ def smooth_model():
     return ll.with_gradient(scores, gradient)
 
 
+@pytest.mark.filterwarnings("ignore:importances of target .* add up to")  # few steps
 @pytest.mark.parametrize("n_steps", [1, 2, 5])
 def test_gauss_legendre_is_exact_up_to_degree_two_n_minus_one(n_steps):
     """The gradient of x^(2n) has degree 2n - 1; one degree more is no longer exact."""
@@ -40,6 +41,7 @@ def test_gauss_legendre_is_exact_up_to_degree_two_n_minus_one(n_steps):
     assert np.abs(beyond.importances[0] / IMAGE ** (2 * n_steps + 1) - 1).min() > 1e-9
 
 
+@pytest.mark.filterwarnings("ignore:importances of target .* add up to")  # few steps
 @pytest.mark.parametrize(
     ("method", "degree", "value"),
     [
@@ -71,7 +73,10 @@ def test_importances_add_up_to_the_score_difference():
     np.testing.assert_allclose(total, found.scores - found.hidden_scores, atol=1e-6)
     np.testing.assert_allclose(found.details["completeness_gap"], 0, atol=1e-6)
     assert found.details["n_gradients"] == 100
-    coarse = ll.IntegratedGradients(method="riemann_left", n_steps=3).explain(IMAGE, smooth_model())
+    with pytest.warns(LimelensWarning, match="add up to .* raise n_steps"):
+        coarse = ll.IntegratedGradients(method="riemann_left", n_steps=3).explain(
+            IMAGE, smooth_model()
+        )
     assert abs(coarse.details["completeness_gap"][0]) > 0.01
 
 

@@ -49,7 +49,9 @@ def test_all_coalitions_are_asked_about_as_soon_as_they_fit():
     np.testing.assert_allclose(explanation.importances, exact_values(TABLE), atol=1e-9)
     np.testing.assert_array_equal(explanation.standard_errors, 0)
     np.testing.assert_allclose(explanation.reliability, 1)
-    assert explanation.n_predictions == 2**D + 2  # both ends again: does it answer the same?
+    assert (
+        explanation.n_predictions == 2**D + 3
+    )  # the intact image, then both ends again: does it answer the same?
     assert explanation.details["exact"]
     assert not explanation.details["stochastic"]
     assert not explain(2**D - 1).details["exact"]
@@ -126,14 +128,14 @@ def test_the_budget_is_spent_on_different_coalitions(n_samples):
         warnings.simplefilter("ignore", LimelensWarning)
         model = Recorder(game())
         explanation = explain(n_samples, model=model)
-    assert model.n_images == explanation.n_predictions == n_samples - n_samples % 2
+    assert model.n_images == explanation.n_predictions == n_samples - n_samples % 2 + 1
 
 
 def test_more_samples_cost_only_what_is_new():
     first = explain(40)
     more = explain(80, reuse=first)
     fresh = explain(80)
-    assert more.n_predictions == fresh.n_predictions - first.n_predictions
+    assert more.n_predictions == fresh.n_predictions - first.n_predictions + 2
     np.testing.assert_array_equal(more.importances, fresh.importances)
 
 
@@ -216,7 +218,7 @@ def test_a_surrogates_importances_still_sum_to_the_difference_of_the_ends():
             IMAGE, game(), rng=0, target=[0, 1]
         )
         np.testing.assert_allclose(explanation.importances.sum(axis=1), TABLE[-1] - TABLE[0])
-        assert explanation.n_predictions <= n_samples
+        assert explanation.n_predictions <= n_samples + 1
         assert (explanation.standard_errors > 0).all()
         assert not explanation.details["exact"]
 
@@ -313,7 +315,7 @@ def test_bars_of_a_model_that_answers_by_chance_are_those_of_one_answer_each():
         def predict(batch, rng=rng):
             return brightness(batch * np.arange(8)) + rng.normal(0, 2, len(batch))
 
-        with pytest.warns(LimelensWarning, match="differently every time"):
+        with pytest.warns(LimelensWarning, match="answers at random"):
             found = kernel(2**D).explain(IMAGE, predict, rng=0)
         assert found.details["stochastic"]
         inside.append(np.abs(found.importances[0] - np.arange(8)) < 1.96 * found.standard_errors[0])

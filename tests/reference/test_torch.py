@@ -84,7 +84,7 @@ def test_a_tensor_is_taken_as_scores_and_one_that_needs_gradients_is_refused():
     def predict(batch):
         return layers(torch.from_numpy(batch))
 
-    with pytest.raises(ll.PredictionError, match=r"scores\.detach\(\)\.cpu\(\)\.numpy"):
+    with pytest.raises(ll.PredictionError, match=r"scores\.detach\(\)\.cpu\(\)\.float\(\)\.numpy"):
         explainer.explain(IMAGE, predict, channel_axis=0)
     with torch.no_grad():
         assert explainer.explain(IMAGE, predict, channel_axis=0).importances.shape == (1, 4)

@@ -170,6 +170,7 @@ def test_a_sharp_map_knows_its_error_by_its_segmentations():
     assert 0 < found.standard_error < 0.2
 
 
+@pytest.mark.filterwarnings("ignore:`predict_fn` answers")  # that it is noisy is the point
 @pytest.mark.parametrize("n_samples", [60, 300])
 def test_intervals_hold_the_share_of_the_exact_importances(n_samples):
     """An additive model whose evidence is spread over both halves, in 60 noisy runs."""

@@ -169,6 +169,7 @@ class Answered(Gathered):
             class_names=asking.class_names,
             batch_size=asking.batch_size,
             report=lambda done, _: report(before + done),
+            look_again=False,
         )
         self._name_target(query)
         self.pairs.append(ask_pairs(query, asking.n_calls, rng))

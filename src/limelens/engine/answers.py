@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from limelens._checks.values import describe
 from limelens._typing import ClassNames, Scores
-from limelens.errors import InvalidInputError, PredictionError
+from limelens.errors import InvalidInputError, PredictionError, warn
 
 LARGEST_SCORE = 1e150
 
@@ -35,8 +35,8 @@ def check_scores(
         Says what came and what to return.
     """
     want = f"`{name}` was given {n_images} images and must return ({n_images}, n_targets) scores"
-    if raw is None or isinstance(raw, (tuple, dict, str, bytes)):
-        msg = f"{want} as one array; got {_kind(raw)}. Return only the scores."
+    if instead := _returned_instead(raw, n_images):
+        msg = f"{want} as one array; got {_kind(raw)}. {instead}"
         raise PredictionError(msg)
     if np.ma.is_masked(raw):
         msg = f"{want}; got masked values. Give those a number: scores.filled(0)."
@@ -49,11 +49,7 @@ def check_scores(
         msg = f"{want}; got {'a single number' if scores.ndim == 0 else f'shape {scores.shape}'}."
         raise PredictionError(msg)
     if scores.ndim > 2 and not any_rank:
-        msg = (
-            f"{want}; got shape {scores.shape}. For such outputs pass a callable target that "
-            "reduces them to (n,) or (n, t), for example "
-            "target=lambda scores: scores[..., 1].mean(axis=(1, 2))."
-        )
+        msg = f"{want}; got shape {scores.shape}. {_reducing(scores.shape)}"
         raise PredictionError(msg)
     usable = _usable(scores)
     if not usable.all():
@@ -66,55 +62,21 @@ def check_scores(
     return scores[:, np.newaxis] if scores.ndim == 1 else scores
 
 
+def warn_of_class_numbers(intact: NDArray[Any]) -> None:
+    """Warn where the only score of an image is a whole number, as of `predict`."""
+    if intact.shape == (1,) and intact.dtype.kind in "iu":
+        warn(
+            f"`predict_fn` returns one whole number an image, {intact[0]} for the intact one. If "
+            "that is the number of a class, importances tell nothing: return the scores of all "
+            "classes (scikit-learn: predict_proba in place of predict)."
+        )
+
+
 def mean_scores(scores: Scores | Sequence[Scores]) -> Scores:
     """Return the mean over the backgrounds; of one, its scores in their own dtype."""
     if len(scores) == 1:
         return scores[0]
     return np.asarray(np.mean(scores, axis=0, dtype=np.float64))
-
-
-def check_one_model(prepared: NDArray[Any], intact: NDArray[Any]) -> None:
-    """Check that a model scores the intact image and what it prepares of it alike.
-
-    Raises
-    ------
-    InvalidInputError
-        If the scores differ by over 5 % of the largest, more than half precision makes of them.
-    """
-    apart = _apart(prepared, intact)
-    if apart > 0.05:
-        msg = (
-            "`predict_fn(batch)` must be `predict_fn.predict_prepared(predict_fn.prepare(batch))`; "
-            f"the intact image's scores differ by {apart:.2g} of the largest. Let both return the "
-            "same (both probabilities, or both logits)."
-        )
-        raise InvalidInputError(msg)
-
-
-def check_same_target(now: NDArray[Any], earlier: NDArray[Any]) -> None:
-    """Check that a callable target makes of the intact and the hidden image what it did earlier.
-
-    Raises
-    ------
-    InvalidInputError
-        If its values differ by over a thousandth of the largest.
-    """
-    if _apart(now, earlier) > 1e-3:
-        msg = (
-            "`reuse` holds values of another callable target: of the intact and the hidden image "
-            "they are not what `target` makes of the scores now. Pass the same target again, or "
-            "explain without reuse."
-        )
-        raise InvalidInputError(msg)
-
-
-def _apart(scores: NDArray[Any], others: NDArray[Any]) -> float:
-    """Return the largest difference as a share of the largest of the others."""
-    if scores.shape != others.shape:
-        return float("inf")
-    a, b = scores.astype(np.float64), others.astype(np.float64)
-    difference = float(np.abs(a - b).max())
-    return difference / float(np.abs(b).max()) if difference > 0 and b.any() else difference
 
 
 def _usable(scores: NDArray[Any]) -> NDArray[np.bool_]:
@@ -124,22 +86,83 @@ def _usable(scores: NDArray[Any]) -> NDArray[np.bool_]:
     return np.asarray(np.abs(scores) <= LARGEST_SCORE)
 
 
+def _reducing(shape: tuple[int, ...]) -> str:
+    """Return what makes scores of more than two axes two: the axis of the classes is the shortest.
+
+    Examples
+    --------
+    >>> _reducing((2, 5, 1, 1))
+    'Return scores.reshape(len(scores), -1).'
+    """
+    if sum(length > 1 for length in shape[1:]) <= 1:
+        return "Return scores.reshape(len(scores), -1)."
+    shortest = 1 + int(np.argmin(shape[1:]))
+    column = min(1, shape[shortest] - 1)
+    rest = tuple(range(1, len(shape) - 1))
+    where = {1: f"scores[:, {column}]", len(shape) - 1: f"scores[..., {column}]"}.get(
+        shortest, f"scores.take({column}, axis={shortest})"
+    )
+    return (
+        "For such outputs pass a callable target that reduces them to (n,) or (n, t), for example "
+        f"target=lambda scores: {where}.mean(axis={rest})."
+    )
+
+
+def _returned_instead(raw: object, n_images: int) -> str:
+    """Return the line that makes scores of what is no array of them; nothing where it may be."""
+    if raw is None or isinstance(raw, (str, bytes)):
+        return "Return only the scores."
+    for name in ("logits", "scores", "probs"):
+        if hasattr(raw, name) and not hasattr(raw, "shape"):
+            return f"Return output.{name}."
+    if isinstance(raw, Mapping):
+        return f"Return only the scores, for example output[{next(iter(raw), 'scores')!r}]."
+    if isinstance(raw, tuple):
+        return "Return only the scores, for example output[0]."
+    return _listed_instead(raw, n_images) if isinstance(raw, list) and raw else ""
+
+
+def _listed_instead(raw: list[Any], n_images: int) -> str:
+    first = raw[0]
+    if isinstance(first, Mapping):
+        return "Return a row of numbers an image: [list(image.values()) for image in output]."
+    if isinstance(first, (list, tuple)) and first and isinstance(first[0], Mapping):
+        return (
+            "Return [[each['score'] for each in sorted(image, key=lambda each: each['label'])] "
+            "for image in output], which has one order of the labels for all images."
+        )
+    if getattr(first, "ndim", 0) >= 2 and len(first) == n_images:
+        return "It holds several outputs; return one of them, for example output[0]."
+    return ""
+
+
 def _kind(raw: object) -> str:
+    if isinstance(raw, list):
+        return f"a list of {len(raw)} {type(raw[0]).__name__}s"
     if isinstance(raw, (tuple, dict)):
         return f"a {type(raw).__name__} of length {len(raw)}"
     return "None" if raw is None else f"a {type(raw).__name__}"
 
 
+def _as_numpy(raw: Any) -> NDArray[Any]:
+    """Return a host's array: also a tensor with a graph behind it, also of bfloat16."""
+    if callable(getattr(raw, "detach", None)) and getattr(raw.device, "type", "") == "cpu":
+        raw = raw.detach()
+        raw = raw.float() if str(raw.dtype).endswith("bfloat16") else raw
+    array = np.asarray(raw)
+    return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
+
+
 def _as_array(raw: object, want: str) -> NDArray[Any]:
     try:
-        return np.asarray(raw)
+        return _as_numpy(raw)
     except (ValueError, TypeError, RuntimeError) as error:
         kind = f"{type(raw).__module__}.{type(raw).__name__}"
         if hasattr(raw, "detach") or hasattr(raw, "__dlpack__"):
             device = getattr(raw, "device", "a device")
             msg = (
                 f"{want} as a NumPy array; got a {kind} on {device} that NumPy cannot read. "
-                "Return scores.detach().cpu().numpy()."
+                "Return scores.detach().cpu().float().numpy()."
             )
         elif isinstance(raw, (list, tuple)) and isinstance(error, ValueError):
             msg = f"{want}; got a list of rows of different lengths ({error})."
@@ -169,43 +192,3 @@ def check_class_names(
         )
         raise InvalidInputError(msg)
     return {column: str(text) for column, text in enumerate(class_names)}
-
-
-def check_reuse(reuse: Any, fingerprint: str) -> Any:
-    """Return the samples of an earlier explanation, if they are of the same query.
-
-    Parameters
-    ----------
-    reuse : Explanation, Samples or None
-    fingerprint : str
-        Digests of image, segments and backgrounds, joined by dots.
-    """
-    samples = getattr(reuse, "samples", reuse)
-    if samples is None:
-        if reuse is None:
-            return None
-        msg = (
-            "`reuse` is an explanation without samples; explain anew. Files keep them with "
-            "explanation.save(path, samples='all')."
-        )
-        raise InvalidInputError(msg)
-    if not hasattr(samples, "fingerprint"):
-        msg = f"`reuse` must be an Explanation or its samples; got {describe(reuse)}."
-        raise InvalidInputError(msg)
-    if samples.columns is not None:
-        msg = (
-            f"`reuse` must hold all scores of the model; got only those of its columns "
-            f"{samples.columns}, as files do by default. Save the explanation with "
-            "save(path, samples='all'), or explain without reuse."
-        )
-        raise InvalidInputError(msg)
-    theirs = samples.fingerprint.split(".")
-    names = ("image", "segmentation or kind of masks", "background")
-    for name, ours, other in zip(names, fingerprint.split("."), theirs, strict=True):
-        if ours != other:
-            msg = (
-                f"`reuse` holds rows of another {name}; rows can be used again only with the same "
-                "image, segments and background."
-            )
-            raise InvalidInputError(msg)
-    return samples

@@ -77,6 +77,13 @@ class Composer:
             self._ways[background] = self._way(background, n_rows)
         return self._ways[background](coalitions)
 
+    def intact(self, n: int = 1) -> Any:
+        """Return a batch of n copies of the intact image, which the model may work on in place."""
+        if self.on_host:
+            return np.repeat(self.image[np.newaxis], n, axis=0)
+        one = self.image[None, ...]
+        return copy_of(one) if n == 1 else namespace_of(one).concat([one] * n)
+
     def try_out(self, coalitions: Coalitions) -> Any:
         """Return a batch over the first background, composed as if it were the only batch."""
         if self.on_host:
@@ -89,6 +96,13 @@ class Composer:
             raise TypeError(msg)
         arrays = (self.image, self.backgrounds[background, ...], self.segments, self.channel_axis)
         return coalition_composer(*arrays, n_rows) if self.on_host else device_table(*arrays)
+
+
+def beside(batch: Any, intact: Any) -> Any:
+    """Return a batch with another one at its end."""
+    if isinstance(batch, np.ndarray):
+        return np.concatenate([batch, intact], dtype=batch.dtype)
+    return namespace_of(batch).concat([batch, intact])
 
 
 def unprepared(

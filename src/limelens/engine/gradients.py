@@ -109,10 +109,12 @@ def _ask(query: Query, name: str, batch: Batch, target: int) -> Any:
         )
         raise InvalidInputError(msg)
     try:
-        return offered(batch, target)
+        answer = offered(batch, target)
     except BaseException as error:
         add_note(error, f"raised by `{name}` on a {batch.dtype} batch of {batch.shape}")
         raise
+    query.count(len(batch))
+    return answer
 
 
 def _check(array: NDArray[Any], shape: tuple[int, ...], name: str) -> None:

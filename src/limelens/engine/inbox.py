@@ -2,42 +2,14 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
-from limelens.masking.devices import is_device_array, to_numpy
+from limelens.engine.caller import Answer
 
 WAITING_BATCHES, WAITING_SCORES = 16, 2**20
 """Fetch once this many batches, or about this many scores, wait on the device.
 
 Fetching blocks until everything sent has been scored, so it is done rarely.
 """
-
-
-@dataclass
-class Answer:
-    """A model's answer to one batch.
-
-    Attributes
-    ----------
-    raw : array
-        The answer, on the host or on a device.
-    n_images : int
-    asked : str
-        Name of the function that answered.
-    checked : bool
-        Whether the answer has become checked scores that nothing will change later.
-    """
-
-    raw: Any
-    n_images: int
-    asked: str
-    checked: bool = False
-
-    def fetch(self) -> None:
-        """Wait for the scores and copy them to the host."""
-        if is_device_array(self.raw):
-            self.raw = to_numpy(self.raw)
 
 
 class Inbox:

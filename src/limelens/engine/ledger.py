@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._typing import Scores
-from limelens.errors import PredictionError
 
 
 class Ledger:
@@ -87,13 +86,6 @@ class Ledger:
             room = np.empty((size, earlier.shape[1]), dtype)
             room[: len(self)] = earlier
             self._scores = room  # only once it is filled: an interrupt may come between two lines
-
-    def check_columns(self, n_columns: int) -> None:
-        """Refuse a model that changes how many scores it returns."""
-        expected = self._scores.shape[1] if len(self) else n_columns
-        if n_columns != expected:
-            msg = f"`predict_fn` returned {n_columns} scores an image after returning {expected}."
-            raise PredictionError(msg)
 
 
 def _as_bytes(keys: NDArray[np.uint8]) -> list[bytes]:

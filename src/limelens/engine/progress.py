@@ -42,8 +42,13 @@ class Reporter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        self.close()
+
+    def close(self) -> None:
+        """Close the bar, if there is one; a second time does nothing."""
+        bar, self._bar = self._bar, None
+        if bar is not None:
+            bar.close()
 
     def report(self, done: int, total: int) -> None:
         """Report that `done` of `total` images have been scored."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from limelens._checks.values import check_array, check_flag, check_int, check_text, describe
 from limelens._typing import Background, Coalitions, Image, Scores, Segments, Valid
-from limelens.errors import InvalidInputError
+from limelens.errors import InvalidInputError, add_note
 from limelens.pictures.tables import html_table
 
 _ROWS_SHOWN, _COLUMNS_SHOWN = 5, 4
@@ -168,6 +168,47 @@ class Samples:
         return bits.view(np.bool_)
 
 
+def check_reuse(reuse: Any, fingerprint: str) -> Samples | None:
+    """Return the samples of an earlier explanation, if they are of the same query.
+
+    Parameters
+    ----------
+    reuse : Explanation, Samples or None
+    fingerprint : str
+        Digests of image, segments and backgrounds, joined by dots.
+    """
+    samples = getattr(reuse, "samples", reuse)
+    if samples is None:
+        if reuse is None:
+            return None
+        msg = (
+            "`reuse` is an explanation without samples; explain anew. Files keep them with "
+            "explanation.save(path, samples='all')."
+        )
+        raise InvalidInputError(msg)
+    if not hasattr(samples, "fingerprint"):
+        msg = f"`reuse` must be an Explanation or its samples; got {describe(reuse)}."
+        raise InvalidInputError(msg)
+    if samples.columns is not None:
+        msg = (
+            f"`reuse` must hold all scores of the model; got only those of its columns "
+            f"{samples.columns}, as files do by default. Save the explanation with "
+            "save(path, samples='all'), or explain without reuse."
+        )
+        raise InvalidInputError(msg)
+    theirs = samples.fingerprint.split(".")
+    names = ("image", "segmentation or kind of masks", "background")
+    theirs += [""] * (len(names) - len(theirs))  # of samples that were made by hand
+    for name, ours, other in zip(names, fingerprint.split("."), theirs, strict=False):
+        if ours != other:
+            msg = (
+                f"`reuse` holds rows of another {name}; rows can be used again only with the same "
+                "image, segments and background."
+            )
+            raise InvalidInputError(msg)
+    return samples
+
+
 def fingerprint(
     image: Image,
     segments: Segments | None,
@@ -221,8 +262,16 @@ class Attaching:
 
 
 def attach_samples(error: BaseException, query: Asked) -> None:
-    """Attach the rows already paid for to an exception, as `error.samples`."""
-    if isinstance(getattr(error, "samples", None), (Samples, NoneType)):
-        with contextlib.suppress(AttributeError, TypeError):
-            # This bypasses the exception's own __setattr__: it may be a frozen dataclass.
-            BaseException.__setattr__(error, "samples", query.samples())
+    """Hang the rows already paid for on an exception, as `error.samples`.
+
+    Where the exception has `samples` of its own they stay: ours are `error.limelens_samples`, and a
+    note says so.
+    """
+    name = "samples"
+    if not isinstance(getattr(error, name, None), (Samples, NoneType)):
+        name = "limelens_samples"
+        if not hasattr(error, name):
+            add_note(error, f"the rows that were paid for are error.{name}: pass them as reuse=")
+    with contextlib.suppress(AttributeError, TypeError):
+        # Past the exception's own __setattr__: it may be a frozen dataclass.
+        BaseException.__setattr__(error, name, query.samples())

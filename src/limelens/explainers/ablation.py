@@ -24,7 +24,7 @@ class Ablation(SegmentExplainer):
         keep=False:  phi_i = f(N) - f(N without i)
         keep=True:   phi_i = f(i alone) - f(nothing)
 
-    The answer is exact, without any chance, and takes d + 2 images for d segments. It sees a
+    The answer is exact, without any chance, and takes d + 3 images for d segments. It sees a
     segment in one context only: if either of two segments is enough, leaving one out changes
     nothing.
 
@@ -55,6 +55,8 @@ class Ablation(SegmentExplainer):
     array([[0., 1.],
            [1., 0.]])
     """
+
+    of_differences = True
 
     keep: bool = False
     interactions: bool = False

@@ -1,10 +1,10 @@
 """`Explainer.explain`, the one verb, and the `Attribution` that a method returns to it."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from limelens._checks.bands import pillow_bands
 from limelens._checks.images import check_native_image
@@ -27,7 +27,7 @@ from limelens._typing import (
 )
 from limelens.engine.progress import Reporter
 from limelens.engine.query import Query
-from limelens.engine.samples import attach_samples
+from limelens.engine.samples import Attaching
 from limelens.errors import warn
 from limelens.fills.background import ask_segmenter, hide_behind
 from limelens.fills.simple import ImageMean
@@ -61,9 +61,13 @@ class Attribution:
 class Explainer:
     """Base of all explainers: frozen settings with one verb, `explain`.
 
-    A method overrides `_attribute(query, rng) -> Attribution` and, if it needs to, `_segment`,
-    `_background`, `_check_budget` and `_mask_kind`.
+    `of_differences` says that importances are weighted means of differences of two answers.
+
+    A method overrides `_attribute(query, rng) -> Attribution`, and where it needs to
+    `_segment`, `_background`, `_check_budget` and `_mask_kind`.
     """
+
+    of_differences: ClassVar[bool] = False
 
     def explain(
         self,
@@ -146,17 +150,21 @@ class Explainer:
                 reuse=reuse,
                 valid=where,
             )
-            try:
-                attribution = self._attribute(query, generator)
-            except BaseException as error:
-                attach_samples(error, query)
-                raise
-        _warn_of_constant_scores(query)
-        return self._explanation(query, attribution, details | _shown(image))
+            with Attaching(query):
+                judged = self._judged(query, generator)
+                explanation = self._explanation(query, judged, details | _shown(image))
+                reporter.close()
+        return explanation
 
     def _attribute(self, query: Query, rng: np.random.Generator) -> Attribution:
         """Ask the query and return importances; the method itself."""
         raise TypeError(f"{type(self).__name__} does not say how it attributes")
+
+    def _judged(self, query: Query, rng: np.random.Generator) -> Attribution:
+        """Return the method's own result, less what is rounding, with the noise of the answers."""
+        attribution = self._attribute(query, rng)
+        query.finish()
+        return self._with_noise(query, _without_rounding(query, attribution))
 
     def _prepare(
         self, image: Image, channel_axis: int | None, valid: Valid
@@ -184,6 +192,22 @@ class Explainer:
     ) -> Background:
         """Return the backgrounds, which are the image outside `valid`."""
         raise TypeError(f"{type(self).__name__} does not say what hides a pixel")
+
+    def _with_noise(self, query: Query, attribution: Attribution) -> Attribution:
+        """Say in details, and in error bars, how much the model's answers differ at random."""
+        pairs = query.second_look.pairs
+        if not pairs:
+            return attribution
+        # Two answers to one image differ by sqrt(2) standard deviations of a single one.
+        differences = np.stack([np.subtract(*query.values(pair)) for pair in pairs])
+        noise = np.sqrt((differences**2).mean(axis=0) / 2)
+        details = attribution.details | {"answer_noise": noise}
+        errors = attribution.standard_errors
+        if errors is None and self.of_differences:
+            # A weighted mean of differences of two answers errs by at most this.
+            shape = (-1,) + (1,) * (attribution.importances.ndim - 1)
+            errors = np.zeros(attribution.importances.shape) + np.sqrt(2) * noise.reshape(shape)
+        return replace(attribution, details=details, standard_errors=errors)
 
     def _explanation(
         self, query: Query, attribution: Attribution, details: dict[str, Any]
@@ -276,14 +300,35 @@ def fit_reliability(importances: Floats, fit: Fit) -> Floats | None:
     return predicted_correlation(importances, fit.standard_errors, shrunken=fit.shrunken)
 
 
-def _warn_of_constant_scores(query: Query) -> None:
-    names = [
-        name
-        for name, still in zip(query.target_names, query.constant_targets(), strict=True)
-        if still
-    ]
-    if names:
-        warn(
-            f"the score of target {', '.join(names)} never changed over the masked images: there "
-            "is nothing to attribute. Try another target, fill or segmenter.",
-        )
+def _without_rounding(query: Query, attribution: Attribution) -> Attribution:
+    """Return zeros, with a warning, for targets that never changed by more than rounding."""
+    still = np.flatnonzero(query.constant_targets())
+    if not len(still):
+        return attribution
+    changes = np.ptp(query.values(query.samples().scores), axis=0)
+    names = ", ".join(query.target_names[row] for row in still)
+    much = ""
+    if (largest := float(changes[still].max())) > 0:
+        much = f" by more than rounding ({largest:.1g})"
+    cure = "Try another target, fill or segmenter."
+    values = query.ends()[0][still]
+    if much and not query.columns.is_callable and ((values >= 0) & (values <= 1)).all():
+        cure = f"Explain target=limelens.log_odds({query.targets[still[0]]}), or logits."
+    warn(
+        f"the score of target {names} never changed{much} over the masked images: there is nothing "
+        f"to attribute. {cure}"
+    )
+    zeroed: dict[str, Any] = {"importances": _zeroed(attribution.importances, still)}
+    if attribution.standard_errors is not None and much:
+        zeroed["standard_errors"] = _zeroed(attribution.standard_errors, still)
+    for name in ("fidelity", "reliability"):
+        if (known := getattr(attribution, name)) is not None and much:
+            zeroed[name] = known.copy()
+            zeroed[name][still] = np.nan
+    return replace(attribution, **zeroed)
+
+
+def _zeroed(values: Floats, rows: NDArray[np.intp]) -> Floats:
+    zeroed = values.copy()
+    zeroed[rows] = 0.0
+    return zeroed

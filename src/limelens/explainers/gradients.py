@@ -14,6 +14,7 @@ from limelens._statistics import predicted_correlation
 from limelens._typing import Background, Fill, Floats, Image, Segments, Valid
 from limelens.engine.gradients import ask_gradient, check_floating, score_columns
 from limelens.engine.query import Query
+from limelens.errors import warn
 from limelens.explainers.base import Attribution, Explainer
 from limelens.fills.background import hide_behind
 from limelens.fills.simple import Constant
@@ -126,6 +127,7 @@ class IntegratedGradients(Explainer):
         if not self.smooth:
             intact, hidden = query.ends()
             gap = intact - hidden - maps.reshape(len(maps), -1).sum(axis=1)
+            _warn_of_gap(query, gap, np.zeros(len(columns)))
         return Attribution(
             importances=_sum_channels(maps, query),
             details={
@@ -209,6 +211,7 @@ class ExpectedGradients(Explainer):
         sums = np.zeros((len(columns), *image.shape))
         shape = _sum_channels(sums, query).shape
         totals, squares = np.zeros(shape), np.zeros(shape)
+        whole = np.zeros((len(columns), self.n_steps))
         ask = _Asker(query, len(columns) * self.n_steps)
         for row, column in enumerate(columns):
 
@@ -218,6 +221,7 @@ class ExpectedGradients(Explainer):
                 pixel = _sum_channels(one[np.newaxis], query)[0]
                 totals[row] += pixel
                 squares[row] += pixel**2
+                whole[row, step] = pixel.sum()
 
             ask.each(_Path(image, query.backgrounds, starts, drawn[:, 1]), column, add)
         # The variance of single draws from their sums and squares, then that of their mean.
@@ -226,12 +230,15 @@ class ExpectedGradients(Explainer):
         errors = np.sqrt(variance / n)
         intact, hidden = query.ends()
         flat = (len(columns), -1)
+        gap = intact - hidden - totals.reshape(flat).sum(axis=1) / n
+        # the gap is that of a mean of random draws: four of its standard errors are no sign
+        _warn_of_gap(query, gap, 4 * whole.std(axis=1, ddof=1) / np.sqrt(n))
         return Attribution(
             importances=totals / n,
             standard_errors=errors,
             reliability=predicted_correlation(totals.reshape(flat) / n, errors.reshape(flat)),
             details={
-                "completeness_gap": intact - hidden - totals.reshape(flat).sum(axis=1) / n,
+                "completeness_gap": gap,
                 "per_channel": sums / n,
                 "n_gradients": ask.n_images,
             },
@@ -286,7 +293,7 @@ class _Asker:
 
     def __init__(self, query: Query, n_total: int) -> None:
         self._query = query
-        self._n_total = n_total
+        self._n_total = query.n_predictions + n_total
         self.n_images = 0
 
     def each(self, points: _Path, column: int, add: Callable[[int, Floats], None]) -> None:
@@ -300,7 +307,7 @@ class _Asker:
                 add(step, gradient)
             self.n_images += len(gradients)
             if query.report is not None:
-                query.report(self.n_images, self._n_total)
+                query.report(query.n_predictions, self._n_total)
 
         query.in_batches(len(points), ask, keep)
 
@@ -318,6 +325,29 @@ def _change(query: Query, start: NDArray[Any], end: Floats) -> Floats:
         return end - start
     with np.errstate(invalid="ignore"):
         return np.where(_counting(query), end - start, 0)
+
+
+def _warn_of_gap(query: Query, gap: Floats, chance: Floats) -> None:
+    """Warn where importances do not add up to the change of the score: no gradient of it does so.
+
+    `chance`, shape (t,), is what the gap may be by chance.
+    """
+    intact, hidden = query.ends()
+    rounding = 1e-6 * np.maximum(np.abs(intact), np.abs(hidden))
+    far = np.abs(gap) > _GAP * np.abs(intact - hidden) + chance + rounding
+    if not far.any():
+        return
+    row = int(np.argmax(far))
+    change = float(intact[row] - hidden[row])
+    warn(
+        f"importances of target {query.target_names[row]} add up to {change - gap[row]:.4g}, the "
+        f"score changes by {change:.4g}. Is `gradient` that of the score by the image's own "
+        "values? If predict_fn scales them, it needs the chain rule: for image / 255, divide the "
+        "gradient by 255. If it is, raise n_steps."
+    )
+
+
+_GAP = 0.05  # of the change of the score
 
 
 def _sum_channels(maps: Floats, query: Query) -> Floats:

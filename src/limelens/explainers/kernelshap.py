@@ -238,10 +238,10 @@ def _fit_all(query: Query) -> Attribution:
 def _errors_of_single_answers(query: Query, coalitions: Coalitions, values: Floats) -> Floats:
     """Return standard errors (t, d) where all was asked: 0, unless the model answers by chance."""
     d = query.n_segments
-    if not query.n_predictions:  # all is reused, and nothing shall be paid for
+    if not query.pays:  # all is reused, and nothing shall be paid for
         return np.zeros((values.shape[1], d))
     variance = answer_variance(query.ask_again, coalitions, values)
-    if variance.any():
+    if variance.any() and not query.second_look.pairs:
         warn(
             "the model answers the same image differently every time; error bars are those of one "
             "answer for each coalition. Average several answers in predict_fn, or fix what is "

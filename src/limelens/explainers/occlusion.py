@@ -73,6 +73,8 @@ class Occlusion(FillExplainer):
     array([[3. , 4.5, 6. ]])
     """
 
+    of_differences = True
+
     window: Sizes = 0.2
     stride: Sizes = 0.1
     edges: Literal["clip", "center"] = "clip"

@@ -98,6 +98,8 @@ class Owen(SegmentExplainer):
     array([[0., 0., 0., 9.]])
     """
 
+    of_differences = True
+
     tree: MergeTree = field(default_factory=RegionTree)
     max_samples: int = 128
 

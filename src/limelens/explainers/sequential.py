@@ -74,7 +74,7 @@ class SequentialExplainer(SegmentExplainer):
 
         def again(coalitions: Coalitions) -> Floats:
             # where all rows are reused, nothing shall be paid for
-            return (query.ask_again if query.n_predictions else query.ask_values)(coalitions)
+            return (query.ask_again if query.pays else query.ask_values)(coalitions)
 
         answer = ask_until_settled(
             blocks,

@@ -55,6 +55,8 @@ class ExactShapley(SegmentExplainer):
     array([[0.5, 0.5]])
     """
 
+    of_differences = True
+
     def _check_budget(self, n_segments: int) -> None:
         if n_segments > MOST_ENUMERATED:
             msg = (

@@ -1,6 +1,6 @@
 """The record of one explained image: its fields, their checks, and the way to find a target."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Any
@@ -191,7 +191,52 @@ def rows_of(record: Record, row: int) -> dict[str, Any]:
     """Return the fields that have an entry per target, with only the entry of `row`."""
     one = slice(row, row + 1)
     values = {name: getattr(record, name) for name in PER_TARGET}
-    return {name: None if value is None else value[one] for name, value in values.items()}
+    cut = {name: None if value is None else value[one] for name, value in values.items()}
+    return cut | {"details": _details_of(record.details, one, len(record.targets), ())}
+
+
+DETAILS_PER_TARGET = frozenset(
+    {
+        *("targets", "intercepts", "training_fidelity", "answer_noise", "interactions"),
+        *("per_channel", "completeness_gap", "cells", "shared", "success", "precision"),
+        *("precision_low", "precision_high", "coverage", "n_draws", "messages", "paths"),
+        *(
+            "holding",
+            "failing",
+            "statuses",
+            "links",
+            "relative_error",
+            "error_bound",
+            "steps",
+            "inflation",
+        ),
+        *("saturation", "carriers", "additive_share", "ratio", "additive", "noise"),
+        *("covariance", "chosen_by", "alphas", "n_selected", "rules", "order", "gains"),
+    }
+)
+"""The details with one entry per target; a method of your own names its in `per_target`."""
+
+_LISTS_OF_ROWS = ("layer_importances",)  # one array (t, d) for each of several divisions
+
+
+def _details_of(
+    details: Mapping[str, Any], one: slice, n_targets: int, own: Collection[str]
+) -> dict[str, Any]:
+    """Return details with every entry per target cut to one target."""
+    own = (*own, *details.get("per_target", ()))
+    cut: dict[str, Any] = {}
+    for name, value in details.items():
+        if name == "looks":  # (looks, t)
+            cut[name] = {**value, "relative_error": value["relative_error"][:, one]}
+        elif isinstance(value, Mapping):
+            cut[name] = _details_of(value, one, n_targets, own)
+        elif name in _LISTS_OF_ROWS:
+            cut[name] = [each[one] for each in value]
+        elif (name in DETAILS_PER_TARGET or name in own) and len(value) == n_targets:
+            cut[name] = value[one]
+        else:
+            cut[name] = value
+    return cut
 
 
 def summed_fields(record: Record, labels: ArrayLike) -> dict[str, Any]:

@@ -147,6 +147,8 @@ def one_line(record: Record) -> str:
     if fidelity is not None:
         parts.append(f"fidelity {share(fidelity[0])}")
     parts.append(f"{record.n_predictions} predictions")
+    if "answer_noise" in record.details:
+        parts.append(f"answers differ at random by {number(record.details['answer_noise'][0])}")
     return f"<Explanation{f' by {method}' if method else ''}: {'; '.join(parts)}>"
 
 

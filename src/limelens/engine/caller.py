@@ -1,0 +1,150 @@
+"""One call of the model: what is sent, what comes back, and how many images it was shown."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from limelens._typing import Batch, Scores
+from limelens.engine.answers import check_scores
+from limelens.engine.batches import Batches
+from limelens.engine.composer import Composer, beside
+from limelens.errors import PredictionError, add_note, is_out_of_memory, warn
+from limelens.masking.devices import is_device_array, to_numpy
+from limelens.targets.columns import Target, reduce_scores
+
+
+@dataclass
+class Answer:
+    """A model's answer to one batch.
+
+    Attributes
+    ----------
+    raw : array
+        The answer, on the host or on a device.
+    n_images : int
+        How many images the model was given.
+    n_rows : int
+        How many of them were asked for; the rest only filled the batch up.
+    asked : str
+        Name of the function that answered.
+    checked : bool
+        Whether `raw` has become checked scores that nothing will change later.
+    at_end : callable or None
+        Is given all scores where the last image is no masked one; they end before it.
+    """
+
+    raw: Any
+    n_images: int
+    n_rows: int
+    asked: str
+    checked: bool = False
+    at_end: Callable[[Scores], None] | None = None
+
+    def fetch(self) -> None:
+        """Wait for the scores and copy them to the host."""
+        if is_device_array(self.raw):
+            self.raw = to_numpy(self.raw)
+
+
+class Caller:
+    """Shows batches to a model; checks and counts what it answers.
+
+    Parameters
+    ----------
+    target : Target
+        Scores of more than two axes are reduced by it at once, if it is a callable.
+    batches : Batches
+        How many images a call may hold.
+    n_images : int
+        How many images the model was shown before.
+
+    Attributes
+    ----------
+    n_images : int
+        How many images the model has scored.
+    reduces : bool
+        Whether scores have more than two axes, so that only target values are kept.
+    """
+
+    def __init__(self, target: Target, batches: Batches, n_images: int = 0) -> None:
+        self._target, self._batches = target, batches
+        self.n_images = n_images
+        self._n_columns: int | None = None
+        self.reduces = False
+        self._one_is_enough: bool | None = None  # None: not known yet
+
+    def send(self, batch: Batch, composer: Composer) -> Answer:
+        """Ask the model; an answer on a device stays there.
+
+        Where it fails on one image it is shown that image twice, and from then on always two.
+        """
+        n = batch.shape[0]
+        if n > 1 or self._one_is_enough or self._batches.size == 1:
+            return self._send(batch, composer, n)
+        if self._one_is_enough is False:
+            return self._send(beside(batch, batch), composer, n)
+        spare = beside(batch, batch)  # the model may work on its batch in place
+        try:
+            answer, self._one_is_enough = self._send(batch, composer, n), True
+        except Exception as error:
+            if isinstance(error, OSError) or is_out_of_memory(error):
+                raise
+            answer, self._one_is_enough = self._try_two(spare, composer, error), False
+        return answer
+
+    def receive(self, answer: Answer) -> Scores:
+        """Return the scores, shape (b, k), of a batch; wait for them if need be."""
+        if not answer.checked:
+            answer.fetch()
+            answer.raw, answer.checked = self._check(answer), True
+        scores: Scores = answer.raw[: answer.n_rows]
+        if answer.at_end is None:
+            return scores
+        look, answer.at_end = answer.at_end, None
+        look(scores)
+        return scores[:-1]
+
+    def _try_two(self, batch: Batch, composer: Composer, error: Exception) -> Answer:
+        try:
+            answer = self._send(batch, composer, 1)
+        except Exception:  # noqa: BLE001 - the first error says what is wrong
+            raise error from None
+        warn(
+            f"`{composer.asked}` fails on a batch of one image ({type(error).__name__}: {error}); "
+            "such an image is shown twice. Let it score any number of images, 1 included."
+        )
+        return answer
+
+    def _send(self, batch: Batch, composer: Composer, n_rows: int) -> Answer:
+        asked, n = composer.asked, int(batch.shape[0])
+        try:
+            answer = Answer(composer.predict(batch), n, n_rows, asked)
+        except BaseException as error:
+            add_note(error, f"raised by `{asked}` on a {batch.dtype} batch of {batch.shape}")
+            if not self.n_images and n > 1:
+                add_note(error, "if it takes one image a call, pass batch_size=1")
+            raise
+        # The model itself has to answer in NumPy; only `predict_prepared` may answer on a device.
+        if asked == "predict_fn" or not is_device_array(answer.raw):
+            # A model may write all its answers into the same buffer.
+            answer.raw, answer.checked = self._check(answer).copy(), True
+        return answer
+
+    def _check(self, answer: Answer) -> Scores:
+        n, target = answer.n_images, self._target
+        scores = check_scores(answer.raw, n, any_rank=callable(target), name=answer.asked)
+        if scores.ndim > 2 and callable(target):
+            self.reduces = True
+            scores = reduce_scores(target, scores)
+        n_columns = self._n_columns or scores.shape[1]
+        if scores.shape[1] != n_columns:
+            msg = (
+                f"`predict_fn` returned {scores.shape[1]} scores an image after returning "
+                f"{n_columns}."
+            )
+            raise PredictionError(msg)
+        self._n_columns = n_columns
+        self.n_images += n
+        return np.asarray(scores)

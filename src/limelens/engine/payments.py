@@ -1,0 +1,139 @@
+"""Masked images that were never scored go to the model, batch by batch, and their scores stay."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limelens._typing import Batch, Scores
+from limelens.engine.answers import mean_scores
+from limelens.engine.batches import Batches
+from limelens.engine.caller import Answer, Caller
+from limelens.engine.composer import Composer
+from limelens.engine.inbox import Inbox
+from limelens.engine.ledger import Ledger
+from limelens.engine.second_look import SecondLook
+from limelens.errors import is_out_of_memory
+
+Compose: TypeAlias = Callable[[NDArray[np.intp], int], Batch]
+"""From row numbers `(b,)` and the number of a background to a fresh masked batch."""
+
+
+class Payments:
+    """Sends rows that a ledger lacks to the model, over every background, and enters their scores.
+
+    Parameters
+    ----------
+    caller, batches, second_look
+        How a batch is sent, how large it is, and what is looked at beside the rows.
+    n_backgrounds : int
+    report : callable or None
+        Called with `(done, total)` images after every batch.
+
+    Attributes
+    ----------
+    n_rows : int
+        How many rows were paid for.
+    """
+
+    def __init__(
+        self,
+        caller: Caller,
+        batches: Batches,
+        second_look: SecondLook,
+        n_backgrounds: int,
+        report: Callable[[int, int], None] | None,
+    ) -> None:
+        self._caller, self._batches, self._second_look = caller, batches, second_look
+        self._n_backgrounds, self._report = n_backgrounds, report
+        # In vain: scored, but asked again because memory ran out between a batch's backgrounds.
+        self._n_in_vain = self._total = 0
+        self.n_rows = 0
+
+    def pay(
+        self,
+        ledger: Ledger,
+        keys: NDArray[np.uint8],
+        compose: Compose,
+        composer: Composer,
+        hidden: Scores,
+    ) -> None:
+        """Make sure that the ledger has the scores of all keys.
+
+        Parameters
+        ----------
+        ledger : Ledger
+        keys : ndarray of uint8, shape (n, w)
+        compose : callable
+        composer : Composer
+            What is asked for the scores.
+        hidden : ndarray, shape (k,)
+            Scores of the hidden image.
+        """
+        missing = ledger.missing(keys)
+        self._second_look.begin(len(missing), composer, hidden)
+        while len(missing):
+            n_due = len(missing) * self._n_backgrounds + self._second_look.is_due
+            self._total = self._caller.n_images - self._n_in_vain + n_due
+            try:
+                self._score(ledger, keys, missing, compose, composer)
+                break
+            except Exception as error:
+                # JAX reports only when scores are fetched that memory ran out.
+                size = self._batches.size
+                if composer.on_host or size == 1 or not is_out_of_memory(error):
+                    raise
+                self._batches.halve(size, error)
+                missing = ledger.missing(keys)
+
+    def finish(self) -> None:
+        """Ask for what the second look still wants after the last batch of a run."""
+        if self._second_look.end():
+            self._tell()
+
+    def _score(
+        self,
+        ledger: Ledger,
+        keys: NDArray[np.uint8],
+        missing: NDArray[np.intp],
+        compose: Compose,
+        composer: Composer,
+    ) -> None:
+        ledger.expect(len(missing))
+
+        def receive(part: slice, answers: list[Answer]) -> None:
+            scores = mean_scores([self._caller.receive(answer) for answer in answers])
+            ledger.extend(keys[missing[part]], scores)
+            self.n_rows += len(scores)
+
+        def score(part: slice) -> list[Answer]:
+            return self._send(missing[part], compose, composer)
+
+        inbox = Inbox(receive, self._tell)
+        try:
+            self._batches.each(len(missing), score, inbox.add, n_beside=self._second_look.n_beside)
+        except BaseException as error:  # noqa: BLE001
+            inbox.open_all(error)
+        else:
+            inbox.open_all()
+
+    def _tell(self) -> None:
+        """Report how many images have been scored, of how many."""
+        done = self._caller.n_images
+        if self._report is not None:
+            self._report(done, max(done, self._total + self._n_in_vain))
+
+    def _send(self, rows: NDArray[np.intp], compose: Compose, composer: Composer) -> list[Answer]:
+        """Ask for some rows over every background."""
+        before, answers = self._caller.n_images, []
+        look, size = self._second_look, self._batches.size
+        try:
+            for number in range(self._n_backgrounds):
+                answers.append(look.send(compose(rows, number), composer, size))
+        except BaseException:
+            self._n_in_vain += self._caller.n_images - before
+            if any(answer.at_end for answer in answers):
+                look.take_back()
+            raise
+        return answers

@@ -1,0 +1,138 @@
+"""The intact image, shown once more among masked ones, has to score what it scored before."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from limelens._typing import Batch, Scores
+from limelens.engine.agreement import (
+    check_batch_independence,
+    differs,
+    is_flat,
+    warn_of_chance,
+    warn_of_chance_or_batch,
+)
+from limelens.engine.caller import Answer, Caller
+from limelens.engine.composer import Composer, beside
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """What the intact image scored in the first call, and whether it was alone there."""
+
+    scores: Scores
+    alone: bool
+
+
+class SecondLook:
+    """Puts the intact image at the end of the first batch of masked images; compares its scores.
+
+    Only where they differ is one more image asked, to tell chance from a dependence on the other
+    images of the batch. It is an image of the next batch, twice: two answers in one batch differ
+    by chance only. Where no batch follows it is the intact image, alone.
+
+    Parameters
+    ----------
+    caller : Caller
+    is_open : bool
+        Whether to look at all.
+
+    Attributes
+    ----------
+    is_due : bool
+        Whether the intact image is still to be shown once more.
+    pairs : list of ndarray, shape (2, k)
+        Two answers each to the same image, where the model answers at random; else empty.
+    """
+
+    def __init__(self, caller: Caller, *, is_open: bool = True) -> None:
+        self._caller = caller
+        self._is_open, self.is_due = is_open, False
+        self._known: dict[str, _Known] = {}
+        self._composer: Composer | None = None
+        self._hidden: Scores = np.empty(0)
+        self._doubt: Scores | None = None
+        self._doubted: Scores | None = None
+        self.pairs: list[Scores] = []
+
+    def know(self, asked: str, intact: Scores, *, alone: bool) -> None:
+        """Take what the intact image scored, by the function that was asked."""
+        self._known[asked] = _Known(intact, alone)
+
+    def begin(self, n_rows: int, composer: Composer, hidden: Scores) -> None:
+        """Be due with the first batch of so many rows; take the scores of the hidden image."""
+        self.is_due = self._is_open and n_rows > 0 and composer.asked in self._known
+        self._composer, self._hidden = composer, hidden
+
+    def n_beside(self, batch_size: int) -> int:
+        """Return how many images go with the next batch."""
+        return int(batch_size > 1 and (self.is_due or self._doubt is not None))
+
+    def send(self, batch: Batch, composer: Composer, batch_size: int) -> Answer:
+        """Ask for masked images, with one more at their end if this look wants one."""
+        if not self.n_beside(batch_size):
+            return self._caller.send(batch, composer)
+        if self.is_due:
+            answer = self._caller.send(beside(batch, composer.intact()), composer)
+            self._is_open = self.is_due = False
+            answer.at_end = lambda scores: self._compare(scores[-1], composer)
+            return answer
+        last = batch[batch.shape[0] - 1 :, ...]
+        answer = self._caller.send(beside(batch, last), composer)
+        self._doubted, self._doubt = self._doubt, None
+        answer.at_end = lambda scores: self._tell(scores[-2:], composer)
+        return answer
+
+    def take_back(self) -> None:
+        """Be due again: the answer that was sent with the last batch will never be opened."""
+        self._doubt = self._doubted
+        self._is_open = self.is_due = self._doubt is None
+
+    def end(self) -> bool:
+        """Ask for the intact image alone, where that is still wanted after the last batch.
+
+        Return whether it was.
+        """
+        composer, again = self._composer, self._doubt
+        if composer is None or not (self.is_due or again is not None):
+            return False
+        known, alone = self._known[composer.asked], self._alone(composer)
+        if self.is_due:  # every image goes by itself
+            self._is_open = self.is_due = False
+            if differs(known.scores, alone, self._hidden):
+                self._is_random([known.scores, alone])
+        elif again is not None:
+            self._doubt = None
+            self._tell_alone(known, again, alone)
+        return True
+
+    def _alone(self, composer: Composer) -> Scores:
+        return self._caller.receive(self._caller.send(composer.intact(), composer))[0]
+
+    def _compare(self, again: Scores, composer: Composer) -> None:
+        if differs(self._known[composer.asked].scores, again, self._hidden):
+            self._doubt = again
+
+    def _tell(self, pair: Scores, composer: Composer) -> None:
+        """Judge by two answers to one image in one batch."""
+        before, again = self._known[composer.asked].scores, self._doubted
+        if again is None:
+            return
+        if differs(pair[0], pair[1], self._hidden):
+            self._is_random([before, again], [*pair])
+        else:
+            check_batch_independence(before, again, self._hidden)
+
+    def _tell_alone(self, known: _Known, again: Scores, alone: Scores) -> None:
+        """Judge by three answers to the intact image, each in another company."""
+        same = [not differs(alone, other, self._hidden) for other in (known.scores, again)]
+        if known.alone and not same[0]:
+            self._is_random([known.scores, again], [known.scores, alone])
+        elif any(same) or is_flat(alone):
+            check_batch_independence(known.scores, again, self._hidden)
+        elif warn_of_chance_or_batch(known.scores, again, alone, self._hidden):
+            self.pairs = [np.stack([known.scores, again]), np.stack([again, alone])]
+
+    def _is_random(self, *pairs: list[Scores]) -> None:
+        self.pairs = [np.stack(pair) for pair in pairs]
+        warn_of_chance(self.pairs, self._hidden)

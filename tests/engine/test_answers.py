@@ -1,0 +1,195 @@
+"""What models answer that is no score of its own for each image, and the line that mends it."""
+
+from collections import OrderedDict
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import limelens as ll
+from limelens.engine.agreement import precision_of
+from limelens.engine.answers import check_scores
+from limelens.errors import InvalidInputError, LimelensWarning, PredictionError
+
+IMAGE = np.random.default_rng(0).random((24, 24)) + 0.5
+GRID = ll.Grid(64)
+
+EXPLAINERS = {
+    "Lime": ll.Lime(segmenter=GRID, n_samples=100),
+    "QuickLime": ll.QuickLime(segmenter=GRID, max_samples=100),
+    "Ablation": ll.Ablation(segmenter=GRID),
+    "Occlusion": ll.Occlusion(window=4, stride=2),
+    "Rise": ll.Rise(n_masks=80),
+    "KernelShap": ll.KernelShap(segmenter=ll.Grid(16), n_samples=80),
+    "QuickShap": ll.QuickShap(segmenter=ll.Grid(16), max_samples=80),
+    "PermutationShapley": ll.PermutationShapley(segmenter=ll.Grid(16), n_permutations=3),
+    "ExactShapley": ll.ExactShapley(segmenter=ll.Grid(4)),
+    "Owen": ll.Owen(segmenter=GRID, max_samples=60),
+    "Sharp": ll.Sharp(max_samples=60),
+    "Anchors": ll.Anchors(segmenter=ll.Grid(16), max_samples=200),
+}
+every_explainer = pytest.mark.parametrize("name", EXPLAINERS)
+quietly = pytest.mark.filterwarnings("ignore::limelens.errors.LimelensWarning")
+
+
+def logits(batch):
+    batch = np.asarray(batch, dtype=np.float64) ** 2
+    left, right = batch[:, :, :12].mean(axis=(1, 2)), batch[:, :, 12:].mean(axis=(1, 2))
+    return np.stack([3 * left, 2 * right], axis=1)
+
+
+@every_explainer
+@quietly
+@pytest.mark.parametrize("noise", ["saturated", "rounding"])
+def test_what_is_within_rounding_is_zero_and_says_so(name, noise):
+    rng = np.random.default_rng(2)
+
+    def saturated(batch):
+        left = (batch[:, :, :12] ** 2).mean(axis=(1, 2))
+        return (1 - 2e-6 * left).astype(np.float32)
+
+    def constant(batch):
+        return 0.7 + rng.integers(-1, 2, len(batch)) * 1.1e-16
+
+    model = {"saturated": saturated, "rounding": constant}[noise]
+    with pytest.warns(LimelensWarning, match=r"never changed by more than rounding") as caught:
+        explanation = EXPLAINERS[name].explain(IMAGE, model, rng=0)
+    assert not explanation.importances.any()
+    assert any("log_odds(0)" in str(each.message) for each in caught)
+    picture = np.asarray(explanation.to_image(boundaries=False))
+    assert (np.ptp(picture.astype(int), axis=-1) == 0).all()  # grey everywhere: nothing painted
+
+
+@quietly
+def test_the_cure_of_saturation_works():
+    def saturated(batch):
+        return 1 / (1 + np.exp(-16 - batch[:, :, :12].mean(axis=(1, 2)).astype(np.float64)))
+
+    explanation = EXPLAINERS["Ablation"].explain(IMAGE, saturated, target=ll.log_odds(0, eps=1e-12))
+    assert explanation.importances.any()
+
+
+def test_small_changes_that_are_no_rounding_stay():
+    explanation = EXPLAINERS["Ablation"].explain(IMAGE, lambda batch: 1 + 1e-9 * logits(batch))
+    assert explanation.importances.any()
+
+
+def test_the_precision_is_that_of_the_values_whatever_their_dtype():
+    rng = np.random.default_rng(0)
+    values = rng.random(9)
+    assert precision_of(values) == np.finfo(np.float64).eps
+    assert precision_of(values.astype(np.float32).astype(np.float64)) == np.finfo(np.float32).eps
+    assert precision_of(values.astype(np.float16).astype(np.float64)) == np.finfo(np.float16).eps
+    assert precision_of(np.arange(3)) == 0
+
+
+# -- class numbers ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["Lime", "Occlusion", "Ablation"])
+def test_the_number_of_a_class_is_no_score(name):
+    def predict(batch):
+        return (batch[:, :, :12].mean(axis=(1, 2)) * 400).astype(np.int64)
+
+    with pytest.warns(LimelensWarning, match="predict_proba in place of predict"):
+        EXPLAINERS[name].explain(IMAGE, predict, rng=0)
+
+
+def test_counts_of_several_classes_are_scores():
+    EXPLAINERS["Ablation"].explain(IMAGE, lambda batch: (100 * logits(batch)).astype(int))
+
+
+# -- other things than an array ---------------------------------------------------------------
+
+ROWS = np.array([[0.1, 0.9], [0.7, 0.3]])
+
+
+class Output(OrderedDict):
+    """As Hugging Face's: a mapping whose entries are attributes too."""
+
+    logits = property(lambda self: self["logits"])
+
+
+ANSWERS = {
+    "tuple": (ROWS, None),
+    "dict": {"scores": ROWS, "boxes": 1},
+    "model output": Output(logits=ROWS),
+    "object with logits": SimpleNamespace(logits=ROWS),
+    "two heads": [ROWS, ROWS],
+    "list of dicts": [{"a": 0.1, "b": 0.9}, {"a": 0.7, "b": 0.3}],
+    "pipeline": [
+        [{"label": "b", "score": 0.9}, {"label": "a", "score": 0.1}],
+        [{"label": "a", "score": 0.7}, {"label": "b", "score": 0.3}],
+    ],
+}
+
+
+@pytest.mark.parametrize("case", ANSWERS)
+def test_the_line_that_mends_an_answer_works(case):
+    output = ANSWERS[case]
+    with pytest.raises(PredictionError) as caught:
+        check_scores(output, 2, any_rank=True)
+    line = str(caught.value)
+    start = max(line.rfind("output"), 0)
+    code = line[
+        line.index("[[") if "[[" in line else line.index("[list") if "[list" in line else start :
+    ]
+    code = code.split(", which")[0].rstrip(".")
+    np.testing.assert_array_equal(check_scores(eval(code, {"output": output}), 2), ROWS)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [(2, 5, 1, 1), (2, 3, 8, 9), (2, 8, 9, 3), (2, 7, 3, 8), (2, 1, 8, 9), (2, 4, 6), (2, 6, 2)],
+)
+def test_the_advice_for_scores_of_many_axes_gives_a_map_that_is_not_zero(shape):
+    scores = np.random.default_rng(0).random(shape)
+    with pytest.raises(PredictionError) as caught:
+        check_scores(scores, 2)
+    advice = str(caught.value)
+    if "target=" in advice:
+        target = eval(advice.partition("target=")[2].removesuffix("."))
+        assert target(scores).shape == (2,)
+        shortest = 1 + int(np.argmin(shape[1:]))
+        column = min(1, shape[shortest] - 1)
+        expected = scores.take(column, axis=shortest).reshape(2, -1).mean(axis=1)
+        np.testing.assert_allclose(target(scores), expected)
+    else:
+        made = eval(advice.partition("Return ")[2].removesuffix("."), {"scores": scores})
+        np.testing.assert_array_equal(made, scores.reshape(2, -1))
+
+
+class Tensor:
+    """A tensor on the CPU that has a graph behind it, or is of bfloat16, as PyTorch's."""
+
+    device = SimpleNamespace(type="cpu")
+
+    def __init__(self, values, dtype="float32", *, graph=True):
+        self.values, self.dtype, self.graph = values, dtype, graph
+
+    def detach(self):
+        return Tensor(self.values, self.dtype, graph=False)
+
+    def float(self):
+        return Tensor(self.values, "float32", graph=self.graph)
+
+    def __array__(self, dtype=None, copy=None):
+        if self.graph:
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
+        if self.dtype == "torch.bfloat16":
+            raise TypeError("Got unsupported ScalarType BFloat16")
+        return self.values
+
+
+@pytest.mark.parametrize("dtype", ["torch.float32", "torch.bfloat16"])
+@pytest.mark.parametrize("graph", [True, False])
+def test_tensors_on_the_host_are_taken(dtype, graph):
+    np.testing.assert_array_equal(check_scores(Tensor(ROWS, dtype, graph=graph), 2), ROWS)
+
+
+def test_samples_made_by_hand_are_refused_by_what_they_lack():
+    samples = ll.Samples(
+        keys=np.array([[0b11110000]], np.uint8), scores=ROWS[:1], n_segments=4, fingerprint=""
+    )
+    with pytest.raises(InvalidInputError, match="`reuse` holds rows of another image"):
+        ll.Ablation(segmenter=ll.Grid(4)).explain(IMAGE, logits, reuse=samples)

@@ -1,0 +1,234 @@
+"""The intact image is shown again among masked ones: does the model answer alike?"""
+
+import warnings
+
+import numpy as np
+import pytest
+
+import limelens as ll
+from limelens.engine.agreement import differs
+from limelens.errors import InvalidInputError, LimelensWarning, PredictionError
+from limelens.testing import Recorder
+
+IMAGE = np.random.default_rng(0).random((24, 24)) + 0.5
+GRID = ll.Grid(64)
+
+EXPLAINERS = {
+    "Lime": ll.Lime(segmenter=GRID, n_samples=100),
+    "QuickLime": ll.QuickLime(segmenter=GRID, max_samples=100),
+    "Ablation": ll.Ablation(segmenter=GRID),
+    "Occlusion": ll.Occlusion(window=4, stride=2),
+    "Rise": ll.Rise(n_masks=80),
+    "KernelShap": ll.KernelShap(segmenter=ll.Grid(16), n_samples=80),
+    "QuickShap": ll.QuickShap(segmenter=ll.Grid(16), max_samples=80),
+    "PermutationShapley": ll.PermutationShapley(segmenter=ll.Grid(16), n_permutations=3),
+    "ExactShapley": ll.ExactShapley(segmenter=ll.Grid(4)),
+    "Owen": ll.Owen(segmenter=GRID, max_samples=60),
+    "Sharp": ll.Sharp(max_samples=60),
+    "Anchors": ll.Anchors(segmenter=ll.Grid(16), max_samples=200),
+}
+every_explainer = pytest.mark.parametrize("name", EXPLAINERS)
+quietly = pytest.mark.filterwarnings("ignore::limelens.errors.LimelensWarning")
+
+
+def logits(batch):
+    batch = np.asarray(batch, dtype=np.float64) ** 2
+    left, right = batch[:, :, :12].mean(axis=(1, 2)), batch[:, :, 12:].mean(axis=(1, 2))
+    return np.stack([3 * left, 2 * right], axis=1)
+
+
+def softmax_over_the_batch(batch):
+    powers = np.exp(logits(batch))
+    return powers / powers.sum(axis=0)
+
+
+def batch_norm_in_training_mode(batch):
+    values = logits(batch)
+    return (values - values.mean(axis=0)) / (values.std(axis=0) + 1e-3)
+
+
+def scaled_by_the_batch(batch):
+    return logits((batch - batch.mean()) / batch.std())
+
+
+def dropout(seed):
+    rng = np.random.default_rng(seed)
+    return lambda batch: logits(batch) + rng.normal(0, 0.2, (len(batch), 1))
+
+
+@every_explainer
+@pytest.mark.parametrize("model", [softmax_over_the_batch, batch_norm_in_training_mode])
+def test_a_score_that_depends_on_the_batch_is_refused_with_the_usual_causes(name, model):
+    words = "depends on the other images of the batch"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(PredictionError, match=words) as caught:
+            EXPLAINERS[name].explain(IMAGE, model, target=0, rng=0, batch_size=6)
+    for cause in ("axis=-1", r"net.eval()", "the batch's own mean"):
+        assert cause in str(caught.value)
+    assert len(caught.value.samples) >= 1
+
+
+@every_explainer
+def test_a_score_that_depends_less_on_the_batch_is_at_least_warned_of(name):
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "the answer depends on the other images of the batch")
+        with pytest.raises((PredictionError, LimelensWarning), match="the batch's own mean"):
+            EXPLAINERS[name].explain(IMAGE, scaled_by_the_batch, target=0, rng=0, batch_size=6)
+
+
+@pytest.mark.parametrize("model", [softmax_over_the_batch, batch_norm_in_training_mode])
+def test_one_batch_is_enough_where_an_image_alone_shows_the_cause(model):
+    with pytest.raises(PredictionError, match="depends on the other images of the batch"):
+        ll.Ablation(segmenter=ll.Grid(16)).explain(IMAGE, model, target=0)
+
+
+@pytest.mark.parametrize("model", [scaled_by_the_batch, dropout(0)])
+def test_one_batch_may_leave_it_open_which_of_both_it_is(model):
+    counted = Recorder(model)
+    with pytest.warns(LimelensWarning, match=r"depends on the other .*, or it answers at random"):
+        found = ll.Ablation(segmenter=ll.Grid(16)).explain(IMAGE, counted, target=0)
+    assert found.n_predictions == counted.n_images == 16 + 2 + 2
+    assert (found.standard_errors > 0).all()
+
+
+@every_explainer
+@quietly
+def test_a_model_that_answers_at_random_is_told_by_how_much(name):
+    counted = Recorder(dropout(1))
+    with pytest.warns(LimelensWarning, match="answers at random: .*differ by up to") as caught:
+        found = EXPLAINERS[name].explain(IMAGE, counted, target=0, rng=0, batch_size=6)
+    assert any("net.eval()" in str(each.message) for each in caught)
+    assert found.n_predictions == counted.n_images
+    assert 0.02 < found.details["answer_noise"][0] < 1
+    assert "answers differ at random by" in repr(found)
+    if name not in ("Anchors", "Sharp"):  # a yes or no, and shares of single pixels
+        assert np.nanmin(found.standard_errors) > 0
+
+
+@every_explainer
+@quietly
+def test_the_second_look_costs_one_image_and_is_counted(name):
+    model = Recorder(logits, keep=True)
+    found = EXPLAINERS[name].explain(IMAGE, model, target=0, rng=0)
+    assert found.n_predictions == model.n_images
+    shown = np.concatenate(model.batches)
+    again = 1 + (name == "QuickShap")  # all coalitions of few segments are asked in pairs
+    assert (shown == IMAGE).all(axis=(1, 2)).sum() in (2, 1 + again)
+    assert (model.batches[1][-1] == IMAGE).all()
+    assert "answer_noise" not in found.details
+
+
+@pytest.mark.parametrize(("batch_size", "alone"), [(1, True), (2, False), (7, False)])
+def test_the_second_look_keeps_to_the_batch_size(batch_size, alone):
+    model = Recorder(logits, keep=True)
+    EXPLAINERS["Ablation"].explain(IMAGE, model, target=0, batch_size=batch_size)
+    assert max(model.batch_sizes) == batch_size
+    assert model.n_images == 64 + 2 + 1
+    assert (model.batches[-1] == IMAGE).all() == alone
+
+
+def test_every_image_alone_shows_chance_at_once():
+    counted = Recorder(dropout(0))
+    with pytest.warns(LimelensWarning, match="answers at random"):
+        ll.Ablation(segmenter=ll.Grid(4)).explain(IMAGE, counted, target=0, batch_size=1)
+    assert counted.n_images == 4 + 2 + 1
+
+
+def test_a_run_that_goes_on_is_looked_at_once():
+    model = Recorder(logits, keep=True)
+    ll.PermutationShapley(segmenter=ll.Grid(16), n_permutations=9).explain(IMAGE, model, target=0)
+    assert (np.concatenate(model.batches) == IMAGE).all(axis=(1, 2)).sum() == 2
+
+
+def test_ways_of_computing_are_no_difference():
+    scores = np.array([1.0, 0.5], np.float32)
+    assert not differs(scores, scores + np.float32(5e-5), scores)
+    assert differs(scores, scores + np.float32(5e-4), scores)
+    assert not differs(scores.astype(np.float16), scores.astype(np.float16) * 0.995, scores)
+
+
+def test_a_small_dependence_on_the_batch_is_warned_of():
+    def nearly(batch):
+        return logits(batch) * (1 + 0.01 * (len(batch) == 6))
+
+    with pytest.warns(LimelensWarning, match="the answer depends on the other images"):
+        found = EXPLAINERS["Ablation"].explain(IMAGE, nearly, target=0, batch_size=6)
+    assert found.standard_errors is None
+
+
+# -- reuse: is it the same model? ---------------------------------------------------------------
+
+
+def small_columns(sign):
+    def model(batch):
+        left = 1e-4 * logits(batch)[:, 0]
+        return np.stack([np.full(len(batch), 0.9), 1e-3 + sign * left], axis=1)
+
+    return model
+
+
+def test_rows_of_a_model_that_differs_in_small_scores_only_are_refused():
+    ablation = ll.Ablation(segmenter=ll.Grid(16))
+    first = ablation.explain(IMAGE, small_columns(1), target=1)
+    other = Recorder(small_columns(-1))
+    with pytest.raises(InvalidInputError, match=r"rows of another model: .* column 1 is 0.001"):
+        ablation.explain(IMAGE, other, target=1, reuse=first)
+    assert other.n_images == 1
+    same = Recorder(small_columns(1))
+    again = ablation.explain(IMAGE, same, target=1, reuse=first)
+    assert same.n_images == 1
+    np.testing.assert_array_equal(again.importances, first.importances)
+
+
+def test_rows_of_a_model_with_another_number_of_scores_are_refused():
+    ablation = ll.Ablation(segmenter=ll.Grid(16))
+    first = ablation.explain(IMAGE, logits, target=1)
+    with pytest.raises(InvalidInputError, match=r"another model: 2 scores .* returns 1"):
+        ablation.explain(IMAGE, lambda batch: logits(batch)[:, :1], reuse=first)
+
+
+def test_rounding_of_logits_near_zero_is_no_other_model():
+    def logit(noise):
+        return lambda batch: logits(batch) @ np.array([[30.0, 1e-3], [0, 0]]) + noise
+
+    ablation = ll.Ablation(segmenter=ll.Grid(16))
+    first = ablation.explain(IMAGE, logit(np.array([0, -0.02])), target=0)
+    assert ablation.explain(IMAGE, logit(np.array([0, -0.015])), reuse=first).n_predictions == 1
+
+
+# -- a model that refuses single images -----------------------------------------------------------
+
+
+def test_a_model_that_fails_on_one_image_is_shown_it_twice():
+    def squeezing(batch):
+        return logits(batch).squeeze()  # of one image: (2,)
+
+    expected = ll.Occlusion(window=12, stride=12).explain(IMAGE, logits, target=0, batch_size=4)
+    model = Recorder(squeezing)
+    with pytest.warns(LimelensWarning, match="fails on a batch of one image .* shown twice"):
+        found = ll.PermutationShapley(segmenter=ll.Grid(2), n_permutations=1).explain(
+            IMAGE, model, target=0, batch_size=2
+        )
+    assert found.n_predictions == model.n_images - 1  # one call was of no use
+    right = ll.ExactShapley(segmenter=ll.Grid(2)).explain(IMAGE, logits, target=0)
+    np.testing.assert_allclose(found.importances, right.importances)
+    assert expected.n_predictions == 4 + 3
+
+
+def test_no_single_image_is_left_over_for_the_last_call():
+    model = Recorder(logits)
+    ll.Occlusion(window=4, stride=4).explain(IMAGE, model, target=0, batch_size=6)  # 36 windows
+    assert model.batch_sizes == [2, 6, 6, 6, 6, 6, 5, 2]
+
+
+def test_a_model_of_single_images_is_told_to_the_caller():
+    def single(batch):
+        if len(batch) != 1:
+            raise ValueError("expected a batch of 1")
+        return logits(batch)
+
+    with pytest.raises(ValueError, match="expected a batch of 1") as caught:
+        EXPLAINERS["Ablation"].explain(IMAGE, single, target=0)
+    assert any("pass batch_size=1" in note for note in caught.value.__notes__)
+    EXPLAINERS["Ablation"].explain(IMAGE, single, target=0, batch_size=1)
