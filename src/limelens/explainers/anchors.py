@@ -160,14 +160,14 @@ class _Draws:
     coalitions: list[Coalitions] = field(default_factory=list)
     held: list[NDArray[np.bool_]] = field(default_factory=list)
 
-    def fitting(self, segment: int) -> tuple[int, int]:
-        """Return the ones and the number of those draws that also keep a segment.
+    def fitting(self, d: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return for every segment the ones and the number of those draws that also keep it.
 
-        They are draws of the anchor with that segment added.
+        They are draws of the anchor with that segment added; shape (d,) each.
         """
-        kept = [rows[:, segment] for rows in self.coalitions]
-        ones = sum(int((k & h).sum()) for k, h in zip(kept, self.held, strict=True))
-        return ones, sum(int(k.sum()) for k in kept)
+        rows = np.concatenate([np.zeros((0, d), np.bool_), *self.coalitions])
+        held = np.concatenate([np.zeros(0, np.bool_), *self.held])
+        return rows[held].sum(axis=0), rows.sum(axis=0)
 
 
 class _Search:
@@ -209,7 +209,10 @@ class _Search:
             if segment not in anchor
         }
         candidates = list(parents)
-        known = np.array([self._draws[a].fitting(s) for a, s in parents.values()], dtype=np.intp)
+        fitting = {anchor: self._draws[anchor].fitting(self._d) for anchor in beam}
+        ones, n_draws = (
+            np.array([fitting[a][part][s] for a, s in parents.values()], np.intp) for part in (0, 1)
+        )
 
         def pull(arm: int) -> tuple[int, int]:
             held = self._draw(candidates[arm])
@@ -217,8 +220,8 @@ class _Search:
 
         best = best_arms(
             pull,
-            known[:, 0].copy(),
-            known[:, 1].copy(),
+            ones,
+            n_draws,
             self._settings.beam_size,
             tolerance=self._settings.tolerance,
             delta=self._settings.delta,
