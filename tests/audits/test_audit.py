@@ -62,6 +62,18 @@ def test_what_was_found_is_said_in_a_sentence(spoiled):
     assert "regions at the border raise log-odds by" in said
 
 
+def test_a_model_that_likes_everything_relies_on_no_place():
+    """Every region raises the score alike: that is said of all of them, and of no place."""
+
+    def model(batch):
+        return 1 / (1 + np.exp(-batch.sum(axis=(1, 2)) / 4))
+
+    found = audit(model=model)
+    assert found.effect("any region").found
+    assert (found.grid_effects / found.grid_errors).min() > 6
+    assert not found.grid_found.any()
+
+
 def test_nothing_found_is_said_too():
     def hashed(batch):
         return 0.5 + 0.4 * np.sin(1e4 * batch.reshape(len(batch), -1) @ np.arange(24.0))
@@ -129,6 +141,15 @@ def test_descriptors_of_ones_own():
     assert found.effect("first").value == pytest.approx(found.grid_effects[0, 0], rel=0.1)
     assert found.effect("first").found
     assert not found.effect("mean").found
+
+
+def test_a_descriptor_may_be_called_as_ours_are():
+    found = audit(descriptors=lambda image, region: {"any region": image[region].mean()})
+    assert [effect.name for effect in found.effects][:2] == [
+        "any region",
+        "any region (descriptor)",
+    ]
+    assert not np.isnan(found.effect("any region (descriptor)").control)
 
 
 def test_images_of_different_sizes_meet_on_the_grid():

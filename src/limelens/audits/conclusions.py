@@ -19,7 +19,7 @@ from limelens.audits.inference import (
     shuffled,
 )
 from limelens.audits.pooling import Estimate
-from limelens.audits.record import ANY, Effect, called
+from limelens.audits.record import Effect, called
 from limelens.audits.sights import Sight
 
 _MOST_PLACES = 6
@@ -86,14 +86,13 @@ def _rows(
     """Return one column for every descriptor of a family."""
     found = regress(family.tables, estimates, rng)
     p = family_wise(found.parts, rng)
+    kinds = [family.kind] * len(family.names)
+    if family.kind != "label":
+        kinds[0] = "any"  # the constant, which every other family begins with
     return [
-        _column(found, k, rng, name=name, kind=_kind(family, name), unit=unit, p=p[k], level=level)
+        _column(found, k, rng, name=name, kind=kinds[k], unit=unit, p=p[k], level=level)
         for k, (name, unit) in enumerate(zip(family.names, family.units, strict=True))
     ]
-
-
-def _kind(family: Family, name: str) -> str:
-    return "any" if name == ANY and family.kind != "label" else family.kind
 
 
 def _column(
