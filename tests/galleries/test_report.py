@@ -83,6 +83,18 @@ def test_the_mean_map_of_a_target_averages_its_images(scored, tmp_path):
     ]
 
 
+def test_the_mean_map_of_a_volume_averages_its_slices(scored, tmp_path):
+    volume = replace(
+        scored,
+        image=np.zeros((2, 4, 6), np.uint8),
+        channel_axis=None,
+        segments=np.arange(2)[:, np.newaxis, np.newaxis].repeat(4, axis=1).repeat(6, axis=2),
+        importances=np.array([[0.5, 0.25], [0.0, 1.0]]),
+    )
+    (mean,) = data_of(ll.report([volume], tmp_path / "all.html"))["means"]
+    assert mean["peak"] == pytest.approx((0.5 + 0.25) / 2)
+
+
 def test_a_map_of_another_target_than_the_answer_is_named(scored, tmp_path):
     other = replace(scored, scores=np.array([0.9, 0.05, 0.05]))
     (card,) = cards_of(ll.report([other], tmp_path / "all.html"))
@@ -114,7 +126,7 @@ def test_memory_holds_one_explanation_not_all(make, tmp_path):
         ({"explanations": "absent"}, "'absent', which is no folder"),
         ({"truth": [1, 2]}, "`truth` must have one entry for each of the 1 images; got 2"),
         ({"truth": []}, "`truth` must have one entry"),
-        ({"truth": [9]}, "`truth` must be an integer"),
+        ({"truth": [3]}, "`truth` must be an integer from 0 to 2"),
         ({"truth": [1.5]}, "`truth` must hold score columns or names; got 1.5"),
         ({"truth": "cat"}, "`truth` must be a sequence"),
         ({"names": ["a", "b"]}, "`names` must have one entry"),

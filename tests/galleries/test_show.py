@@ -69,6 +69,12 @@ def test_every_option_of_several_maps_reaches_the_picture(draw, scored, words):
         draw(scored, font="no-such-font.ttf")
 
 
+def test_a_panel_has_at_least_64_pixels(scored):
+    ll.show([scored], panel_side=64)
+    with pytest.raises(InvalidInputError, match="`panel_side` must be an integer >= 64"):
+        ll.show([scored], panel_side=63)
+
+
 def test_as_many_segments_are_numbered_in_every_row_as_asked(scored, words):
     ll.show([scored, scored], n=1)
     ll.show([scored, scored], n=0)
