@@ -46,7 +46,7 @@ class Effect:
     Examples
     --------
     >>> import limelens as ll
-    >>> images = np.random.default_rng(0).random((12, 5, 5))
+    >>> images = np.random.default_rng(0).random((12, 16, 16))
     >>> found = ll.audit(images, lambda batch: batch.mean(axis=(1, 2)), target=0)
     >>> effect = found.effect("any region")
     >>> bool(effect.low < effect.value < effect.high)
