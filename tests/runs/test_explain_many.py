@@ -1,11 +1,14 @@
 """Many images in one call: the same answers as one by one, whatever the order and the workers."""
 
+import operator
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -45,6 +48,9 @@ def test_another_seed_or_another_image_draws_other_coalitions(explainer, images,
     (other,) = ll.explain_many(explainer, images[:1], model, rng=1)
     assert not np.array_equal(first, second)
     assert not np.array_equal(first, other.samples.keys)
+
+
+mean_of = operator.methodcaller("mean", axis=(1, 2))  # sent to workers by pickle
 
 
 def test_workers_change_nothing(explainer, images, tmp_path):
@@ -439,6 +445,42 @@ def test_what_cannot_travel_to_workers_is_told_how_to(explainer, images):
     with pytest.raises(ll.InvalidInputError, match="predict_fn='module:function'"):
         list(ll.explain_many(explainer, images, model, n_jobs=2))
     assert len(list(ll.explain_many(explainer, images, model, n_jobs=1))) == 5
+
+
+def test_large_arrays_leave_nothing_behind_while_workers_run(explainer, tmp_path):
+    """Of every array beyond a megabyte joblib would keep a file until all images are done."""
+    images = (np.random.default_rng(seed).random((400, 400)) for seed in range(8))
+    kept = []
+
+    def measure(done, total):
+        folders = [Path("/dev/shm"), Path(tempfile.gettempdir())]
+        found = [each for folder in folders for each in folder.glob(f"joblib*_{os.getpid()}_*/*")]
+        kept.append(sum(each.stat().st_size for each in found if each.is_file()))
+
+    for _ in ll.explain_many(explainer, images, mean_of, n_jobs=2, progress=measure):
+        pass
+    assert len(kept) == 8
+    assert max(kept) < 400 * 400 * 8
+
+
+def test_giving_up_half_way_is_no_reason_to_warn(explainer):
+    images = [np.random.default_rng(seed).random((6, 6)) for seed in range(30)]
+    found = ll.explain_many(explainer, images, mean_of, n_jobs=2)
+    next(found)
+    found.close()  # warnings are errors here
+
+
+def test_a_generator_that_fails_ends_the_run_with_its_own_error(explainer, images, tmp_path):
+    def coming():
+        yield from images[:3]
+        raise KeyError("the database is gone")
+
+    for n_jobs in (1, 2):
+        output = tmp_path / str(n_jobs)
+        with pytest.raises(KeyError, match="the database is gone"):
+            ll.explain_many(explainer, coming(), mean_of, n_jobs=n_jobs, output=output)
+        assert len(ll.Run.load(output)) == 3  # what was under way is kept
+        assert len(ll.explain_many(explainer, images, mean_of, output=output)) == 5
 
 
 def test_warnings_point_at_the_callers_line(explainer, model):

@@ -21,7 +21,7 @@ from limelens.runs.models import check_place
 from limelens.runs.reading import Named, named_images
 from limelens.runs.run import Run
 from limelens.runs.settings import described, model_name
-from limelens.runs.workers import check_n_jobs, outcomes
+from limelens.runs.workers import check_n_jobs, outcomes_of
 from limelens.targets.columns import Target
 
 
@@ -181,7 +181,7 @@ def _reported(job: Job, named: Named, n_jobs: int | None, reporter: Reporter) ->
             yield pair
 
     with reporter:
-        found = outcomes(job, counted(), n_jobs, are_small=job.folder is not None)
+        found = outcomes_of(job, counted(), n_jobs, are_small=job.folder is not None)
         for done, outcome in enumerate(found, start=1):
             reporter.report(done, named.total or seen)
             yield outcome

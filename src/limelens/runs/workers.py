@@ -3,7 +3,9 @@
 import itertools
 import pickle
 import uuid
+import warnings
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,7 +29,7 @@ def check_n_jobs(n_jobs: object) -> int | None:
     return number
 
 
-def outcomes(
+def outcomes_of(
     job: Callable[[str, Any], Any],
     pairs: Iterable[tuple[str, Any]],
     n_jobs: int | None,
@@ -71,24 +73,37 @@ def _from_workers(
     import joblib  # noqa: PLC0415
 
     token, under_way, is_over = uuid.uuid4().hex, 0, False
+    failed: list[Exception] = []
 
     def handed_out() -> Iterator[Any]:
         nonlocal under_way, is_over
         while most is None or under_way < most:
-            pair = next(pairs, None)
+            try:
+                pair = next(pairs, None)
+            except Exception as error:  # noqa: BLE001 - the caller's; what is under way comes first
+                failed.append(error)
+                pair = None
             if pair is None:
                 is_over = True
                 return
             under_way += 1
-            yield joblib.delayed(_work)(token, parcel, *pair)
+            yield joblib.delayed(_work)(token, parcel, pair[0], _sent(pair[1]))
 
     # joblib bundles images by the time they take; singly, no bundle outgrows what may lie here.
     bundle: Any = "auto" if most is None else 1
     with joblib.Parallel(n_jobs, return_as="generator", batch_size=bundle) as parallel:
         while not is_over:
-            for outcome in parallel(handed_out()):
-                under_way -= 1
-                yield outcome
+            outcomes = parallel(handed_out())
+            try:
+                for outcome in outcomes:
+                    under_way -= 1
+                    yield outcome
+            finally:
+                with warnings.catch_warnings():  # joblib's, of the tasks that a caller gives up
+                    warnings.simplefilter("ignore", UserWarning)
+                    outcomes.close()
+    if failed:
+        raise failed[0]
 
 
 _JOBS: dict[str, Any] = {}
@@ -101,7 +116,18 @@ def _work(token: str, parcel: NDArray[np.uint8], name: str, source: Any) -> Any:
         job = pickle.loads(parcel.data)
         _JOBS.clear()
         _JOBS[token] = job
-    return job(name, source)
+    return job(name, pickle.loads(source.content) if isinstance(source, _Sent) else source)
+
+
+@dataclass(frozen=True, eq=False)
+class _Sent:
+    """An array as plain bytes: of arrays joblib keeps files, every one until the run is over."""
+
+    content: bytes
+
+
+def _sent(source: Any) -> Any:
+    return _Sent(pickle.dumps(source)) if isinstance(source, np.ndarray) else source
 
 
 def _parcel(job: object) -> NDArray[np.uint8]:
