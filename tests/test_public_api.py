@@ -30,6 +30,7 @@ OWN_DEFAULTS = {
     ("compactness", "Watershed"): "scikit-image's scale: not SLIC's",
     ("fill", "Explanation.masked_image"): "None stands for the mean colour",
     ("fill", "audit"): "None stands for ImageMean()",
+    ("in_flight", "from_http"): "requests of one batch to a service, not batches of any model",
     ("grid", "audit"): "cells of the map that images share, not of soft masks",
     ("grid", "summarize"): "as audit",
     ("n", "Audit.contact_sheet"): "images, not segments",

@@ -224,23 +224,26 @@ def test_batches_are_bounded_by_the_bytes_of_the_prepared_image():
     image[:100] = 200
     segments = np.arange(200)[:, None] // 50 + np.zeros((200, 200), np.intp)
     model = changed(Model(), "predict_prepared", lambda prepared: prepared.mean(axis=(2, 3)))
+    composer = composer_of(model, image, image[np.newaxis] // 2, segments, 2)
+    assert composer.most_images == 2**24 // (200 * 200 * 3 * 8)
     asked = Query(image, 2, model, image[np.newaxis] // 2, segments, batch_size=64)
-    assert asked.batch_size == 2**24 // (200 * 200 * 3 * 8)
+    assert asked.batch_size == 64  # what the caller says is obeyed
 
 
 def test_batches_on_a_device_are_bounded_by_its_memory_only(xp, monkeypatch):
     image, model = np.tile(IMAGE, (20, 20, 1)), DeviceModel(xp)
     model.predict_prepared = lambda prepared: xp.sum(prepared, axis=(2, 3))
-    segments, settings = np.kron(SEGMENTS, np.ones((20, 20), np.intp)), {"batch_size": 500}
+    segments = np.kron(SEGMENTS, np.ones((20, 20), np.intp))
     on_host = changed(Model(), "predict_prepared", lambda prepared: prepared.sum(axis=(2, 3)))
     image_bytes = on_host.prepare(image[np.newaxis]).nbytes
     background = image[np.newaxis] // 2
-    most = Query(image, 2, on_host, background, segments, **settings).batch_size
-    assert most == 2**24 // image_bytes < 500
-    assert Query(image, 2, model, background, segments, **settings).batch_size == 500
+    most = composer_of(on_host, image, background, segments, 2).most_images
+    assert most == 2**24 // image_bytes < 64
+    assert Query(image, 2, model, background, segments).batch_size == 64
     n_bytes = to_numpy(model.prepare(image[np.newaxis])).nbytes  # JAX works in float32
     monkeypatch.setattr("limelens.engine.composer.DEVICE_BATCH_BYTES", 7 * n_bytes)
-    assert Query(image, 2, model, background, segments, **settings).batch_size == 7
+    assert Query(image, 2, model, background, segments).batch_size == 7
+    assert Query(image, 2, model, background, segments, batch_size=500).batch_size == 500
 
 
 @pytest.mark.parametrize(("shape", "axis"), [

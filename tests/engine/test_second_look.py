@@ -206,11 +206,11 @@ def test_a_model_that_fails_on_one_image_is_shown_it_twice():
 
     expected = ll.Occlusion(window=12, stride=12).explain(IMAGE, logits, target=0, batch_size=4)
     model = Recorder(squeezing)
-    with pytest.warns(LimelensWarning, match="fails on a batch of one image .* shown twice"):
+    with pytest.warns(LimelensWarning, match="fails on a batch of 1 image .* filled up to 2"):
         found = ll.PermutationShapley(segmenter=ll.Grid(2), n_permutations=1).explain(
             IMAGE, model, target=0, batch_size=2
         )
-    assert found.n_predictions == model.n_images - 1  # one call was of no use
+    assert found.n_predictions == model.n_images - 1  # the call that failed
     right = ll.ExactShapley(segmenter=ll.Grid(2)).explain(IMAGE, logits, target=0)
     np.testing.assert_allclose(found.importances, right.importances)
     assert expected.n_predictions == 4 + 3
@@ -230,5 +230,5 @@ def test_a_model_of_single_images_is_told_to_the_caller():
 
     with pytest.raises(ValueError, match="expected a batch of 1") as caught:
         EXPLAINERS["Ablation"].explain(IMAGE, single, target=0)
-    assert any("pass batch_size=1" in note for note in caught.value.__notes__)
+    assert any("pass that number: batch_size=1" in note for note in caught.value.__notes__)
     EXPLAINERS["Ablation"].explain(IMAGE, single, target=0, batch_size=1)

@@ -56,9 +56,10 @@ mean_of = operator.methodcaller("mean", axis=(1, 2))  # sent to workers by pickl
 def test_workers_change_nothing(explainer, images, tmp_path):
     digits = [image[:8, :8] for image in np.random.default_rng(1).random((9, 8, 8)) * 16]
     model = digits_classifier()
-    here = list(ll.explain_many(explainer, digits, model))
-    there = list(ll.explain_many(explainer, digits, model, n_jobs=2))
-    run = ll.explain_many(explainer, digits, model, n_jobs=2, output=tmp_path / "run")
+    settings = {"batch_size": 64}  # the model itself rounds by the size of its batch
+    here = list(ll.explain_many(explainer, digits, model, **settings))
+    there = list(ll.explain_many(explainer, digits, model, n_jobs=2, **settings))
+    run = ll.explain_many(explainer, digits, model, n_jobs=2, output=tmp_path / "run", **settings)
     assert all(same(a, b) for a, b in zip(here, there, strict=True))
     assert all(same(a, b) for a, b in zip(here, run, strict=True))
 

@@ -83,7 +83,9 @@ def from_http(
 
     Notes
     -----
-    `explain` passes `batch_size` images at once, so no more images can be in flight.
+    `explain` passes `batch_size` images at once, so no more images of one batch can be in flight.
+    The model may be called from several threads: with `images_per_request=64`, for example,
+    ``explain(..., batch_size=64, in_flight=8)`` keeps eight requests under way.
 
     Examples
     --------

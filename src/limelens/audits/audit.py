@@ -19,6 +19,7 @@ from limelens.audits.result import Audit
 from limelens.audits.sights import Sight, check_grid
 from limelens.audits.sources import RegionSource, region_source
 from limelens.audits.targets import OddsOf
+from limelens.engine.batches import BatchSize, check_batch_size
 from limelens.engine.model import as_model
 from limelens.engine.progress import Reporter
 from limelens.errors import InvalidInputError, add_note, warn
@@ -45,7 +46,7 @@ def audit(
     level: float = 0.01,
     channel_axis: int | None = -1,
     class_names: ClassNames = None,
-    batch_size: int = 64,
+    batch_size: BatchSize = "auto",
     rng: Seed = 0,
     progress: Progress = None,
 ) -> Audit:
@@ -175,7 +176,7 @@ def audit(
         class_names=class_names,
         channel_axis=channel_axis,
         fill=ImageMean() if fill is None else check_fill("fill", fill),
-        batch_size=check_int("batch_size", batch_size, minimum=1),
+        batch_size=check_batch_size(batch_size),
         n_calls=n_calls,
         grid=check_grid(grid),
     )

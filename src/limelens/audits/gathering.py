@@ -17,6 +17,7 @@ from limelens.audits.regions import (
 )
 from limelens.audits.sights import MeanPicture, Sight, picture_of, places_of, thumbnail_of
 from limelens.audits.sources import RegionSource
+from limelens.engine.batches import BatchSize
 from limelens.engine.model import Model
 from limelens.engine.query import Query
 from limelens.errors import InvalidInputError, warn
@@ -46,7 +47,7 @@ class Asking:
     class_names: ClassNames
     channel_axis: int | None
     fill: Fill
-    batch_size: int
+    batch_size: BatchSize
     n_calls: int
     grid: tuple[int, int]
 

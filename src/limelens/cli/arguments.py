@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 import limelens
 from limelens.adapters.onnx import from_onnx
 from limelens.demo import check_output
+from limelens.engine.batches import BatchSize
 from limelens.errors import InvalidInputError
 from limelens.runs.models import loaded_model
 from limelens.runs.reading import named_images, read_image
@@ -42,6 +43,17 @@ class Command:
     run: Callable[[argparse.Namespace], int]
 
 
+def number_or_auto(text: str) -> BatchSize:
+    """Read a batch size.
+
+    Examples
+    --------
+    >>> number_or_auto("32"), number_or_auto("auto")
+    (32, 'auto')
+    """
+    return "auto" if text == "auto" else int(text)
+
+
 def add_model(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """Add the arguments that say what is asked, and what it is asked about."""
     group = parser.add_argument_group("model")
@@ -58,7 +70,13 @@ def add_model(parser: argparse.ArgumentParser, *, required: bool = True) -> None
         metavar="CLASS",
         help="score column or name of a class, may be repeated (default: the highest score)",
     )
-    group.add_argument("--batch-size", type=int, default=64, metavar="N", help="most images a call")
+    group.add_argument(
+        "--batch-size",
+        type=number_or_auto,
+        default="auto",
+        metavar="N",
+        help="most images a call; auto finds the fastest",
+    )
     group = parser.add_argument_group("pixels of an ONNX model")
     words = "{} of the scaled pixels, a number or one for each channel: 0.485,0.456,0.406"
     group.add_argument("--mean", type=_numbers, metavar="X", help=words.format("mean"))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from limelens._typing import Batch, Scores
 from limelens.engine.answers import check_scores
 from limelens.engine.batches import Batches
-from limelens.engine.composer import Composer, beside
+from limelens.engine.composer import Composer, filled
 from limelens.errors import PredictionError, add_note, is_out_of_memory, warn
 from limelens.masking.devices import is_device_array, to_numpy
 from limelens.targets.columns import Target, reduce_scores
@@ -73,25 +74,29 @@ class Caller:
         self.n_images = n_images
         self._n_columns: int | None = None
         self.reduces = False
-        self._one_is_enough: bool | None = None  # None: not known yet
+        self._n_least, self._one_is_enough = 1, False
+        self._counting = Lock()
 
     def send(self, batch: Batch, composer: Composer) -> Answer:
         """Ask the model; an answer on a device stays there.
 
-        Where it fails on one image it is shown that image twice, and from then on always two.
+        Some models refuse a single image, exported ones take exactly as many as they were exported
+        for. Where the first such call fails the batch is filled up, and from then on every batch.
         """
-        n = batch.shape[0]
-        if n > 1 or self._one_is_enough or self._batches.size == 1:
+        n = int(batch.shape[0])
+        if n < self._n_least:
+            batch = filled(batch, self._n_least)
+        more = self._n_to_try(n)
+        if not more:
             return self._send(batch, composer, n)
-        if self._one_is_enough is False:
-            return self._send(beside(batch, batch), composer, n)
-        spare = beside(batch, batch)  # the model may work on its batch in place
+        spare = filled(batch, more)  # the model may work on its batch in place
         try:
-            answer, self._one_is_enough = self._send(batch, composer, n), True
+            answer = self._send(batch, composer, n)
         except Exception as error:
             if isinstance(error, OSError) or is_out_of_memory(error):
                 raise
-            answer, self._one_is_enough = self._try_two(spare, composer, error), False
+            answer, self._n_least = self._try_more(spare, composer, n, error), more
+        self._one_is_enough |= n == 1
         return answer
 
     def receive(self, answer: Answer) -> Scores:
@@ -106,14 +111,29 @@ class Caller:
         look(scores)
         return scores[:-1]
 
-    def _try_two(self, batch: Batch, composer: Composer, error: Exception) -> Answer:
+    def count(self, n_images: int) -> None:
+        """Count images that the model saw."""
+        with self._counting:
+            self.n_images += n_images
+
+    def _n_to_try(self, n: int) -> int:
+        """Return with how many images a call may succeed that fails with n; 0 for no more."""
+        given = self._batches.given
+        if given is not None and n < given and not self.n_images:
+            return given  # an exported network may take exactly as many as the caller says
+        alone = n == 1 and self._n_least == 1 and not self._one_is_enough
+        return 2 if alone and self._batches.size > 1 else 0
+
+    def _try_more(self, batch: Batch, composer: Composer, n: int, error: Exception) -> Answer:
         try:
-            answer = self._send(batch, composer, 1)
+            answer = self._send(batch, composer, n)
         except Exception:  # noqa: BLE001 - the first error says what is wrong
             raise error from None
         warn(
-            f"`{composer.asked}` fails on a batch of one image ({type(error).__name__}: {error}); "
-            "such an image is shown twice. Let it score any number of images, 1 included."
+            f"`{composer.asked}` fails on a batch of {n} image{'s' * (n > 1)} "
+            f"({type(error).__name__}: {error}); smaller batches are filled up to "
+            f"{batch.shape[0]} with copies, which count in n_predictions. Let it score any number "
+            "of images, 1 included."
         )
         return answer
 
@@ -124,7 +144,11 @@ class Caller:
         except BaseException as error:
             add_note(error, f"raised by `{asked}` on a {batch.dtype} batch of {batch.shape}")
             if not self.n_images and n > 1:
-                add_note(error, "if it takes one image a call, pass batch_size=1")
+                add_note(
+                    error,
+                    f"if `{asked}` takes a certain number of images only, pass that number: "
+                    "batch_size=1 for one image a call",
+                )
             raise
         # The model itself has to answer in NumPy; only `predict_prepared` may answer on a device.
         if asked == "predict_fn" or not is_device_array(answer.raw):
@@ -146,5 +170,5 @@ class Caller:
             )
             raise PredictionError(msg)
         self._n_columns = n_columns
-        self.n_images += n
+        self.count(n)
         return np.asarray(scores)

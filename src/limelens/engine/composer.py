@@ -66,8 +66,13 @@ class Composer:
         return isinstance(self.image, np.ndarray)
 
     @property
+    def answers_at_once(self) -> bool:
+        """Whether an answer is there when the call returns, so that its time says what it costs."""
+        return self.on_host or getattr(getattr(self.image, "device", None), "type", "") == "cpu"
+
+    @property
     def most_images(self) -> int:
-        """Most images that a batch's bytes allow, at least one."""
+        """Most images that a batch's bytes allow, at least one, where the caller leaves it open."""
         most = BATCH_BYTES if self.on_host else DEVICE_BATCH_BYTES
         return max(1, most // max(1, self.image_bytes))
 
@@ -103,6 +108,16 @@ def beside(batch: Any, intact: Any) -> Any:
     if isinstance(batch, np.ndarray):
         return np.concatenate([batch, intact], dtype=batch.dtype)
     return namespace_of(batch).concat([batch, intact])
+
+
+def filled(batch: Any, n: int) -> Any:
+    """Return a batch of n images: the last one is repeated where there are fewer."""
+    if n <= batch.shape[0]:
+        return batch
+    last = batch[batch.shape[0] - 1 :, ...]
+    if isinstance(batch, np.ndarray):
+        return np.concatenate([batch, np.repeat(last, n - len(batch), axis=0)], dtype=batch.dtype)
+    return namespace_of(batch).concat([batch, *[last] * (n - batch.shape[0])])
 
 
 def unprepared(

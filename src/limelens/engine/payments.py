@@ -1,6 +1,7 @@
 """Masked images that were never scored go to the model, batch by batch, and their scores stay."""
 
 from collections.abc import Callable
+from threading import Lock
 from typing import TypeAlias
 
 import numpy as np
@@ -8,16 +9,22 @@ from numpy.typing import NDArray
 
 from limelens._typing import Batch, Scores
 from limelens.engine.answers import mean_scores
-from limelens.engine.batches import Batches
+from limelens.engine.batches import Batches, BatchSize
 from limelens.engine.caller import Answer, Caller
 from limelens.engine.composer import Composer
 from limelens.engine.inbox import Inbox
 from limelens.engine.ledger import Ledger
-from limelens.engine.second_look import SecondLook
+from limelens.engine.second_look import Join, SecondLook
 from limelens.errors import is_out_of_memory
 
 Compose: TypeAlias = Callable[[NDArray[np.intp], int], Batch]
 """From row numbers `(b,)` and the number of a background to a fresh masked batch."""
+
+
+def batches_of(composer: Composer, batch_size: BatchSize, in_flight: int) -> Batches:
+    """Return the batches for what a composer makes."""
+    most, timed = composer.most_images, composer.answers_at_once
+    return Batches(batch_size, most, in_flight=in_flight, timed=timed)
 
 
 class Payments:
@@ -49,6 +56,7 @@ class Payments:
         self._n_backgrounds, self._report = n_backgrounds, report
         # In vain: scored, but asked again because memory ran out between a batch's backgrounds.
         self._n_in_vain = self._total = 0
+        self._composing = Lock()
         self.n_rows = 0
 
     def pay(
@@ -107,12 +115,12 @@ class Payments:
             ledger.extend(keys[missing[part]], scores)
             self.n_rows += len(scores)
 
-        def score(part: slice) -> list[Answer]:
-            return self._send(missing[part], compose, composer)
+        def score(part: slice, claimed: Join | None) -> list[Answer]:
+            return self._send(missing[part], compose, composer, claimed)
 
         inbox = Inbox(receive, self._tell)
         try:
-            self._batches.each(len(missing), score, inbox.add, n_beside=self._second_look.n_beside)
+            self._batches.each(len(missing), score, inbox.add, claim=self._second_look.claim)
         except BaseException as error:  # noqa: BLE001
             inbox.open_all(error)
         else:
@@ -124,16 +132,27 @@ class Payments:
         if self._report is not None:
             self._report(done, max(done, self._total + self._n_in_vain))
 
-    def _send(self, rows: NDArray[np.intp], compose: Compose, composer: Composer) -> list[Answer]:
-        """Ask for some rows over every background."""
-        before, answers = self._caller.n_images, []
-        look, size = self._second_look, self._batches.size
+    def _send(
+        self,
+        rows: NDArray[np.intp],
+        compose: Compose,
+        composer: Composer,
+        claimed: Join | None,
+    ) -> list[Answer]:
+        """Ask for some rows over every background; what was claimed goes with the first."""
+        answers: list[Answer] = []
         try:
             for number in range(self._n_backgrounds):
-                answers.append(look.send(compose(rows, number), composer, size))
+                at_end = None
+                with self._composing:  # batches are composed in buffers that all of them share
+                    batch = compose(rows, number)
+                    if claimed is not None and number == 0:
+                        batch, at_end = claimed(batch, composer)
+                answers.append(self._caller.send(batch, composer))
+                answers[-1].at_end = at_end
         except BaseException:
-            self._n_in_vain += self._caller.n_images - before
-            if any(answer.at_end for answer in answers):
-                look.take_back()
+            self._n_in_vain += sum(answer.n_images for answer in answers if answer.checked)
+            if claimed is not None:
+                self._second_look.take_back(claimed)
             raise
         return answers

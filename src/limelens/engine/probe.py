@@ -18,7 +18,7 @@ def ask_ends(caller: Caller, batches: Batches, itself: Composer, ends: NDArray[n
     parts = [itself.backgrounds if end else itself.image[np.newaxis] for end in ends]
     images = np.concatenate(parts, dtype=itself.image.dtype)
 
-    def score(rows: slice) -> Scores:
+    def score(rows: slice, claimed: object) -> Scores:
         return caller.receive(caller.send(images[rows].copy(), itself))
 
     answers: list[Scores] = []

@@ -6,7 +6,6 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._checks.values import check_int
 from limelens._typing import (
     Background,
     Batch,
@@ -21,12 +20,12 @@ from limelens._typing import (
 )
 from limelens.engine.agreement import is_within_rounding, precision_of
 from limelens.engine.answers import check_class_names
-from limelens.engine.batches import Batches
+from limelens.engine.batches import BatchSize, check_batch_size
 from limelens.engine.caller import Caller
 from limelens.engine.composer import prepared, unprepared
 from limelens.engine.ledger import Ledger
 from limelens.engine.model import as_model, settled
-from limelens.engine.payments import Compose, Payments
+from limelens.engine.payments import Compose, Payments, batches_of
 from limelens.engine.probe import probe
 from limelens.engine.samples import Attaching, Samples, check_reuse, fingerprint
 from limelens.engine.second_look import SecondLook
@@ -65,7 +64,7 @@ class Query:
         Label image `0..d-1`, -1 outside `valid`; None for window, soft-mask and gradient methods.
     mask_kind : str
         Meaning of the rows' keys; rows of another kind are never reused.
-    target, class_names, batch_size, reuse, valid
+    target, class_names, batch_size, in_flight, reuse, valid
         See `Explainer.explain`.
     look_again : bool
         Whether the intact image is shown once more among masked ones.
@@ -94,13 +93,14 @@ class Query:
         mask_kind: str = "coalitions",
         target: Target = None,
         class_names: ClassNames = None,
-        batch_size: int = 64,
+        batch_size: BatchSize = "auto",
+        in_flight: int = 1,
         report: Callable[[int, int], None] | None = None,
         reuse: object = None,
         valid: Valid = None,
         look_again: bool = True,
     ) -> None:
-        check_int("batch_size", batch_size, minimum=1)
+        size = check_batch_size(batch_size, in_flight)
         self.image, self.channel_axis = image, channel_axis
         self.backgrounds, self.segments, self.valid = backgrounds, segments, valid
         self.n_segments = 0 if segments is None else int(segments.max()) + 1
@@ -109,12 +109,11 @@ class Query:
         self._target = target
         self._itself = unprepared(self.model, image, backgrounds, segments, channel_axis)
         self._composer = prepared(self._itself, self.model)
-        self._batches = Batches(min(batch_size, self._composer.most_images))
+        self._batches = batches_of(self._composer, size, in_flight)
         self._caller = Caller(target, self._batches, n_shown)
         self.second_look = SecondLook(self._caller, is_open=look_again)
-        self._payments = Payments(
-            self._caller, self._batches, self.second_look, len(backgrounds), report
-        )
+        asking = (self._caller, self._batches, self.second_look)
+        self._payments = Payments(*asking, len(backgrounds), report)
         self._fingerprint = fingerprint(image, segments, backgrounds, mask_kind, valid)
         self._width = max(1, -(-self.n_segments // 8))
         self._ledger = Ledger()
@@ -141,7 +140,7 @@ class Query:
 
     def count(self, n_images: int) -> None:
         """Count images that the model saw in another way, such as for gradients."""
-        self._caller.n_images += n_images
+        self._caller.count(n_images)
 
     def ask(self, coalitions: Coalitions) -> Scores:
         """Return the scores, shape (n, k), of coalitions (n, d); True where kept."""
@@ -197,10 +196,10 @@ class Query:
     ) -> None:
         """Score n rows batch by batch, in smaller batches once memory has run out.
 
-        `score` is given slices of at most `batch_size` rows; `keep` is given each slice and its
-        answer.
+        `score` is given slices of at most `batch_size` rows, in as many threads as batches are in
+        flight; `keep` is given each slice and its answer, in the order of the rows.
         """
-        self._batches.each(n, score, keep)
+        self._batches.each(n, lambda part, claimed: score(part), keep)
 
     def values(self, scores: Scores) -> Floats:
         """Return the target values, shape (n, t), of scores (n, k)."""

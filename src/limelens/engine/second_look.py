@@ -1,6 +1,8 @@
 """The intact image, shown once more among masked ones, has to score what it scored before."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -12,8 +14,14 @@ from limelens.engine.agreement import (
     warn_of_chance,
     warn_of_chance_or_batch,
 )
-from limelens.engine.caller import Answer, Caller
+from limelens.engine.caller import Caller
 from limelens.engine.composer import Composer, beside
+
+AtEnd: TypeAlias = Callable[[Scores], None]
+"""Is given all scores of a batch whose last image is no masked one."""
+
+Join: TypeAlias = Callable[[Batch, Composer], tuple[Batch, AtEnd]]
+"""From a batch to the same with one image more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,29 +72,31 @@ class SecondLook:
         self.is_due = self._is_open and n_rows > 0 and composer.asked in self._known
         self._composer, self._hidden = composer, hidden
 
-    def n_beside(self, batch_size: int) -> int:
-        """Return how many images go with the next batch."""
-        return int(batch_size > 1 and (self.is_due or self._doubt is not None))
-
-    def send(self, batch: Batch, composer: Composer, batch_size: int) -> Answer:
-        """Ask for masked images, with one more at their end if this look wants one."""
-        if not self.n_beside(batch_size):
-            return self._caller.send(batch, composer)
+    def claim(self, batch_size: int) -> Join | None:
+        """Return what puts one more image to the next batch, if this look wants one; it is used."""
+        if batch_size == 1:
+            return None
         if self.is_due:
-            answer = self._caller.send(beside(batch, composer.intact()), composer)
             self._is_open = self.is_due = False
-            answer.at_end = lambda scores: self._compare(scores[-1], composer)
-            return answer
-        last = batch[batch.shape[0] - 1 :, ...]
-        answer = self._caller.send(beside(batch, last), composer)
-        self._doubted, self._doubt = self._doubt, None
-        answer.at_end = lambda scores: self._tell(scores[-2:], composer)
-        return answer
+            return self._with_intact
+        if self._doubt is not None:
+            self._doubted, self._doubt = self._doubt, None
+            return self._with_last_twice
+        return None
 
-    def take_back(self) -> None:
-        """Be due again: the answer that was sent with the last batch will never be opened."""
-        self._doubt = self._doubted
-        self._is_open = self.is_due = self._doubt is None
+    def take_back(self, claimed: Join) -> None:
+        """Be due again: the batch that this was claimed for was not answered."""
+        if claimed == self._with_intact:
+            self._is_open = self.is_due = True
+        else:
+            self._doubt = self._doubted
+
+    def _with_intact(self, batch: Batch, composer: Composer) -> tuple[Batch, AtEnd]:
+        return beside(batch, composer.intact()), lambda scores: self._compare(scores[-1], composer)
+
+    def _with_last_twice(self, batch: Batch, composer: Composer) -> tuple[Batch, AtEnd]:
+        last = batch[batch.shape[0] - 1 :, ...]
+        return beside(batch, last), lambda scores: self._tell(scores[-2:], composer)
 
     def end(self) -> bool:
         """Ask for the intact image alone, where that is still wanted after the last batch.

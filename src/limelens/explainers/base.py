@@ -25,6 +25,7 @@ from limelens._typing import (
     Segments,
     Valid,
 )
+from limelens.engine.batches import BatchSize
 from limelens.engine.progress import Reporter
 from limelens.engine.query import Query
 from limelens.engine.samples import Attaching
@@ -78,7 +79,8 @@ class Explainer:
         channel_axis: int | None = -1,
         class_names: ClassNames = None,
         valid: ArrayLike | None = None,
-        batch_size: int = 64,
+        batch_size: BatchSize = "auto",
+        in_flight: int = 1,
         rng: Seed = None,
         progress: Progress = None,
         reuse: Any = None,
@@ -86,7 +88,8 @@ class Explainer:
         """Explain the model's answer on one image.
 
         Memory is O(batch_size · image + n_samples · (d / 8 + k)) bytes for d segments and k
-        scores per image; a batch holds at most `batch_size` images and about 16 MiB.
+        scores per image, and for as many batches as are in flight. A batch holds at most
+        `batch_size` images; one whose size is found by itself also at most about 16 MiB.
 
         Parameters
         ----------
@@ -108,8 +111,14 @@ class Explainer:
             True where pixels count: False for padding, no-data, all outside a region of interest.
             Pixels that do not count are never hidden, get the importance 0, and may be NaN; the
             model sees them as they are, fills and segmenters see the mean of the others instead.
-        batch_size : int
-            Most images in one call of the model.
+        batch_size : int or "auto"
+            Most images in one call of the model. "auto" begins with few, times the first calls and
+            goes on with the size at which an image takes the least time. Importances do not depend
+            on it, except for the last digits of a network's own rounding;
+            ``details["batch_size"]`` tells the size.
+        in_flight : int
+            How many batches may be under way at once, each in a thread of its own; for models that
+            may be called from several threads and are slow to answer.
         rng : int, numpy.random.Generator or None
             The same seed gives the same answer, whatever the batch size.
         progress : None, bool or callable
@@ -146,6 +155,7 @@ class Explainer:
                 target=target,
                 class_names=class_names,
                 batch_size=batch_size,
+                in_flight=in_flight,
                 report=reporter.report,
                 reuse=reuse,
                 valid=where,
@@ -229,7 +239,7 @@ class Explainer:
             samples=query.samples(),
             channel_axis=query.channel_axis,
             explainer=repr(self),
-            details=details | attribution.details,
+            details=details | {"batch_size": query.batch_size} | attribution.details,
             targets_are_columns=not query.columns.is_callable,
         )
 

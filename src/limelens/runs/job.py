@@ -8,6 +8,7 @@ from typing import Any
 from limelens._axes import read_only
 from limelens._checks.images import check_image, in_native_order
 from limelens._typing import ClassNames, Image
+from limelens.engine.batches import BatchSize
 from limelens.errors import InvalidInputError
 from limelens.results.explanation import Explanation
 from limelens.runs.entries import Entry, Failure, entry_of, file_name
@@ -39,7 +40,7 @@ class Job:
     channel_axis: int | None
     class_names: ClassNames
     valid: Any
-    batch_size: int
+    batch_size: BatchSize
     stops: bool
     folder: Path | None = None
 

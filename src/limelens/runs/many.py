@@ -11,6 +11,7 @@ import numpy as np
 import limelens
 from limelens._checks.values import check_choice, check_int, describe
 from limelens._typing import ArrayLike, ClassNames, Image, PredictFn, Progress
+from limelens.engine.batches import BatchSize, check_batch_size
 from limelens.engine.progress import Reporter
 from limelens.errors import InvalidInputError, warn
 from limelens.results.explanation import Explanation
@@ -40,7 +41,7 @@ def explain_many(
     channel_axis: int | None = -1,
     class_names: ClassNames = None,
     valid: ArrayLike | Callable[[Image], ArrayLike] | None = None,
-    batch_size: int = 64,
+    batch_size: BatchSize = "auto",
 ) -> Iterator[Explanation | Failure]: ...
 
 
@@ -59,7 +60,7 @@ def explain_many(
     channel_axis: int | None = -1,
     class_names: ClassNames = None,
     valid: ArrayLike | Callable[[Image], ArrayLike] | None = None,
-    batch_size: int = 64,
+    batch_size: BatchSize = "auto",
 ) -> Run: ...
 
 
@@ -77,7 +78,7 @@ def explain_many(
     channel_axis: int | None = -1,
     class_names: ClassNames = None,
     valid: ArrayLike | Callable[[Image], ArrayLike] | None = None,
-    batch_size: int = 64,
+    batch_size: BatchSize = "auto",
 ) -> Iterator[Explanation | Failure] | Run:
     """Explain a model's answers on many images.
 
@@ -148,7 +149,7 @@ def explain_many(
         channel_axis=channel_axis,
         class_names=class_names,
         valid=valid if valid is None or callable(valid) else np.array(valid),
-        batch_size=check_int("batch_size", batch_size, minimum=1),
+        batch_size=check_batch_size(batch_size),
         stops=check_choice("on_error", on_error, ("record", "raise")) == "raise",
         folder=None if output is None else check_folder(output),
     )
