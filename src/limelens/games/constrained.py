@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._statistics import DEPENDENT
+from limelens._threads import one_blas_thread
 from limelens._typing import Coalitions, Floats
 
 # The fit passes exactly through a row whose 1 - h is smaller, so that its residual tells nothing.
@@ -39,6 +40,7 @@ class ConstrainedFit:
     determined: bool
 
 
+@one_blas_thread()
 def constrained_least_squares(
     design: NDArray[Any],
     values: Floats,

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from limelens._threads import one_blas_thread
 from limelens._typing import Coalitions, Floats, Game
 from limelens.errors import InvalidInputError
 from limelens.games.lime_kernel import cosine_distance, kernel_weights
@@ -78,15 +79,26 @@ def fit_linked(
             on_log_odds = scale == "link" and names[target] != ["identity"]
             fits[target] = _exact(rows, target, definition, again, on_log_odds=on_log_odds)
         return fits
-    candidates = _candidates(rows, names) if moving else []
+    for target, fit in _fits(rows, names, definition, scale).items():
+        fits[target] = fit
+    return fits
+
+
+@one_blas_thread()
+def _fits(
+    rows: Rows, names: dict[int, list[str]], definition: str, scale: str
+) -> dict[int, TargetFit]:
+    """Return the fits of targets that move, by target."""
+    candidates = _candidates(rows, names) if names else []
     ratios = _ratios(rows, candidates)
-    chosen = {target: _choose(candidates, ratios, target) for target in moving}
+    chosen = {target: _choose(candidates, ratios, target) for target in names}
     kept = [candidate for candidate in candidates if candidate in chosen.values()]
     # Links were compared with kernels from one common grid. Learning takes further
     # decompositions, so only the chosen links do it.
     learned = learn_kernels(
         [candidate.process for candidate in kept], [candidate.link.columns for candidate in kept]
     )
+    fits: dict[int, TargetFit] = {}
     for candidate, process in zip(kept, learned, strict=True):
         described = _describe(rows, replace(candidate, process=process), ratios, definition, scale)
         for target in candidate.targets:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from limelens._checks.values import check_int, check_number, check_rng
 from limelens._statistics import is_still
+from limelens._threads import one_blas_thread
 from limelens._typing import Coalitions, Floats, Seed
 from limelens.errors import InvalidInputError
 from limelens.games.lime_kernel import cosine_distance, kernel_weights
@@ -91,6 +92,7 @@ class StabilityReport:
         return f"{html_table(head, rows)}<p>{wanted}</p>"
 
 
+@one_blas_thread()
 def stability_report(
     record: Record,
     target: int | str | None = None,

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from limelens._checks.values import check_int
 from limelens._statistics import DEPENDENT
+from limelens._threads import one_blas_thread
 from limelens._typing import Coalitions, Floats
 from limelens.surrogates.fit import Fit
 from limelens.surrogates.lasso_path import sweep
@@ -136,6 +137,7 @@ class ForwardSelection:
     def __post_init__(self) -> None:
         check_int("n_features", self.n_features, minimum=1)
 
+    @one_blas_thread()
     def __call__(self, coalitions: Coalitions, scores: Floats, weights: Floats) -> Fit:
         """Fit every target; see `rows_that_count` for the arguments."""
         moments = weighted_moments(coalitions, scores, weights)

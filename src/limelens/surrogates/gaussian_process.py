@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from limelens._checks.images import check_energy
 from limelens._checks.values import check_choice
 from limelens._statistics import is_still, weighted_r2
+from limelens._threads import one_blas_thread
 from limelens._typing import Coalitions, Floats
 from limelens.games.coalitions import average_rows, distinct_rows
 from limelens.gaussian.closed_forms import banzhaf_effects, shapley_effects
@@ -84,6 +85,7 @@ class GaussianProcess:
         if self.energy is not None:
             object.__setattr__(self, "energy", check_energy(self.energy))
 
+    @one_blas_thread()
     def __call__(self, coalitions: Coalitions, scores: Floats, weights: Floats) -> Fit:
         """Fit every target; see `rows_that_count` for the arguments."""
         coalitions, values, weights = rows_that_count(coalitions, scores, weights)

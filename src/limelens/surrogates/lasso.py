@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._checks.values import check_choice, check_flag, check_number
+from limelens._threads import one_blas_thread
 from limelens._typing import Coalitions, Floats
 from limelens.errors import warn
 from limelens.surrogates.fit import Fit
@@ -170,6 +171,7 @@ class Lasso:
         check_choice("criterion", self.criterion, ("aic", "bic"))
         check_flag("debias", self.debias)
 
+    @one_blas_thread()
     def __call__(self, coalitions: Coalitions, scores: Floats, weights: Floats) -> Fit:
         """Fit every target; see `rows_that_count` for the arguments."""
         moments = weighted_moments(coalitions, scores, weights)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from limelens._checks.values import check_number
 from limelens._statistics import DEPENDENT
+from limelens._threads import one_blas_thread
 from limelens._typing import Coalitions, Floats
 from limelens.surrogates.fit import Fit
 from limelens.surrogates.moments import Moments, r2_of_residuals, weighted_moments
@@ -212,6 +213,7 @@ class Ridge:
     def __post_init__(self) -> None:
         check_number("alpha", self.alpha, minimum=0)
 
+    @one_blas_thread()
     def __call__(self, coalitions: Coalitions, scores: Floats, weights: Floats) -> Fit:
         """Fit all targets at once; see `rows_that_count` for the arguments."""
         moments = weighted_moments(coalitions, scores, weights)

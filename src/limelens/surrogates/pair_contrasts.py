@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._statistics import is_still, student, weighted_r2
+from limelens._threads import one_blas_thread
 from limelens._typing import Coalitions, Floats
 from limelens.errors import InvalidInputError
 from limelens.games.coalitions import average_rows, distinct_rows, signs
@@ -54,6 +55,7 @@ class PairContrasts:
     array([[ 2., -1.,  0.]])
     """
 
+    @one_blas_thread()
     def __call__(self, coalitions: Coalitions, scores: Floats, weights: Floats) -> Fit:
         """Fit every target; see `rows_that_count` for the arguments."""
         coalitions, values, weights = rows_that_count(coalitions, scores, weights)

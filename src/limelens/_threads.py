@@ -1,0 +1,44 @@
+"""Our own matrix products are small: one thread does them sooner than several that wait."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+_IN_USE = threading.Lock()
+
+
+@cache
+def _libraries() -> Any:
+    """Return the libraries of linear algebra that are loaded; looking for them takes a while."""
+    import scipy.linalg  # noqa: F401, PLC0415 - SciPy brings a library of its own
+    from threadpoolctl import ThreadpoolController  # noqa: PLC0415
+
+    return ThreadpoolController()
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Do linear algebra on one thread, also as a decorator; never around a user's model.
+
+    With several threads the fits of this package, of some hundred rows, take two to five times as
+    long on a machine that has other work, and their last digits depend on the number of threads.
+
+    Examples
+    --------
+    >>> from threadpoolctl import threadpool_info
+    >>> with one_blas_thread():
+    ...     {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"}
+    {1}
+    """
+    # The limit is of the whole process. Only one fit at a time sets it and gives it back, or the
+    # last of two that overlap would give back the limit of the first one.
+    if not _IN_USE.acquire(blocking=False):
+        yield
+        return
+    try:
+        with _libraries().limit(limits=1, user_api="blas"):
+            yield
+    finally:
+        _IN_USE.release()
