@@ -35,7 +35,11 @@ def model(batch):
 
 images = np.random.default_rng(0).random((20, 16, 16))
 ll.explain_many(
-    ll.Lime(segmenter=ll.Grid(9), fill=ll.Constant(0), n_samples=60), images, model, output=folder
+    ll.Lime(segmenter=ll.Grid(9), fill=ll.Constant(0), n_samples=60),
+    images,
+    model,
+    output=folder,
+    batch_size=64,
 )
 """
 

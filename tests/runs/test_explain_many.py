@@ -403,6 +403,7 @@ def test_a_run_that_is_killed_again_and_again_ends_as_if_undisturbed(tmp_path):
         ({"on_error": "ignore"}, "`on_error` must be one of 'record', 'raise'"),
         ({"n_jobs": 0}, "`n_jobs` must be 1 or more, -1 for all cores"),
         ({"n_jobs": 1.5}, "`n_jobs` must be an integer"),
+        ({"in_flight": 0}, "`in_flight` must be an integer >= 1"),
         ({"batch_size": 0}, "`batch_size` must be an integer >= 1"),
         ({"output": 3}, "`output` must be the path of a folder"),
         ({"output": ""}, "`output` must be the path of a folder"),

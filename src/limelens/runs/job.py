@@ -25,7 +25,7 @@ class Job:
 
     Attributes
     ----------
-    explainer, predict_fn, rng, target, channel_axis, class_names, valid, batch_size
+    explainer, predict_fn, rng, target, channel_axis, class_names, valid, batch_size, in_flight
         As `explain_many` takes them.
     stops : bool
         Whether the first failure ends the run.
@@ -41,6 +41,7 @@ class Job:
     class_names: ClassNames
     valid: Any
     batch_size: BatchSize
+    in_flight: int
     stops: bool
     folder: Path | None = None
 
@@ -100,6 +101,7 @@ class Job:
             class_names=self.class_names,
             valid=self.valid(read_only(picture)) if callable(self.valid) else self.valid,
             batch_size=self.batch_size,
+            in_flight=self.in_flight,
             rng=image_seed(picture, self.rng),
         )
 

@@ -42,6 +42,7 @@ def explain_many(
     class_names: ClassNames = None,
     valid: ArrayLike | Callable[[Image], ArrayLike] | None = None,
     batch_size: BatchSize = "auto",
+    in_flight: int = 1,
 ) -> Iterator[Explanation | Failure]: ...
 
 
@@ -61,6 +62,7 @@ def explain_many(
     class_names: ClassNames = None,
     valid: ArrayLike | Callable[[Image], ArrayLike] | None = None,
     batch_size: BatchSize = "auto",
+    in_flight: int = 1,
 ) -> Run: ...
 
 
@@ -79,6 +81,7 @@ def explain_many(
     class_names: ClassNames = None,
     valid: ArrayLike | Callable[[Image], ArrayLike] | None = None,
     batch_size: BatchSize = "auto",
+    in_flight: int = 1,
 ) -> Iterator[Explanation | Failure] | Run:
     """Explain a model's answers on many images.
 
@@ -115,7 +118,7 @@ def explain_many(
     on_error : {"record", "raise"}
         What happens when an image cannot be explained: it becomes a `Failure` with the traceback
         and the run goes on, or the exception ends the run.
-    target, channel_axis, class_names, valid, batch_size
+    target, channel_axis, class_names, valid, batch_size, in_flight
         As in `explain`, for all images; `valid` may be a function from an image to its mask, too.
 
     Returns
@@ -150,6 +153,7 @@ def explain_many(
         class_names=class_names,
         valid=valid if valid is None or callable(valid) else np.array(valid),
         batch_size=check_batch_size(batch_size),
+        in_flight=check_int("in_flight", in_flight, minimum=1),
         stops=check_choice("on_error", on_error, ("record", "raise")) == "raise",
         folder=None if output is None else check_folder(output),
     )
