@@ -73,6 +73,10 @@ _OUT_OF_MEMORY = (
     "failed to allocate memory",  # ONNX Runtime, TensorFlow
     "failed to allocate",
     "unable to allocate",  # NumPy
+    "could not allocate",
+    "insufficient memory",  # OpenCV
+    "allocation_failed",  # CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED
+    "cumemalloc failed",
     "resource_exhausted",  # XLA
     "resource exhausted",
     "oom when allocating",  # TensorFlow

@@ -141,6 +141,7 @@ def test_the_line_that_mends_an_answer_works(case):
 @pytest.mark.parametrize(
     "shape",
     [(2, 5, 1, 1), (2, 3, 8, 9), (2, 8, 9, 3), (2, 7, 3, 8), (2, 1, 8, 9), (2, 4, 6), (2, 6, 2)],
+    ids=str,
 )
 def test_the_advice_for_scores_of_many_axes_gives_a_map_that_is_not_zero(shape):
     scores = np.random.default_rng(0).random(shape)
@@ -157,6 +158,36 @@ def test_the_advice_for_scores_of_many_axes_gives_a_map_that_is_not_zero(shape):
     else:
         made = eval(advice.partition("Return ")[2].removesuffix("."), {"scores": scores})
         np.testing.assert_array_equal(made, scores.reshape(2, -1))
+
+
+@pytest.mark.parametrize(
+    ("shape", "classes"), [((2, 21, 7, 7), 1), ((2, 7, 7, 21), 3), ((2, 5, 4, 4), 1)], ids=str
+)
+def test_many_classes_are_told_from_height_and_width_by_these_being_equal(shape, classes):
+    scores = np.random.default_rng(0).random(shape)
+    with pytest.raises(PredictionError) as caught:
+        check_scores(scores, 2)
+    target = eval(str(caught.value).partition("target=")[2].removesuffix("."))
+    expected = scores.take(1, axis=classes).mean(axis=(1, 2))
+    np.testing.assert_allclose(target(scores), expected)
+
+
+def test_a_map_of_one_score_is_advised_to_be_averaged():
+    scores = np.random.default_rng(0).random((2, 6, 6))
+    with pytest.raises(PredictionError) as caught:
+        check_scores(scores, 2)
+    target = eval(str(caught.value).partition("target=")[2].removesuffix("."))
+    np.testing.assert_allclose(target(scores), scores.mean(axis=(1, 2)))
+
+
+def test_the_advice_for_counts_silences_the_warning():
+    def boxes(batch):
+        return np.array([(image > 1).sum() for image in batch])
+
+    with pytest.warns(LimelensWarning, match=r"counts something.*np\.asarray\(counts, float\)"):
+        counted = EXPLAINERS["Ablation"].explain(IMAGE, boxes)
+    silent = EXPLAINERS["Ablation"].explain(IMAGE, lambda batch: np.asarray(boxes(batch), float))
+    np.testing.assert_array_equal(silent.importances, counted.importances)
 
 
 class Tensor:
@@ -185,6 +216,8 @@ class Tensor:
 @pytest.mark.parametrize("graph", [True, False])
 def test_tensors_on_the_host_are_taken(dtype, graph):
     np.testing.assert_array_equal(check_scores(Tensor(ROWS, dtype, graph=graph), 2), ROWS)
+    a_tensor_each = [Tensor(row, dtype, graph=graph) for row in ROWS]
+    np.testing.assert_array_equal(check_scores(a_tensor_each, 2), ROWS)
 
 
 def test_samples_made_by_hand_are_refused_by_what_they_lack():

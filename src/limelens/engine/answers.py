@@ -68,7 +68,8 @@ def warn_of_class_numbers(intact: NDArray[Any]) -> None:
         warn(
             f"`predict_fn` returns one whole number an image, {intact[0]} for the intact one. If "
             "that is the number of a class, importances tell nothing: return the scores of all "
-            "classes (scikit-learn: predict_proba in place of predict)."
+            "classes (scikit-learn: predict_proba in place of predict). If it counts something, "
+            "return it as float: np.asarray(counts, float)."
         )
 
 
@@ -87,24 +88,35 @@ def _usable(scores: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def _reducing(shape: tuple[int, ...]) -> str:
-    """Return what makes scores of more than two axes two: the axis of the classes is the shortest.
+    """Return what makes scores of more than two axes two.
+
+    The classes are on the one axis that is as long as no other: height and width are often equal,
+    and rarely the number of classes. Where that does not tell, they are on the shortest.
 
     Examples
     --------
     >>> _reducing((2, 5, 1, 1))
     'Return scores.reshape(len(scores), -1).'
+    >>> _reducing((2, 5, 4, 4))[-61:]
+    'example target=lambda scores: scores[:, 1].mean(axis=(1, 2)).'
     """
-    if sum(length > 1 for length in shape[1:]) <= 1:
+    lengths = shape[1:]
+    if sum(length > 1 for length in lengths) <= 1:
         return "Return scores.reshape(len(scores), -1)."
-    shortest = 1 + int(np.argmin(shape[1:]))
-    column = min(1, shape[shortest] - 1)
-    rest = tuple(range(1, len(shape) - 1))
-    where = {1: f"scores[:, {column}]", len(shape) - 1: f"scores[..., {column}]"}.get(
-        shortest, f"scores.take({column}, axis={shortest})"
+    alone = [axis for axis, length in enumerate(lengths, 1) if lengths.count(length) == 1]
+    shortest = 1 + int(np.argmin(lengths))
+    classes = alone[0] if len(alone) == 1 else shortest
+    column = min(1, shape[classes] - 1)
+    rest = tuple(range(1, len(lengths)))
+    where = {1: f"scores[:, {column}]", len(lengths): f"scores[..., {column}]"}.get(
+        classes, f"scores.take({column}, axis={classes})"
     )
+    how = f"{where}.mean(axis={rest})"
+    if len(set(lengths)) == 1:  # a map of one score, or no telling
+        how = f"scores.mean(axis={tuple(range(1, len(shape)))})"
     return (
         "For such outputs pass a callable target that reduces them to (n,) or (n, t), for example "
-        f"target=lambda scores: {where}.mean(axis={rest})."
+        f"target=lambda scores: {how}."
     )
 
 
@@ -149,6 +161,8 @@ def _as_numpy(raw: Any) -> NDArray[Any]:
     if callable(getattr(raw, "detach", None)) and getattr(raw.device, "type", "") == "cpu":
         raw = raw.detach()
         raw = raw.float() if str(raw.dtype).endswith("bfloat16") else raw
+    if isinstance(raw, list) and raw and all(hasattr(each, "detach") for each in raw):
+        raw = [_as_numpy(each) for each in raw]
     array = np.asarray(raw)
     return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
 
