@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 START = 4
-"""The first size that is tried: on a CPU the best one is rarely larger than 16."""
+"""The first size that is tried, and the smallest: on a CPU the best one is rarely above 16."""
 
 USUAL, MOST = 64, 256
 """Size for models of which a call takes next to no time, and the largest that is tried."""
@@ -81,19 +81,14 @@ class Pace:
             self._try_next(best)
 
     def _try_next(self, best: _Tried) -> None:
-        """Try a size that is larger than the best one, then a smaller one; else settle."""
-        larger = min(self._most, best.size * 2)
+        """Try a size that is larger than the best one, if none up to it has failed; else settle."""
+        size = min(self._most, best.size * 2)
         if not self._failed and self._n_flat:
-            larger = min(self._most, best.size * 4) if self._n_flat == 1 else self._most
-        smaller = best.size // 2
-        for size in (larger, smaller if best.size <= START else 0):
-            if size >= 1 and size != best.size and size not in self._failed:
-                beyond = [failed for failed in self._failed if best.size < failed <= size]
-                if beyond:
-                    continue
-                self.size, self._shortest, self._n_calls = size, float("inf"), 0
-                return
-        self._settle(best.size)
+            size = min(self._most, best.size * 4) if self._n_flat == 1 else self._most
+        if size == best.size or any(best.size < failed <= size for failed in self._failed):
+            self._settle(best.size)
+            return
+        self.size, self._shortest, self._n_calls = size, float("inf"), 0
 
     def _settle(self, size: int) -> None:
         self.size, self.settled = size, True
