@@ -10,6 +10,7 @@ from PIL import Image
 from skimage import data
 
 import limelens as ll
+from limelens.errors import LimelensWarning
 
 pytestmark = pytest.mark.browser
 
@@ -233,7 +234,8 @@ def test_channels_are_shown_one_by_one(open_page, explained):
     image = np.zeros((16, 24, 7))
     image[:8, :, 3] = 1.0
     image[..., 5] = np.linspace(0, 1, 24)
-    page = open_page(explained("Ablation", image).to_html())
+    with pytest.warns(LimelensWarning, match="average of 7 channels"):
+        page = open_page(explained("Ablation", image).to_html())
     names = [each.text_content() for each in page.page.query_selector_all("#band option")]
     assert names == ["average of 7", *(f"channel {band}" for band in range(7))]
     page.page.check("#color")

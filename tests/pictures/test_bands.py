@@ -30,12 +30,17 @@ def lake():
     return explain(near_infrared())
 
 
+def plot(explanation, **bands):
+    pytest.importorskip("matplotlib")
+    return explanation.plot(**bands)
+
+
 PICTURES = {
     "to_image": lambda e, **bands: e.to_image(**bands),
     "top_image": lambda e, **bands: e.top_image(2, **bands),
     "figure": lambda e, **bands: e.figure(**bands),
     "svg": lambda e, **bands: e.figure(format="svg", **bands),
-    "plot": lambda e, **bands: e.plot(**bands),
+    "plot": plot,
     "to_html": lambda e, **bands: e.to_html(**bands),
     "show": lambda e, **bands: ll.show([e, e], **bands),
     "signed_panels": lambda e, **bands: ll.signed_panels(e, **bands),
