@@ -75,3 +75,31 @@ def test_nothing_is_shown_unless_asked(progress, bars):
 def test_anything_else_is_refused():
     with pytest.raises(InvalidInputError, match="`progress` must be a callable"):
         EXPLAINER.explain(IMAGE, brightness, progress="yes")
+
+
+@pytest.mark.parametrize(
+    "explainer",
+    [
+        ll.QuickLime(segmenter=ll.Grid(cell=(2, 2)), max_samples=200),
+        ll.QuickShap(segmenter=ll.Grid(cell=(2, 2)), max_samples=200),
+        ll.Owen(segmenter=ll.Grid(cell=(2, 2)), max_samples=60),
+        ll.Sharp(segmenters=[ll.Grid(cell=(2, 2)), ll.Grid(cell=(4, 2))], max_samples=40),
+        ll.Anchors(segmenter=ll.Grid(cell=(4, 4)), max_samples=3000),
+    ],
+    ids=lambda explainer: type(explainer).__name__,
+)
+def test_a_run_in_parts_is_not_done_after_each_of_them(explainer):
+    told = []
+    image = np.random.default_rng(0).random((12, 8))
+    score = lambda batch: batch[:, :6].mean(axis=(1, 2)) * batch[:, 3, 3] > 0.1  # noqa: E731
+    explainer.explain(
+        image,
+        lambda batch: score(batch) * 0.5 + batch.mean(axis=(1, 2)) * 0.1,
+        rng=0,
+        batch_size=8,
+        progress=lambda done, total: told.append((done, total)),
+    )
+    shares = [done / total for done, total in told]
+    assert shares == sorted(shares)
+    assert 1 not in shares[:-1]
+    assert shares[-1] == 1

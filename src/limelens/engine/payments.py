@@ -55,7 +55,7 @@ class Payments:
         self._caller, self._batches, self._second_look = caller, batches, second_look
         self._n_backgrounds, self._report = n_backgrounds, report
         # In vain: scored, but asked again because memory ran out between a batch's backgrounds.
-        self._n_in_vain = self._total = 0
+        self._n_in_vain = self._total = self._most = 0
         self._composing = Lock()
         self.n_rows = 0
 
@@ -95,9 +95,15 @@ class Payments:
                 self._batches.halve(size, error)
                 missing = ledger.missing(keys)
 
+    def announce(self, n_rows: int) -> None:
+        """Say how many rows the whole run may ask for, of which each stream is a part."""
+        self._most = n_rows * self._n_backgrounds + 1  # the second look
+
     def finish(self) -> None:
         """Ask for what the second look still wants after the last batch of a run."""
-        if self._second_look.end():
+        asked, stopped_early = self._second_look.end(), self._caller.n_images < self._most
+        self._most = 0
+        if asked or stopped_early:
             self._tell()
 
     def _score(
@@ -130,7 +136,7 @@ class Payments:
         """Report how many images have been scored, of how many."""
         done = self._caller.n_images
         if self._report is not None:
-            self._report(done, max(done, self._total + self._n_in_vain))
+            self._report(done, max(done, self._total + self._n_in_vain, self._most))
 
     def _send(
         self,

@@ -164,6 +164,10 @@ class Query:
         finally:
             self._ledger = kept
 
+    def announce(self, n_rows: int) -> None:
+        """Say how many rows the whole run may ask for, so that progress is a share of all."""
+        self._payments.announce(n_rows)
+
     def finish(self) -> None:
         """End the run: show the intact image alone, if it is still open whether the model is sound.
 

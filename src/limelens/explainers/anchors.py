@@ -122,6 +122,7 @@ class Anchors(SegmentExplainer):
     def _attribute(self, query: Query, rng: np.random.Generator) -> Attribution:
         importances = np.zeros((len(query.targets), query.n_segments))
         found = []
+        query.announce(self.max_samples * len(query.targets))
         for row in range(len(query.targets)):
             search = _Search(self, query, row, rng)
             found.append(search.run())

@@ -122,6 +122,7 @@ class Owen(SegmentExplainer):
         def ask(asked: list[tuple[int, Coalitions]]) -> Floats:
             return query.ask_values(np.concatenate([coalitions for _, coalitions in asked]))
 
+        query.announce(self.max_samples)
         (found,) = owen_values(ask, [tree], query.ends(), n_splits=(self.max_samples - 2) // 2)
         return Attribution(
             found.importances,

@@ -70,6 +70,7 @@ class SequentialExplainer(SegmentExplainer):
     def _attribute(self, query: Query, rng: np.random.Generator) -> Attribution:
         d = query.n_segments
         enumerable = d <= _MOST_ASKED and 2**d <= self.max_samples
+        query.announce(2**d if enumerable else self.max_samples)
         blocks = iter([Exhaustive()(2**d, d, rng)]) if enumerable else self._blocks(d, rng)
 
         def again(coalitions: Coalitions) -> Floats:

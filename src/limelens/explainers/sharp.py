@@ -172,6 +172,7 @@ class Sharp(FillExplainer):
         trees = [_tree(view, labels) for labels in layers]
         n_splits = (self._for_trees - 2) // 2
         ask = _Asking(query, [*layers, *coarse], 2 * n_splits)
+        query.announce(self.max_samples)
         found = owen_values(ask, trees, query.ends(), n_splits=n_splits)
         importances = [each.importances for each in found]
         importances += self._fit_coarse(ask, coarse, len(layers), query.ends(), rng)
