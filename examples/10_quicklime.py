@@ -51,7 +51,7 @@ def main():
     rng = np.random.default_rng(0)
     model = train(rng)
     patch = load("chelsea")[90 : 90 + SIDE, 230 : 230 + SIDE]
-    asked = {"segmenter": ll.Slic(50, compactness=5), "fill": ll.Constant(0.5)}
+    asked = {"segmenter": ll.Slic(50), "fill": ll.Constant(0.5)}
     settings = {"target": NAMES.index("cat"), "class_names": NAMES}
 
     def predict_fn(batch):  # (n, 48, 48, 3) -> (n, 6)

@@ -41,7 +41,7 @@ def main():
     }
     query = np.concatenate([small(cat), small(coffee)], axis=1)
     scores = ll.similarity_scores(embed, dict(zip(gallery, embed_all(gallery), strict=True)))
-    explainer = ll.QuickShap(segmenter=ll.Slic(60), max_samples=258, link="identity")
+    explainer = ll.QuickShap(segmenter=ll.Slic(60), link="identity")
     explanation = explainer.explain(query, scores, target=ll.Top(2), rng=0)
 
     order = np.argsort(-explanation.scores)
