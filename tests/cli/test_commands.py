@@ -58,9 +58,11 @@ def test_an_image_that_fails_is_one_line_and_the_others_are_done(shell, folder):
 
 
 def test_progress_goes_to_standard_error(shell):
-    _, out, err = shell(f"explain photos/a.png {ASK.replace(' --quiet', '')}")
-    assert "1" in err
-    assert out.count("\n") == 1
+    loud = ASK.replace(" --quiet", "")
+    _, out, err = shell(f"explain photos/a.png photos/b.png {loud}")
+    assert err == "1 of 2 images\n2 of 2 images\n"
+    assert out.count("\n") == 2
+    assert "2" in shell(f"explain photos/a.png photos/b.png {loud} --output run")[2]
 
 
 def test_colours_are_turned_if_asked(shell, folder):
@@ -158,7 +160,11 @@ MISTAKES = [
     ("compare photos --model shell_models:predict", "cannot read 'photos'"),
     ("compare photos/a.png --model shell_models:predict --output x.gif", "`output` must be a file"),
     ("audit photos", "--model must be given"),
-    ("audit photos --model shell_models:predict", "--target must be given once"),
+    ("audit photos --model shell_models:predict", "--target must be given: the class"),
+    ("audit photos --model shell_models:predict --target 0 --target 1", "once; got 0 and 1"),
+    ("compare photos/a.png --model shell_models:predict --target 0 --target 1", "once; got 0"),
+    (f"explain photos/a.png {ASK} --target cat --classes labels.txt", "0 to 1; got 'cat'"),
+    (f"explain photos/a.png {ASK} --target 2 --classes labels.txt", "0 to 1; got 2"),
     ("audit photos --model shell_models:predict --target 1 --calls 3", "calls"),
     ("segments photos/b.gif", "cannot read 'photos/b.gif'"),
     ("segments photos/a.png --segmenter quickshift --segments 3", "is no setting of quickshift"),
@@ -184,10 +190,25 @@ def test_what_the_model_raises_is_one_line_and_code_1(shell):
         shell("compare photos/a.png --model shell_models:broken --methods ablation --traceback")
 
 
-def test_a_class_that_is_not_there_is_said(shell):
-    code, _, err = shell(f"explain photos/a.png {ASK} --target cat --classes labels.txt")
+@pytest.mark.parametrize("model", ["silent", "leaves"])
+@pytest.mark.parametrize("command", ["explain", "compare", "audit"])
+def test_a_model_without_scores_is_one_line_and_code_1(shell, command, model):
+    line = f"{command} photos/a.png --model shell_models:{model} --target 1"
+    line = line.replace("/a.png", "") if command == "audit" else line
+    code, out, err = shell(f"{line} --quiet" if command != "compare" else line)
+    assert (code, out) == (1, "")
+    assert err.count("\n") == 1
+    assert ("ended the program" if model == "leaves" else "got None") in err
+
+
+def test_a_script_that_leaves_when_it_is_imported_is_no_success(shell, folder):
+    (folder / "leaving_script.py").write_text("raise SystemExit(0)")
+    code, _, err = shell("explain photos/a.png --model leaving_script:f")
     assert code == 1
-    assert "cat" in err
+    assert "the model's code ended the program" in err
+
+
+def test_a_class_that_is_not_there_is_said(shell):
     code, _, err = shell(f"explain photos/a.png {ASK} --target 7")
     assert code == 1
     assert "7" in err

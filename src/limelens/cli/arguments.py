@@ -168,13 +168,44 @@ def class_names_asked(options: argparse.Namespace) -> list[str] | None:
 
 
 def target_asked(options: argparse.Namespace) -> Any:
-    """Return score columns and names; digits are a column unless a class has that name."""
+    """Return score columns and names; digits are a column unless a class has that name.
+
+    Raises
+    ------
+    InvalidInputError
+        If --classes has no such name, and not so many columns.
+    """
     if options.target is None:
         return None
-    names = class_names_asked(options) or []
-    return [
-        int(each) if each.isdecimal() and each not in names else each for each in options.target
+    names = class_names_asked(options)
+    known = names or []
+    found = [
+        int(each) if each.isdecimal() and each not in known else each for each in options.target
     ]
+    odd = [each for each in found if each not in known and each not in range(len(known))]
+    if names is not None and odd:
+        msg = (
+            f"--target must be a name in {options.classes!r}, or a column from 0 to "
+            f"{len(known) - 1}; got {odd[0]!r}"
+        )
+        raise InvalidInputError(msg)
+    return found
+
+
+def one_target_asked(options: argparse.Namespace) -> int | str | None:
+    """Return the one score column or name that was asked for, if any.
+
+    Raises
+    ------
+    InvalidInputError
+        If there are several, or it is not in --classes.
+    """
+    found = target_asked(options) or [None]
+    if len(found) > 1:
+        msg = f"--target must be given once; got {' and '.join(options.target)}"
+        raise InvalidInputError(msg)
+    target: int | str | None = found[0]
+    return target
 
 
 def methods() -> dict[str, Any]:

@@ -18,7 +18,7 @@ from limelens.cli.arguments import (
     class_names_asked,
     images_asked,
     model_asked,
-    target_asked,
+    one_target_asked,
 )
 from limelens.errors import InvalidInputError
 from limelens.runs.folder import MANIFEST
@@ -75,18 +75,18 @@ def _summarized(options: argparse.Namespace) -> Audit:
     if beside:
         msg = f"{beside[0]} must be left out: {options.images!r} holds a run, which is explained"
         raise InvalidInputError(msg)
-    target = target_asked(options) or [None]
-    return summarize(Run.load(options.images), target=target[0], rng=options.seed)
+    target = one_target_asked(options)
+    return summarize(Run.load(options.images), target=target, rng=options.seed)
 
 
 def _audited(options: argparse.Namespace) -> Audit:
     """Ask the model about the images of a folder."""
-    target = target_asked(options)
+    target = one_target_asked(options)
     if options.model is None:
         msg = f"--model must be given: {options.images!r} holds images, and no run"
         raise InvalidInputError(msg)
-    if target is None or len(target) != 1:
-        msg = "--target must be given once: the class that the images are of"
+    if target is None:
+        msg = "--target must be given: the class that the images are of"
         raise InvalidInputError(msg)
     named: Any = images_asked([options.images], options.color, None)
     if options.color:  # functions that read and turn, called when their turn comes
@@ -94,7 +94,7 @@ def _audited(options: argparse.Namespace) -> Audit:
     return audit(
         named,
         model_asked(options),
-        target=target[0],
+        target=target,
         calls_per_image=options.calls,
         segmenter=None if options.segments is None else limelens.Slic(options.segments),
         class_names=class_names_asked(options),

@@ -14,7 +14,7 @@ from limelens.cli.arguments import (
     colored,
     explainers_asked,
     model_asked,
-    target_asked,
+    one_target_asked,
     target_words,
 )
 from limelens.pictures.overlay import draw_image
@@ -47,13 +47,14 @@ def _run(options: argparse.Namespace) -> int:
     path = checked_picture(options.output)
     names = [name.strip() for name in options.methods.split(",") if name.strip()]
     explainers = explainers_asked(names, options)
+    target = one_target_asked(options)
     image = colored(read_image(Path(options.image)), options.color)
     model = model_asked(options)
     found = [
         each.explain(
             image,
             model,
-            target=target_asked(options),
+            target=target,
             class_names=class_names_asked(options),
             batch_size=options.batch_size,
             rng=options.seed,

@@ -57,7 +57,6 @@ def _run(options: argparse.Namespace) -> int:
     settings: dict[str, Any] = {
         "n_jobs": options.jobs,
         "rng": options.seed,
-        "progress": not options.quiet,
         "target": target_asked(options),
         "class_names": class_names_asked(options),
         "batch_size": options.batch_size,
@@ -65,12 +64,14 @@ def _run(options: argparse.Namespace) -> int:
     images = images_asked(options.images, options.color, output)
     model = model_asked(options)
     if output is not None:
+        settings["progress"] = not options.quiet
         with warnings.catch_warnings():  # every failure gets a line of its own
             warnings.filterwarnings("ignore", ".*images could not be explained", LimelensWarning)
             done = explain_many(explainer, images, model, output=output, **settings)
         return _told(done, options)
     places = _places([name for name, _ in images], options.method)
-    outcomes = explain_many(explainer, images, model, **settings)
+    progress = None if options.quiet else _count  # a bar would share its line with results
+    outcomes = explain_many(explainer, images, model, progress=progress, **settings)
     failed = [_failed(*each, options) for each in zip(places, outcomes, strict=True)]
     return int(any(failed))
 
@@ -119,6 +120,10 @@ def _tell(name: str, explanation: Explanation, path: Path) -> None:
     sure = explanation.reliability
     told = "" if sure is None else f"; reliability {sure[0]:.2f}"
     sys.stdout.write(f"{name}: {said}{told}; {explanation.n_predictions} calls; {path}\n")
+
+
+def _count(done: int, total: int) -> None:
+    sys.stderr.write(f"{done} of {total} images\n")
 
 
 def _complain(failure: Failure) -> None:

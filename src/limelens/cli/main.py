@@ -14,11 +14,13 @@ from limelens.cli.audit import AUDIT
 from limelens.cli.compare import COMPARE
 from limelens.cli.explain import EXPLAIN
 from limelens.cli.segments import SEGMENTS
-from limelens.errors import LimelensError, LimelensWarning
+from limelens.errors import LimelensError, LimelensWarning, PredictionError
 
 _CODES = """\
 exit codes: 0 all done; 1 an image or the model failed; 2 wrong usage, or a file that cannot be
 read or written; 130 interrupted; 141 the reader of the output has gone"""
+
+_ENDED = "the model's code ended the program (--traceback shows where)"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,7 +44,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return run(options)
         except (LimelensError, ImportError) as error:
             _raise_if_asked(options, error)
-            parser.exit(2, f"{name}: {_one_line(error)}\n")
+            code = 1 if isinstance(error, PredictionError) else 2
+            parser.exit(code, f"{name}: {_one_line(error)}\n")
+        except SystemExit as error:  # of a script that was made for a shell, most likely
+            _raise_if_asked(options, error)
+            sys.stderr.write(f"{name}: {_ENDED}\n")
+            return 1
         except KeyboardInterrupt:
             sys.stderr.write("\nlimelens: interrupted\n")
             return 130
