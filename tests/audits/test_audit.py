@@ -8,6 +8,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 import limelens as ll
+from limelens.audits import drawing
 from limelens.errors import InvalidInputError, LimelensWarning, PredictionError
 from limelens.testing import MARKER, Recorder, digits_classifier, mark
 
@@ -385,6 +386,17 @@ def test_of_a_negative_effect_the_most_negative_come_first():
     assert found.effects[row].value < 0
     assert found.ranking("top left")[0] == found.image_effects[:, row].argmin()
     assert "lowers log-odds by" in str(found)
+
+
+def test_a_contact_sheet_of_chance_does_not_say_that_images_depend_on_it(monkeypatch, spoiled):
+    headings = []
+    monkeypatch.setattr(drawing, "sheet", lambda *_, heading, **__: headings.append(heading))
+    found = next(effect.name for effect in spoiled.effects if effect.found)
+    spoiled.contact_sheet(on=found)
+    with pytest.warns(LimelensWarning, match="never changed"):
+        audit(model=lambda batch: np.full(len(batch), 0.5)).contact_sheet()
+    assert "depend most, and least, on" in headings[0]
+    assert "nothing found" in headings[1]
 
 
 def test_unknown_effects_are_refused(spoiled):

@@ -139,8 +139,9 @@ def test_a_failure_ends_the_run_if_asked_to(explainer, images, model):
     images[1] = images[1] * np.nan
     found = ll.explain_many(explainer, images, model, on_error="raise")
     next(found)
-    with pytest.raises(ll.InvalidInputError, match="`image` must be finite"):
+    with pytest.raises(ll.InvalidInputError, match="`image` must be finite") as error:
         next(found)
+    assert error.value.__notes__ == ["raised for the image 'image-000001'"]
 
 
 def test_an_exception_of_the_model_is_recorded_with_where_it_was_raised(explainer, images):
@@ -164,6 +165,8 @@ def test_a_run_is_found_again(explainer, images, model, tmp_path):
     assert same(again["image-000003"], again[3])
     assert run.entries[0].scores == tuple(run[0].target_values[:, 0])
     assert run.entries[0].n_predictions == run[0].n_predictions
+    with pytest.raises(ll.InvalidInputError, match="`key` must be the name or the number"):
+        run[:1]
 
 
 def test_what_is_done_is_not_paid_for_again(explainer, images, model, tmp_path):

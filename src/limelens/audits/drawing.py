@@ -58,12 +58,13 @@ def draw_contact_sheet(audit: Findings, row: int, n: int) -> "Picture":
     chosen = [*order[:n], *order[max(n, len(order) - n) :]]
     tiles = [Pillow.open(io.BytesIO(audit.thumbnails[k])).convert("RGB") for k in chosen]
     effect = audit.effects[row]
+    those = "those that depend most, and least, on" if effect.found else "nothing found; order of"
     titles = [f"{audit.names[k]}\n{_with_error(own[k], errors[k])}" for k in chosen]
     return sheet(
         [draw_image(np.asarray(tile)) for tile in tiles],
         titles,
         columns=n,
-        heading=f"{audit.target_name}: those that depend most, and least, on {effect.name!r}",
+        heading=f"{audit.target_name}: {those} {effect.name!r}",
         tile_side=_SIDE // 2,
     )
 

@@ -9,7 +9,7 @@ from limelens._axes import read_only
 from limelens._checks.images import check_image, in_native_order
 from limelens._typing import ClassNames, Image
 from limelens.engine.batches import BatchSize
-from limelens.errors import InvalidInputError
+from limelens.errors import InvalidInputError, add_note
 from limelens.results.explanation import Explanation
 from limelens.runs.entries import Entry, Failure, entry_of, file_name
 from limelens.runs.folder import writing
@@ -77,6 +77,7 @@ class Job:
             raise InvalidInputError(str(error)) from None
         except Exception as error:
             if self.stops:
+                add_note(error, f"raised for the image {name!r}")
                 raise
             return Failure.of(name, error)
         if self.folder is None:

@@ -119,7 +119,15 @@ class Run:
         return (self._open(entry) for entry in self.entries)
 
     def __getitem__(self, key: str | int) -> Explanation:
-        """Return one explanation, by the image's name or number."""
+        """Return one explanation, by the image's name or number.
+
+        Raises
+        ------
+        InvalidInputError
+            If no explained image has this name, or it is neither name nor number.
+        IndexError
+            If there are fewer.
+        """
         if isinstance(key, str):
             found = [entry for entry in self.entries if entry.name == key]
             if not found:
@@ -128,6 +136,12 @@ class Run:
                 msg = f"`key` must name an explained image; {key!r} is none: {why}."
                 raise InvalidInputError(msg)
             return self._open(found[0])
+        if not isinstance(key, (int, np.integer)):
+            msg = (
+                f"`key` must be the name or the number of one image; got {describe(key)}. Several: "
+                "[run[name] for name in run.names[:5]]."
+            )
+            raise InvalidInputError(msg)
         return self._open(self.entries[key])
 
     def summary(self) -> RunSummary:
