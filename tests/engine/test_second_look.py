@@ -1,5 +1,6 @@
 """The intact image is shown again among masked ones: does the model answer alike?"""
 
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -128,6 +129,15 @@ def test_the_second_look_keeps_to_the_batch_size(batch_size, alone):
     assert (model.batches[-1] == IMAGE).all() == alone
 
 
+def test_a_model_whose_first_call_alone_differs_is_told_of_that_too():
+    def warming_up(batch, calls=[]):  # noqa: B006 - counts its calls
+        calls.append(len(batch))
+        return logits(batch) * (0.5 if len(calls) == 1 else 1)
+
+    with pytest.raises(PredictionError, match="in some calls only, by chance or in the first"):
+        EXPLAINERS["Ablation"].explain(IMAGE, warming_up, target=0, batch_size=6)
+
+
 def test_every_image_alone_shows_chance_at_once():
     counted = Recorder(dropout(0))
     with pytest.warns(LimelensWarning, match="answers at random"):
@@ -155,6 +165,33 @@ def test_a_small_dependence_on_the_batch_is_warned_of():
     with pytest.warns(LimelensWarning, match="the answer depends on the other images"):
         found = EXPLAINERS["Ablation"].explain(IMAGE, nearly, target=0, batch_size=6)
     assert found.standard_errors is None
+
+
+@every_explainer
+@quietly
+@pytest.mark.parametrize("batch_size", [6, 64])
+def test_scaling_to_the_range_of_the_batch_is_refused(name, batch_size):
+    def scaled(batch):  # any batch that holds the intact image gives it 1
+        scores = logits(batch)[:, 0]
+        return (scores - scores.min()) / (np.ptp(scores) + 1e-300)
+
+    with pytest.raises(PredictionError, match="the batch's own mean or range") as caught:
+        EXPLAINERS[name].explain(2 - IMAGE, scaled, rng=0, batch_size=batch_size)
+    assert len(caught.value.samples) > 1
+
+
+def test_scores_that_cover_zero_to_one_without_fault_cost_one_image():
+    def chain(batch):  # hiding the first pixel gives 0, hiding the second one 0.5
+        return batch[:, 0, 0] * (1 + batch[:, 0, 1]) / 2
+
+    counted = Recorder(chain)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = ll.Ablation(segmenter=ll.Grid(16), fill=ll.Constant(0)).explain(
+            np.ones((4, 4)), counted
+        )
+    assert found.n_predictions == counted.n_images == 16 + 2 + 2
+    np.testing.assert_allclose(found.importances[0, :3], [1, 0.5, 0])
 
 
 # -- reuse: is it the same model? ---------------------------------------------------------------
@@ -232,3 +269,17 @@ def test_a_model_of_single_images_is_told_to_the_caller():
         EXPLAINERS["Ablation"].explain(IMAGE, single, target=0)
     assert any("pass that number: batch_size=1" in note for note in caught.value.__notes__)
     EXPLAINERS["Ablation"].explain(IMAGE, single, target=0, batch_size=1)
+
+
+def test_a_large_batch_size_costs_no_memory_until_a_call_fails():
+    image = np.random.default_rng(0).random((256, 256))
+    ablation = ll.Ablation(segmenter=ll.Grid(4))
+
+    def peak(batch_size):
+        tracemalloc.start()
+        ablation.explain(image, lambda batch: batch.mean(axis=(1, 2)), batch_size=batch_size)
+        bytes_used = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return bytes_used
+
+    assert peak(1000) < peak(8) + 8 * image.nbytes

@@ -144,6 +144,20 @@ def is_flat(scores: NDArray[Any]) -> bool:
     return bool(flat and (len(scores) > 1 or float(scores[0]) in (0.0, 1.0)))
 
 
+def covers_zero_to_one(scores: NDArray[Any]) -> bool:
+    """Return whether each column of scores (n, k) has an exact 0, an exact 1 and what is between.
+
+    Examples
+    --------
+    >>> covers_zero_to_one(np.array([[0.0], [0.4], [1.0]]))
+    True
+    >>> covers_zero_to_one(np.array([[0.0], [1.0]])), covers_zero_to_one(np.array([[0.1], [1.0]]))
+    (False, False)
+    """
+    ends = (scores.min(axis=0) == 0) & (scores.max(axis=0) == 1)
+    return bool((ends & ((scores > 0) & (scores < 1)).any(axis=0)).all())
+
+
 def warn_of_chance(pairs: Sequence[NDArray[Any]], hidden: NDArray[Any]) -> None:
     """Warn of a model that answers the same image differently; pairs (2, k) of answers to one."""
     apart = max(float(np.abs(np.subtract(*pair.astype(np.float64))).max()) for pair in pairs)
@@ -197,7 +211,8 @@ def check_batch_independence(
     if apart > 0.02 * _largest(before, hidden) and apart > 0.05 * changed:
         msg = (
             "`predict_fn` must score every image by itself; its answer depends on the other images "
-            f"of the batch: in another one {much}. {_CAUSES}."
+            f"of the batch: in another one {much}. {_CAUSES}. Or it answers otherwise in some "
+            "calls only, by chance or in the first one."
         )
         raise PredictionError(msg)
     if apart > _LITTLE * changed:

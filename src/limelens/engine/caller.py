@@ -12,7 +12,7 @@ from limelens.engine.answers import check_scores
 from limelens.engine.batches import Batches
 from limelens.engine.composer import Composer, filled
 from limelens.errors import PredictionError, add_note, is_out_of_memory, warn
-from limelens.masking.devices import is_device_array, to_numpy
+from limelens.masking.devices import copy_of, is_device_array, to_numpy
 from limelens.targets.columns import Target, reduce_scores
 
 
@@ -89,13 +89,14 @@ class Caller:
         more = self._n_to_try(n)
         if not more:
             return self._send(batch, composer, n)
-        spare = filled(batch, more)  # the model may work on its batch in place
+        # The model may work on its batch in place.
+        spare = batch.copy() if isinstance(batch, np.ndarray) else copy_of(batch)
         try:
             answer = self._send(batch, composer, n)
         except Exception as error:
             if isinstance(error, OSError) or is_out_of_memory(error):
                 raise
-            answer, self._n_least = self._try_more(spare, composer, n, error), more
+            answer, self._n_least = self._try_more(filled(spare, more), composer, n, error), more
         self._one_is_enough |= n == 1
         return answer
 

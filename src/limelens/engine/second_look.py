@@ -9,6 +9,7 @@ import numpy as np
 from limelens._typing import Batch, Scores
 from limelens.engine.agreement import (
     check_batch_independence,
+    covers_zero_to_one,
     differs,
     is_flat,
     warn_of_chance,
@@ -39,6 +40,9 @@ class SecondLook:
     images of the batch. It is an image of the next batch, twice: two answers in one batch differ
     by chance only. Where no batch follows it is the intact image, alone.
 
+    A model that scales to the range of its batch scores the intact image, at one end of it, alike
+    in every batch. Where a batch covers exactly 0 to 1 the intact image is shown alone as well.
+
     Parameters
     ----------
     caller : Caller
@@ -61,6 +65,7 @@ class SecondLook:
         self._hidden: Scores = np.empty(0)
         self._doubt: Scores | None = None
         self._doubted: Scores | None = None
+        self._may_be_scaled = False
         self.pairs: list[Scores] = []
 
     def know(self, asked: str, intact: Scores, *, alone: bool) -> None:
@@ -92,7 +97,7 @@ class SecondLook:
             self._doubt = self._doubted
 
     def _with_intact(self, batch: Batch, composer: Composer) -> tuple[Batch, AtEnd]:
-        return beside(batch, composer.intact()), lambda scores: self._compare(scores[-1], composer)
+        return beside(batch, composer.intact()), lambda scores: self._compare(scores, composer)
 
     def _with_last_twice(self, batch: Batch, composer: Composer) -> tuple[Batch, AtEnd]:
         last = batch[batch.shape[0] - 1 :, ...]
@@ -104,10 +109,13 @@ class SecondLook:
         Return whether it was.
         """
         composer, again = self._composer, self._doubt
-        if composer is None or not (self.is_due or again is not None):
+        if composer is None or not (self.is_due or again is not None or self._may_be_scaled):
             return False
         known, alone = self._known[composer.asked], self._alone(composer)
-        if self.is_due:  # every image goes by itself
+        if self._may_be_scaled:
+            self._may_be_scaled = False
+            check_batch_independence(known.scores, alone, self._hidden)
+        elif self.is_due:  # every image goes by itself
             self._is_open = self.is_due = False
             if differs(known.scores, alone, self._hidden):
                 self._is_random([known.scores, alone])
@@ -119,9 +127,12 @@ class SecondLook:
     def _alone(self, composer: Composer) -> Scores:
         return self._caller.receive(self._caller.send(composer.intact(), composer))[0]
 
-    def _compare(self, again: Scores, composer: Composer) -> None:
-        if differs(self._known[composer.asked].scores, again, self._hidden):
-            self._doubt = again
+    def _compare(self, scores: Scores, composer: Composer) -> None:
+        known = self._known[composer.asked]
+        if differs(known.scores, scores[-1], self._hidden):
+            self._doubt = scores[-1]
+        else:
+            self._may_be_scaled = not known.alone and covers_zero_to_one(scores)
 
     def _tell(self, pair: Scores, composer: Composer) -> None:
         """Judge by two answers to one image in one batch."""
