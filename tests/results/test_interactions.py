@@ -225,3 +225,15 @@ def test_rows_of_windows_are_refused():
 def test_the_estimator_is_checked():
     with pytest.raises(InvalidInputError, match="`estimator` must be one of 'exact', 'gaussian"):
         ll.interaction_index(exact(game()), estimator="gp")
+
+
+def test_the_call_that_pays_for_missing_coalitions_works():
+    fill, predict_fn = ll.Constant(0), game()
+    e = ll.Ablation(segmenter=ll.LabelImage(LABELS), fill=fill).explain(IMAGE, predict_fn)
+    with pytest.raises(InvalidInputError, match="pay for the rest by") as caught:
+        ll.interaction_index(e)
+    advice = str(caught.value).split("pay for the rest by ")[1].split(", or pass")[0]
+    names = {"e": e, "fill": fill, "image": IMAGE, "predict_fn": predict_fn} | vars(ll)
+    names |= {"ExactShapley": ll.ExactShapley, "LabelImage": ll.LabelImage}
+    complete = eval(advice, names)
+    assert ll.interaction_index(complete).shape == (1, D, D)

@@ -154,8 +154,10 @@ def _enumerated(coalitions: Coalitions, values: Floats) -> Floats:
     if len(codes) < 2**d:  # true for any d > 16, where there are at most 2^16 codes
         msg = (
             f"`samples` must hold all 2**{d} coalitions of {d} segments (at most "
-            f"{MOST_ENUMERATED}) for estimator='exact'; got {len(coalitions)}. Pay for the rest "
-            "with ExactShapley().explain(..., reuse=...), or pass estimator='gaussian_process'."
+            f"{MOST_ENUMERATED}) for estimator='exact'; got {len(coalitions)}. With your "
+            "explanation e and its fill, pay for the rest by ExactShapley(segmenter="
+            "LabelImage(e.segments), fill=fill).explain(image, predict_fn, reuse=e), or pass "
+            "estimator='gaussian_process'."
         )
         raise InvalidInputError(msg)
     table = values[first]
