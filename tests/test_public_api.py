@@ -25,6 +25,7 @@ STRATEGIES = {
 # Shared parameters whose default differs on purpose: (parameter, owner) -> why.
 OWN_DEFAULTS = {
     ("alpha", "Lasso"): "chosen along the path, where Ridge's is LIME's fixed 1",
+    ("batch_size", "explain_many"): "a run that was stopped has the digits of one that was not",
     ("channel_axis", "Explanation"): "counted from the front, None where there are no channels",
     ("channel_axis", "mask_scores"): "of what the model returns, not of the image",
     ("compactness", "Watershed"): "scikit-image's scale: not SLIC's",

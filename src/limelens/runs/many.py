@@ -41,7 +41,7 @@ def explain_many(
     channel_axis: int | None = -1,
     class_names: ClassNames = None,
     valid: ArrayLike | Callable[[Image], ArrayLike] | None = None,
-    batch_size: BatchSize = "auto",
+    batch_size: BatchSize = 64,
     in_flight: int = 1,
 ) -> Iterator[Explanation | Failure]: ...
 
@@ -61,7 +61,7 @@ def explain_many(
     channel_axis: int | None = -1,
     class_names: ClassNames = None,
     valid: ArrayLike | Callable[[Image], ArrayLike] | None = None,
-    batch_size: BatchSize = "auto",
+    batch_size: BatchSize = 64,
     in_flight: int = 1,
 ) -> Run: ...
 
@@ -80,7 +80,7 @@ def explain_many(
     channel_axis: int | None = -1,
     class_names: ClassNames = None,
     valid: ArrayLike | Callable[[Image], ArrayLike] | None = None,
-    batch_size: BatchSize = "auto",
+    batch_size: BatchSize = 64,
     in_flight: int = 1,
 ) -> Iterator[Explanation | Failure] | Run:
     """Explain a model's answers on many images.
@@ -118,8 +118,11 @@ def explain_many(
     on_error : {"record", "raise"}
         What happens when an image cannot be explained: it becomes a `Failure` with the traceback
         and the run goes on, or the exception ends the run.
-    target, channel_axis, class_names, valid, batch_size, in_flight
+    target, channel_axis, class_names, valid, in_flight
         As in `explain`, for all images; `valid` may be a function from an image to its mask, too.
+    batch_size : int or "auto"
+        As in `explain`, but fixed unless you pass "auto": the size that is found depends on time,
+        and the last digits of many models' scores depend on the size.
 
     Returns
     -------
