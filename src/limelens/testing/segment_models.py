@@ -92,7 +92,7 @@ class SegmentModel:
         return self.on_coalitions(all_coalitions(self.n_segments))
 
     def _score(self, shares: Floats) -> Floats:
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} does not say how it scores shares")
 
     def _pixels(self, batch: Batch) -> Floats:
         """Return `(n, pixels, channels)`."""
