@@ -16,7 +16,7 @@ MAX_FILE_LINES, MAX_FUNCTION_LINES = 400, 40
 
 # Imports point to lower floors or stay in their room; of several entries the longest counts.
 FLOORS = [
-    ("errors", "_typing", "_axes"),
+    ("errors", "_typing", "_axes", "_checks.extras"),
     ("_checks", "_statistics", "_threads", "_resampling", "masking.devices"),
     ("segmenting", "sampling", "fills", "masking", "games", "targets", "pictures", "testing"),
     ("engine", "gaussian"),

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from limelens._checks.extras import needed
 from limelens._checks.values import check_callable, describe
 from limelens._typing import ClassNames
 from limelens.adapters.keras_model import DIFFERENTIABLE, KerasNetwork
@@ -75,7 +76,7 @@ def from_keras(
     array([[[0.25, 0.25],
             [0.25, 0.25]]], dtype=float32)
     """
-    keras = _import_keras()
+    keras = needed("keras", "Keras models need Keras and a backend", "keras")
     if not isinstance(model, keras.Layer):
         msg = (
             f"`model` must be a keras.Model; got {describe(model)}. Load a file first: "
@@ -100,16 +101,6 @@ def from_keras(
         features=None if layer is None else network.features,
         class_names=class_names,
     )
-
-
-def _import_keras() -> Any:
-    """Return Keras; without it, an error says what to install."""
-    try:
-        import keras  # noqa: PLC0415
-    except ImportError as error:
-        msg = "Keras models need Keras and a backend: pip install limelens[keras]"
-        raise ImportError(msg) from error
-    return keras
 
 
 def _layer(model: Any, layer: Any, keras: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from limelens._checks.extras import needed
 from limelens._checks.values import check_callable, check_choice, describe
 from limelens._typing import Batch, ClassNames
 from limelens.adapters.onnx_graph import DTYPES, LAYOUTS, Graph, Session, start_session
@@ -117,11 +118,7 @@ def from_onnx(
 
 def _session(model: Any) -> Session:
     """Return a session of ONNX Runtime for a session, a graph or a file."""
-    try:
-        import onnxruntime  # noqa: PLC0415
-    except ImportError as error:
-        msg = "ONNX graphs need ONNX Runtime: pip install limelens[onnx]"
-        raise ImportError(msg) from error
+    onnxruntime = needed("onnxruntime", "ONNX graphs need ONNX Runtime", "onnx")
     if isinstance(model, onnxruntime.InferenceSession):
         return Session(source=None, session=model)
     if hasattr(model, "SerializeToString"):

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from limelens._checks.extras import needed
 from limelens._checks.values import check_flag
 from limelens._typing import ClassNames
 from limelens.adapters.outputs import Output, check_output_choice
@@ -76,22 +77,18 @@ def from_timm(
     (2, 3)
     """
     check_network(net)
-    try:
-        import timm.data  # noqa: PLC0415
-    except ImportError as error:
-        msg = "networks of timm need timm: pip install limelens[timm]"
-        raise ImportError(msg) from error
+    timm = needed("timm.data", "networks of timm need timm", "timm")
     if not getattr(net, "pretrained_cfg", None):
         msg = (
             "`net` must have the configuration that timm.create_model gives it; got a "
             f"{type(net).__name__} without. Use from_torch(net, mean=..., std=..., size=...)."
         )
         raise InvalidInputError(msg)
-    config = timm.data.resolve_model_data_config(net)
+    config = timm.resolve_model_data_config(net)
     network = TorchNetwork(
         net=net,
         pixels=Pixels(),
-        preprocess=Transformed(transform=timm.data.create_transform(**config, is_training=False)),
+        preprocess=Transformed(transform=timm.create_transform(**config, is_training=False)),
         is_raw=True,
         output=check_output_choice(output),
         layer=layer,
@@ -131,7 +128,7 @@ def _imagenet_names(net: Any, timm: Any) -> tuple[str, ...] | None:
         return tuple(own)
     tag = str(config.get("tag") or "")
     trained_on_imagenet = any(part.startswith("in") and part[-1:] == "k" for part in tag.split("_"))
-    subset = timm.data.infer_imagenet_subset(net)
+    subset = timm.infer_imagenet_subset(net)
     if not trained_on_imagenet or subset is None or config.get("num_classes") != net.num_classes:
         return None
-    return tuple(timm.data.ImageNetInfo(subset).label_descriptions())
+    return tuple(timm.ImageNetInfo(subset).label_descriptions())

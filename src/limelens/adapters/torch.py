@@ -7,6 +7,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from limelens._checks.extras import needed
 from limelens._checks.values import check_callable, check_flag, describe
 from limelens._typing import ClassNames
 from limelens.adapters.outputs import Output, check_output_choice
@@ -133,11 +134,7 @@ def model_of(network: TorchNetwork, class_names: ClassNames) -> Model:
 
 def check_network(net: object) -> Any:
     """Return `net` if it is a PyTorch network. A state or a path is not one yet."""
-    try:
-        import torch  # noqa: PLC0415
-    except ImportError as error:
-        msg = "PyTorch networks need PyTorch: pip install limelens[torch]"
-        raise ImportError(msg) from error
+    torch = needed("torch", "PyTorch networks need PyTorch", "torch")
     if isinstance(net, torch.nn.Module):
         return net
     msg = f"`net` must be a torch.nn.Module; got {describe(net)}."
@@ -162,7 +159,7 @@ def placed(network: TorchNetwork, device: Any, dtype: Any) -> TorchNetwork:
         msg = "`net` must have values; it is on PyTorch's meta device. Load its weights first."
         raise InvalidInputError(msg)
     if to_device.type != "cpu":
-        _need_array_api()
+        needed("array_api_compat", "networks off the CPU need array-api-compat", "torch")
     if (to_device, to_dtype) != (own_device, own_dtype) or network.channels_last:
         with torch.inference_mode(mode=False):  # else the copy could never be differentiated
             net = copy.deepcopy(net).to(to_device, to_dtype)
@@ -208,11 +205,3 @@ def _dtype(dtype: Any) -> Any:
         msg = f"`dtype` must be {listed} or a floating torch.dtype; got {describe(dtype)}."
         raise InvalidInputError(msg)
     return found
-
-
-def _need_array_api() -> None:
-    try:
-        import array_api_compat  # noqa: F401, PLC0415
-    except ImportError as error:
-        msg = "networks off the CPU need array-api-compat: pip install limelens[torch]"
-        raise ImportError(msg) from error

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from limelens._checks.extras import needed
 from limelens._checks.values import describe
 from limelens._typing import ClassNames
 from limelens.adapters.outputs import Output, check_output_choice
@@ -79,7 +80,7 @@ def from_transformers(
     >>> model(np.zeros((3, 20, 30, 3), np.uint8)).shape, model.class_names
     ((3, 2), ('cat', 'dog'))
     """
-    _need_transformers()
+    needed("transformers", "models of Hugging Face need transformers", "transformers")
     model, processor = _parts(model, processor)
     if "pixel_values" not in inspect.signature(check_network(model).forward).parameters:
         msg = f"`model` must take pixel_values; got {type(model).__name__}, which takes no images."
@@ -124,14 +125,6 @@ class Processed:
             images=images, input_data_format="channels_first", return_tensors="pt"
         )
         return made["pixel_values"]
-
-
-def _need_transformers() -> None:
-    try:
-        import transformers  # noqa: F401, PLC0415
-    except ImportError as error:
-        msg = "models of Hugging Face need transformers: pip install limelens[transformers]"
-        raise ImportError(msg) from error
 
 
 def _parts(model: Any, processor: Any) -> tuple[Any, Any]:

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limelens._checks.extras import needed
+
 
 def namespace_of(array: Any) -> Any:
     """Return the Array API functions of the library that `array` belongs to.
@@ -16,12 +18,8 @@ def namespace_of(array: Any) -> Any:
     TypeError
         Where `array` belongs to no library known to it.
     """
-    try:
-        import array_api_compat  # noqa: PLC0415
-    except ImportError as error:
-        msg = "arrays on a device need array-api-compat: pip install limelens[array-api]"
-        raise ImportError(msg) from error
-    return array_api_compat.array_namespace(array)
+    api = needed("array_api_compat", "arrays on a device need array-api-compat", "array-api")
+    return api.array_namespace(array)
 
 
 def to_numpy(array: Any) -> NDArray[Any]:

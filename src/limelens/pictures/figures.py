@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limelens._checks.extras import needed
 from limelens._typing import Floats
 from limelens.pictures.colors import LOWERS, OPACITY, RAISES, legend_colors
 from limelens.pictures.fonts import FontFile
@@ -57,15 +58,10 @@ def plot_overlay(
     ImportError
         Without matplotlib, the extra `plot`.
     """
-    try:
-        from matplotlib.figure import Figure  # noqa: PLC0415
-    except ImportError as error:
-        msg = "plots need matplotlib: pip install limelens[plot]"
-        raise ImportError(msg) from error
-
+    matplotlib = needed("matplotlib.figure", "plots need matplotlib", "plot")
     n_bars = 0 if importances is None or shown is None else len(shown)
     aspect = overlay.shape[1] / overlay.shape[0]
-    figure = Figure(layout="constrained" if aspect > _WIDE else "compressed")
+    figure = matplotlib.Figure(layout="constrained" if aspect > _WIDE else "compressed")
     picture, bars = _divide(figure, aspect, n_bars)
     if bars is not None and importances is not None and shown is not None:
         _draw_bars(bars, importances, standard_errors, shown)
@@ -76,7 +72,7 @@ def plot_overlay(
     _write_title(picture, title, float(np.clip(4.6 * aspect, 2.8, 9.0)))
     _draw_scale(picture, limit)
     # A notebook calls this method. With pyplot, matplotlib itself would register it.
-    figure._repr_png_ = partial(_png_of, figure)  # type: ignore[attr-defined]
+    figure._repr_png_ = partial(_png_of, figure)
     return figure
 
 

@@ -10,7 +10,7 @@ from limelens._axes import spatial_shape
 from limelens._checks.bands import Bands, check_bands, pillow_bands, warn_of_bands
 from limelens._checks.images import check_native_image
 from limelens._checks.values import check_array, check_choice, check_int, check_number
-from limelens._typing import Floats
+from limelens._typing import Floats, Image
 from limelens.pictures.colors import (
     LIME_LOWERS,
     LIME_RAISES,
@@ -60,9 +60,7 @@ def draw_image(
     `max_side`. Pixels outside `valid`, bool of shape (*spatial,), are hatched, and may be NaN.
     `bands`: see `draw_overlay`.
     """
-    shown = pillow_bands(image) if bands is None else bands
-    image, channel_axis, where = check_native_image(image, channel_axis, valid)
-    colors = asked_bands(image, channel_axis, shown)
+    image, channel_axis, where, colors = asked_image(image, channel_axis, valid, bands)
     picture = to_picture(draw_backdrop(image, channel_axis, "color", max_side, where, colors))
     number_slices(picture, spatial_shape(image.shape, channel_axis))
     return picture
@@ -128,9 +126,7 @@ def draw_overlay(
     >>> picture.size
     (256, 256)
     """
-    shown = pillow_bands(image) if bands is None else bands
-    image, channel_axis, where = check_native_image(image, channel_axis, valid)
-    colors = asked_bands(image, channel_axis, shown)
+    image, channel_axis, where, colors = asked_image(image, channel_axis, valid, bands)
     spatial = spatial_shape(image.shape, channel_axis)
     heatmap = check_array("heatmap", heatmap, spatial)
     if segments is not None:
@@ -207,9 +203,7 @@ def draw_top(
     -------
     picture : PIL.Image.Image
     """
-    shown = pillow_bands(image) if bands is None else bands
-    image, channel_axis, counts = check_native_image(image, channel_axis, valid)
-    channels = asked_bands(image, channel_axis, shown)
+    image, channel_axis, counts, channels = asked_image(image, channel_axis, valid, bands)
     spatial = spatial_shape(image.shape, channel_axis)
     check_choice("colors", colors, tuple(TOP_COLORS))
     painted = draw_backdrop(image, channel_axis, "color", max_side, counts, channels)
@@ -283,13 +277,18 @@ def draw_backdrop(
     return rgb if valid is None else hatched(rgb, ~valid)
 
 
-def asked_bands(
-    image: NDArray[Any], channel_axis: int | None, bands: Bands
-) -> tuple[int, ...] | None:
-    """Return the channels that are shown of a checked image; a warning if nobody knows which."""
-    n_channels = 1 if channel_axis is None else image.shape[channel_axis]
+def asked_image(
+    image: object, channel_axis: int | None, valid: ArrayLike | None, bands: Bands
+) -> tuple[Image, int | None, NDArray[np.bool_] | None, tuple[int, ...] | None]:
+    """Return a checked image, its channel axis, the pixels that count and the channels to show.
+
+    A warning is given if nobody knows which channels are shown.
+    """
+    bands = pillow_bands(image) if bands is None else bands
+    checked, axis, where = check_native_image(image, channel_axis, valid)
+    n_channels = 1 if axis is None else checked.shape[axis]
     warn_of_bands(n_channels, bands)
-    return check_bands(bands, n_channels)
+    return checked, axis, where, check_bands(bands, n_channels)
 
 
 def to_picture(rgb: NDArray[np.uint8]) -> "Picture":

@@ -6,15 +6,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from limelens._axes import channels_last, read_only
-from limelens._checks.bands import Bands, pillow_bands
-from limelens._checks.images import check_image, check_segments
+from limelens._checks.bands import Bands
+from limelens._checks.images import check_segments
 from limelens._checks.strategies import check_segmenter
 from limelens._typing import Segmenter, Segments
 from limelens.pictures.colors import blend
 from limelens.pictures.display import as_plane, display_size, resize, to_rgb
 from limelens.pictures.lettering import draw_text, load_font, wrap
 from limelens.pictures.marks import number_slices
-from limelens.pictures.overlay import asked_bands, outline, to_picture
+from limelens.pictures.overlay import asked_image, outline, to_picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -61,13 +61,11 @@ def segment_preview(
     >>> segment_preview(np.zeros((30, 40)), Grid(12)).size
     (280, 280)
     """
-    shown = pillow_bands(image) if bands is None else bands
-    image, channel_axis = check_image(image, channel_axis)
+    image, channel_axis, _, colors = asked_image(image, channel_axis, None, bands)
     check_segmenter(segmenter)
     last = channels_last(read_only(image), channel_axis)
     spatial = last.shape if last.ndim == 2 else last.shape[:-1]
     segments, _ = check_segments(segmenter(last), spatial)
-    colors = asked_bands(image, channel_axis, shown)
     drawn = to_picture(_draw_boundaries(to_rgb(image, channel_axis, None, colors), segments))
     number_slices(drawn, spatial)
     return _with_caption(drawn, _summary(segments))
