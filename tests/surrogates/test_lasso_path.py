@@ -91,11 +91,13 @@ def test_ties_of_a_full_enumeration_are_walked_through():
 @pytest.mark.parametrize(
     ("n", "d", "seed"), [(10, 6, 28), (10, 6, 40), (10, 6, 52), (10, 20, 9), (10, 20, 86)]
 )
-def test_ties_that_rounding_breaks_the_wrong_way_are_walked_through(n, d, seed):
+@pytest.mark.parametrize("n_targets", [1, 3])
+def test_ties_that_rounding_breaks_the_wrong_way_are_walked_through(n, d, seed, n_targets):
     rng = np.random.default_rng(seed)
     rows = rng.random((n, d)) < 0.5
     moments = weighted_moments(rows, rng.integers(-2, 3, n) * 1.0, np.ones(n))
-    [(penalties, coefs)] = lasso_paths(moments.gram, moments.cross)
+    cross = np.repeat(moments.cross, n_targets, axis=1)
+    penalties, coefs = lasso_paths(moments.gram, cross)[-1]
     assert_optimal(moments.gram, moments.cross[:, 0], penalties, coefs)
 
 
@@ -106,8 +108,9 @@ def test_ties_that_rounding_breaks_the_wrong_way_are_walked_through(n, d, seed):
     seed=st.integers(0, 10**6),
     whole=st.booleans(),
     copies=st.booleans(),
+    n_targets=st.sampled_from([1, 3]),
 )
-def test_every_corner_is_optimal(n, d, seed, whole, copies):
+def test_every_corner_is_optimal(n, d, seed, whole, copies, n_targets):
     rng = np.random.default_rng(seed)
     rows = rng.random((n, d)) < 0.5
     if copies:
@@ -117,7 +120,8 @@ def test_every_corner_is_optimal(n, d, seed, whole, copies):
     moments = weighted_moments(rows, scores, weights)
     if not moments.varies[0]:
         return
-    [(penalties, coefs)] = lasso_paths(moments.gram, moments.cross)
+    cross = np.repeat(moments.cross, n_targets, axis=1)
+    penalties, coefs = lasso_paths(moments.gram, cross)[-1]
     if np.abs(moments.cross).max() > 1e-9:
         assert_optimal(moments.gram, moments.cross[:, 0], penalties, coefs)
         assert penalties[-1] == 0
@@ -131,19 +135,27 @@ def test_a_target_that_walks_alone_comes_by_the_same_corners(n, monkeypatch):
     design -= design.mean(axis=0)
     values = design @ np.where(rng.random((100, 2)) < 0.3, 1.0, 0.0) + rng.normal(size=(n, 2))
     gram, cross = design.T @ design, design.T @ values
-    together = lasso_paths(gram, cross)
-    monkeypatch.setattr("limelens.surrogates.lasso_path._WIDE", 1)
     alone = lasso_paths(gram, cross)
+    monkeypatch.setattr("limelens.surrogates.lasso_path._FEW", 0)
+    together = lasso_paths(gram, cross)
     for (penalties, coefs), (others, other_coefs) in zip(together, alone, strict=True):
         np.testing.assert_allclose(others, penalties, atol=1e-10 * penalties[0])
         np.testing.assert_allclose(other_coefs, coefs, atol=1e-8 * np.abs(coefs).max())
     if n < 100:  # columns leave again on the way
         active = alone[0][1] != 0
-        assert (active[:-1] & ~active[1:]).any()
+        left = active[:-1] & ~active[1:]
+        assert left.any()
+        for corner, column in np.argwhere(left):  # exactly 0 where it leaves, not only after
+            assert abs(alone[0][1][corner, column]) > 1e-12
 
 
-def test_a_target_that_walks_alone_ends_at_the_penalty(monkeypatch):
-    monkeypatch.setattr("limelens.surrogates.lasso_path._WIDE", 1)
+def test_a_wide_table_is_walked_target_by_target(monkeypatch):
+    monkeypatch.setattr("limelens.surrogates.lasso_path._walk", None)
+    gram, cross = make_products(300, 256, t=3)
+    assert len(lasso_paths(gram, cross, penalty=0.5 * np.abs(cross).max())) == 3
+
+
+def test_a_target_that_walks_alone_ends_at_the_penalty():
     [(penalties, coefs)] = lasso_paths(np.eye(2), np.array([[3.0], [-1.0]]), 0.5)
     np.testing.assert_allclose(penalties, [3, 1, 0.5])
     np.testing.assert_allclose(coefs, [[0, 0], [2, 0], [2.5, -0.5]])
