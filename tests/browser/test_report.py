@@ -217,6 +217,22 @@ def test_two_explanations_are_compared_on_one_page(open_page, lime, explained):
     assert shown == [f"{LONG} · Lime", "cat · Lime", f"{LONG} · Ablation", "cat · Ablation"]
 
 
+def test_maps_of_two_units_are_compared_each_on_its_own_scale(open_page, explained):
+    ones = explained("Occlusion")
+    maps = np.ones((2, 16, 24))
+    weak = replace(ones, importances=maps / 1e4, details={"unit": "score per pixel"})
+    page = open_page(replace(ones, importances=maps).to_html(compare=weak))
+    assert page.text("#shared-line").endswith("all targets of one unit")
+    page.page.select_option("#other", "2")
+    page.run("drawing")
+    left, right = alphas(page, "[at(3, 8), at(20, 8)]")
+    assert left[0] > left[2]
+    assert right[0] > right[2]
+    assert "the right one has its own" in page.text("#swipe-names")
+    page.page.select_option("#other", "1")
+    assert "its own" not in page.text("#swipe-names")
+
+
 def test_a_volume_is_walked_slice_by_slice(open_page, explained):
     volume = np.random.default_rng(0).random((5, 8, 8))
     explanation = explained("Ablation", volume, channel_axis=None)

@@ -83,11 +83,50 @@ def test_as_many_segments_are_numbered_in_every_row_as_asked(scored, words):
 
 
 def test_a_map_that_the_common_scale_leaves_blank_is_warned_of(scored):
-    weak = replace(scored, importances=scored.importances / 1e4, explainer="Sharp()")
-    with pytest.warns(ll.LimelensWarning, match=r"map of 'cat' by Sharp is blank.*one unit"):
+    weak = replace(scored, importances=scored.importances / 1e4)
+    with pytest.warns(ll.LimelensWarning, match=r"map of 'cat' by Lime is blank.*by itself: show"):
         ll.show([scored, weak])
     ll.show([weak])  # what the message advises
 
 
 def test_a_map_of_zeros_is_no_reason_to_warn(scored):
     ll.show([scored, replace(scored, importances=np.zeros_like(scored.importances))])
+
+
+@pytest.fixture
+def densities(scored):
+    """Return an explanation like `scored` whose importances are shares of pixels."""
+    return replace(
+        scored,
+        importances=scored.importances[:, scored.segments] / 1e4,
+        standard_errors=None,
+        explainer="Sharp()",
+        details={"unit": "score per pixel"},
+    )
+
+
+def test_maps_of_another_unit_have_a_scale_of_their_own(scored, densities, words):
+    """The densities are a 10000th of the importances, and have the same colours."""
+    ll.show([scored, densities, scored, densities])
+    ll.show([densities])
+    (page, alone) = words
+    assert page.index("Lime: score") < page.index("+2") < page.index("Sharp: score per pixel")
+    assert page.index("Sharp: score per pixel") < page.index("+0.0002")
+    assert "Sharp: score per pixel" not in alone
+    pictures = pictures_of(page)
+    np.testing.assert_array_equal(pictures[4], pictures_of(alone)[1])
+    np.testing.assert_array_equal(pictures[4], pictures[10])
+    np.testing.assert_array_equal(pictures[1], pictures[7])
+
+
+def test_a_number_is_the_scale_of_all_units(scored, densities, words):
+    with pytest.warns(ll.LimelensWarning, match="by Sharp is blank on the common scale"):
+        ll.show([scored, densities], scale=4.0)
+    (page,) = words
+    assert page.count("+4") == 1
+    assert "Lime: score" not in page
+
+
+def test_several_methods_of_one_unit_are_named_at_its_colour_bar(scored, densities, words):
+    ll.show([scored, replace(scored, explainer="Owen()"), densities])
+    assert "Lime, Owen: score" in words[0]

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from limelens.pictures.drawing import Box, Drawing, Tile, Words
-from limelens.pictures.panels import Bar, Meter, Panel, arrange
+from limelens.pictures.panels import Bar, Meter, Panel, Scale, arrange
 
 RED = (200, 0, 0)
 BLUE = Image.new("RGB", (20, 10), (0, 0, 255))
@@ -59,6 +59,9 @@ def test_svg_stays_readable_whatever_a_name_holds(name):
     ET.fromstring(text.encode("utf-8"))
 
 
+HALF = [Scale(limit=0.5)]
+
+
 def panel(**changes):
     return Panel(**({"picture": BLUE, "title": "cat"} | changes))
 
@@ -69,7 +72,7 @@ def blue(drawing):
 
 def test_panels_stand_in_rows_and_their_pictures_on_one_line():
     tall = panel(title="a name of many words " * 6, note="score 1")
-    where = blue(arrange([[panel(), tall], [panel()]], limit=1.0, panel_side=100))
+    where = blue(arrange([[panel(), tall], [panel()]], scales=[Scale(limit=1.0)], panel_side=100))
     rows = np.flatnonzero(where.any(axis=1))
     assert len(rows) == 100  # twice 50 rows: none stands lower than its neighbour
     assert where[rows[0]].sum() == 200
@@ -87,19 +90,22 @@ def test_everything_known_of_a_panel_is_said():
         bars=[Bar(rank=1, value=0.5, error=0.25), Bar(rank=2, value=-0.125)],
         words="Fidelity 1.",
     )
-    said = words_of(arrange([[full]], limit=0.5, heading="Why?"))
+    said = words_of(arrange([[full]], scales=HALF, heading="Why?"))
     for word in ("Why?", "cat", "score 0.5", "1", "2", "+0.5 ± 0.25", "-0.125", "Fidelity 1."):
         assert word in said
     assert said.count("1") == 2  # on the picture and at the bar
 
 
 def test_an_error_that_is_zero_but_for_rounding_is_zero():
-    said = words_of(arrange([[panel(bars=[Bar(rank=1, value=0.5, error=1e-17)])]], limit=0.5))
+    said = words_of(arrange([[panel(bars=[Bar(rank=1, value=0.5, error=1e-17)])]], scales=HALF))
     assert "+0.5 ± 0" in said
 
 
 def test_bars_are_as_long_as_their_values_and_in_the_colours_of_the_legend():
-    drawing = arrange([[panel(bars=[Bar(rank=1, value=0.5), Bar(rank=2, value=-0.25)])]], limit=0.5)
+    drawing = arrange(
+        [[panel(bars=[Bar(rank=1, value=0.5), Bar(rank=2, value=-0.25)])]],
+        scales=HALF,
+    )
     colored = [m for m in drawing.marks if isinstance(m, Box) and len(set(m.color)) == 3]
     assert colored[0].width == pytest.approx(2 * colored[1].width)
     ends = np.asarray(
@@ -118,7 +124,7 @@ def test_bars_are_as_long_as_their_values_and_in_the_colours_of_the_legend():
     ],
 )
 def test_a_score_is_a_bar_from_zero(meter, start, length):
-    drawing = arrange([[panel(meter=meter)]], limit=1.0, panel_side=100)
+    drawing = arrange([[panel(meter=meter)]], scales=[Scale(limit=1.0)], panel_side=100)
     track, bar, *rest = (mark for mark in drawing.marks if isinstance(mark, Box))
     assert (bar.x - track.x) / track.width == pytest.approx(start)
     assert bar.width / track.width == pytest.approx(length)
@@ -127,13 +133,28 @@ def test_a_score_is_a_bar_from_zero(meter, start, length):
 
 
 def test_the_legend_says_where_importances_exceed_it():
-    assert {"≤ -0.5", "≥ +0.5"} <= set(words_of(arrange([[panel()]], limit=0.5, beyond=True)))
-    assert {"-0.5", "+0.5"} <= set(words_of(arrange([[panel()]], limit=0.5)))
+    assert {"≤ -0.5", "≥ +0.5"} <= set(
+        words_of(arrange([[panel()]], scales=[Scale(limit=0.5, beyond=True)]))
+    )
+    assert {"-0.5", "+0.5"} <= set(words_of(arrange([[panel()]], scales=HALF)))
+
+
+def test_every_scale_has_a_colour_bar_below_its_title():
+    scales = [Scale(limit=0.5, title="Lime: score"), Scale(limit=8.0, title="Sharp: per pixel")]
+    one, two = arrange([[panel()]], scales=scales[:1]), arrange([[panel()]], scales=scales)
+    said = words_of(two)
+    places = [said.index(each) for each in ("Lime: score", "+0.5", "Sharp: per pixel", "+8")]
+    assert places == sorted(places)
+    assert one.height < two.height
+    bars = [
+        mark for mark in two.marks if isinstance(mark, Tile) and mark.description == "colour bar"
+    ]
+    assert bars[0].y + 20 < bars[1].y < two.height - 20
 
 
 @pytest.mark.parametrize("corner", [(0.0, 0.0), (1.0, 1.0), (0.0, 1.0)])
 def test_a_number_at_the_border_is_not_cut(corner):
-    drawing = arrange([[panel(numbers=[corner])]], limit=1.0, panel_side=200)
+    drawing = arrange([[panel(numbers=[corner])]], scales=[Scale(limit=1.0)], panel_side=200)
     number = next(mark for mark in drawing.marks if isinstance(mark, Words) and mark.anchor == "mm")
     tile = next(mark for mark in drawing.marks if isinstance(mark, Tile))
     assert tile.x + 5 < number.x < tile.x + tile.width - 5
@@ -143,11 +164,11 @@ def test_a_number_at_the_border_is_not_cut(corner):
 @pytest.mark.parametrize("size", [(1200, 60), (60, 1200), (1, 1)])
 def test_pictures_of_any_shape_find_room(size):
     picture = Image.new("RGB", size)
-    drawing = arrange([[panel(picture=picture), panel(picture=picture)]], limit=1.0)
+    drawing = arrange([[panel(picture=picture), panel(picture=picture)]], scales=[Scale(limit=1.0)])
     assert drawing.width < 1000
     assert not ink(drawing.to_picture())[:, -3:].any()
 
 
 def test_no_external_thing_is_named_in_svg():
-    text = arrange([[panel()]], limit=1.0).to_svg()
+    text = arrange([[panel()]], scales=[Scale(limit=1.0)]).to_svg()
     assert re.findall(r'(?:href|src)="(?!data:)', text) == []

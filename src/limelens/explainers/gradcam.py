@@ -13,6 +13,7 @@ from limelens.engine.gradients import ask_features, score_columns
 from limelens.engine.query import Query
 from limelens.errors import InvalidInputError
 from limelens.explainers.base import Attribution, Explainer
+from limelens.results.units import ACTIVATION
 from limelens.results.upsampling import upsample
 
 
@@ -36,8 +37,8 @@ class GradCam(Explainer):
 
     Notes
     -----
-    ``details["cells"]`` is the map before interpolation, (t, *cells). Nothing is hidden, so
-    `hidden_scores` are NaN.
+    ``details["cells"]`` is the map before interpolation, (t, *cells); ``details["unit"]`` is
+    "activation". Nothing is hidden, so `hidden_scores` are NaN.
 
     References
     ----------
@@ -75,7 +76,8 @@ class GradCam(Explainer):
             maps.append(_enlarge(cells[-1], sides, relu=self.relu, name="features"))
             if query.report is not None:
                 query.report(number, len(columns))
-        return Attribution(importances=np.stack(maps), details={"cells": np.stack(cells)})
+        details = {"cells": np.stack(cells), "unit": ACTIVATION}
+        return Attribution(importances=np.stack(maps), details=details)
 
 
 def grad_cam(

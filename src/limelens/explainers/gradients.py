@@ -18,6 +18,7 @@ from limelens.errors import warn
 from limelens.explainers.base import Attribution, Explainer
 from limelens.fills.background import hide_behind
 from limelens.fills.simple import Constant
+from limelens.results.units import SCORE_PER_PIXEL
 
 RULES = (
     "gausslegendre",
@@ -134,6 +135,7 @@ class IntegratedGradients(Explainer):
                 "completeness_gap": gap,
                 "per_channel": maps,
                 "n_gradients": ask.n_images,
+                "unit": SCORE_PER_PIXEL,
             },
         )
 
@@ -241,6 +243,7 @@ class ExpectedGradients(Explainer):
                 "completeness_gap": gap,
                 "per_channel": sums / n,
                 "n_gradients": ask.n_images,
+                "unit": SCORE_PER_PIXEL,
             },
         )
 

@@ -22,6 +22,7 @@ from limelens.games.lime_kernel import cosine_distance, kernel_weights
 from limelens.games.owen import SplitTree, owen_values
 from limelens.masking.segment_composer import coalition_composer
 from limelens.results.layers import densities, mean_and_error
+from limelens.results.units import SCORE_PER_PIXEL
 from limelens.sampling.designs import Foldover
 from limelens.segmenting.merge_tree import RegionTree, tree_members
 from limelens.segmenting.superpixels import Slic
@@ -107,8 +108,9 @@ class Sharp(FillExplainer):
     ``"n_splits"`` of those with a tree; ``"shared"``, for each target; ``"layers"``, the label
     images, shape (n_segmentations, \*spatial), and ``"layer_importances"``, as many arrays of
     shape (t, d), the coarse ones last; ``"targets"``, the columns of their rows; and
-    ``"interpolation"``. Several targets share all calls. A model's `prepare` is not used.
-    Memory is O(batch_size · image + (t + R) · pixels + max_samples · k) bytes.
+    ``"interpolation"`` and ``"unit"``, see `Explanation`. Several targets share all calls. A
+    model's `prepare` is not used. Memory is O(batch_size · image + (t + R) · pixels + max_samples ·
+    k) bytes.
 
     References
     ----------
@@ -191,6 +193,7 @@ class Sharp(FillExplainer):
                 "layer_importances": importances,
                 "targets": list(query.targets),
                 "interpolation": "smooth",
+                "unit": SCORE_PER_PIXEL,
             },
         )
 

@@ -1,4 +1,4 @@
-"""Several maps on one scale: for many images and targets, or for both signs of one map."""
+"""Several maps side by side: of many images and targets, or both signs of one map."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -11,10 +11,11 @@ from limelens._checks.values import check_int, check_text, describe
 from limelens._typing import Floats
 from limelens.errors import InvalidInputError, warn
 from limelens.pictures.fonts import FontFile
-from limelens.pictures.panels import Panel, arrange
+from limelens.pictures.panels import Panel, Scale, arrange
 from limelens.results.record import Record, target_row
 from limelens.results.renderings import asked_of_all
 from limelens.results.target_panels import image_and_targets, limit_of, map_of, original_panel
+from limelens.results.units import unit_of
 from limelens.results.words import number, shown_name
 
 if TYPE_CHECKING:
@@ -36,7 +37,11 @@ def show(
     font: FontFile = None,
     bands: Bands = None,
 ) -> "Picture":
-    """Show several explanations on one scale: a row for each image, a column for each target.
+    """Show several explanations side by side: a row for each, a column for each target.
+
+    All maps of one unit share one scale. Effects of regions (most methods), shares of pixels
+    (`Sharp`, gradients) and activations (`GradCam`) cannot be compared, so each of these units has
+    a colour bar of its own, which names the methods that it holds for.
 
     Parameters
     ----------
@@ -47,7 +52,8 @@ def show(
     interpolation : str, optional
         See `Explanation.heatmap`.
     scale : {"auto", "symmetric", "percentile", "raw"} or float, optional
-        The importance of the full colour in all maps, see `color_limit`.
+        The importance of the full colour, see `color_limit`. A number is that of all maps, whatever
+        their unit.
     title : str, optional
         Heading of the picture.
     panel_side : int, optional
@@ -78,35 +84,62 @@ def show(
     listed = check_explanations(explanations)
     n, panel_side = check_int("n", n, minimum=0), check_int("panel_side", panel_side, minimum=64)
     check_text("title", title)
-    maps = [(each, row) for each in listed for row in range(len(each.targets))]
-    limit, beyond = limit_of(maps, interpolation, scale)
-    _warn_of_other_units(maps, interpolation, limit)
+    scales = _scale_of_each_unit(listed, interpolation, scale)
     colors = asked_of_all(listed, bands)
     rows = [
         image_and_targets(
-            each, range(len(each.targets)), n, interpolation, limit, panel_side, shown
+            each,
+            range(len(each.targets)),
+            n,
+            interpolation,
+            scales[_unit(each, scale)].limit,
+            panel_side,
+            shown,
         )
         for each, shown in zip(listed, colors, strict=True)
     ]
     drawing = arrange(
-        rows, limit=limit, beyond=beyond, heading=title, panel_side=panel_side, font=font
+        rows, scales=list(scales.values()), heading=title, panel_side=panel_side, font=font
     )
     return drawing.to_picture(font)
 
 
-def _warn_of_other_units(
+def _unit(explanation: Record, scale: str | float) -> str:
+    """Return the unit of a map, or "" if a number was given as the scale of all maps."""
+    return unit_of(explanation.details) if isinstance(scale, str) else ""
+
+
+def _scale_of_each_unit(
+    explanations: Sequence[Record], interpolation: str | None, scale: str | float
+) -> dict[str, Scale]:
+    """Return what the full colour stands for in the maps of each unit."""
+    units = dict.fromkeys(_unit(each, scale) for each in explanations)
+    scales: dict[str, Scale] = {}
+    for unit in units:
+        alike = [each for each in explanations if _unit(each, scale) == unit]
+        maps = [(each, row) for each in alike for row in range(len(each.targets))]
+        limit, beyond = limit_of(maps, interpolation, scale)
+        _warn_of_blank_maps(maps, interpolation, limit)
+        title = f"{', '.join(dict.fromkeys(map(_method, alike)))}: {unit}" if len(units) > 1 else ""
+        scales[unit] = Scale(limit=limit, beyond=beyond, title=title)
+    return scales
+
+
+def _method(explanation: Record) -> str:
+    return explanation.explainer.partition("(")[0] or "explanation"
+
+
+def _warn_of_blank_maps(
     maps: Sequence[tuple[Record, int]], interpolation: str | None, limit: float
 ) -> None:
     """Warn of a map that the common scale leaves blank although it is not zero."""
     for explanation, row in maps:
         strongest, _ = limit_of([(explanation, row)], interpolation, "symmetric")
         if 0 < strongest < limit / _BLANK:
-            method = explanation.explainer.partition("(")[0] or "one explanation"
             warn(
-                f"the map of {shown_name(explanation, row)!r} by {method} is blank on the common "
-                f"scale: its strongest importance is {strongest:.2g}, the full colour {limit:.2g}. "
-                "Are both in one unit (per segment, or per pixel)? Show them by themselves: "
-                "show([explanation])."
+                f"the map of {shown_name(explanation, row)!r} by {_method(explanation)} is blank "
+                f"on the common scale: its strongest importance is {strongest:.2g}, the full "
+                f"colour {limit:.2g}. Show it by itself: show([explanation])."
             )
             return
 
@@ -200,6 +233,10 @@ def signed_panels(
         panels.append(Panel(picture=picture, title=name, note=total))
     heading = shown_name(listed, row)
     drawing = arrange(
-        [panels], limit=limit, beyond=beyond, heading=heading, panel_side=panel_side, font=font
+        [panels],
+        scales=[Scale(limit=limit, beyond=beyond)],
+        heading=heading,
+        panel_side=panel_side,
+        font=font,
     )
     return drawing.to_picture(font)

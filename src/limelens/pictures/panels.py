@@ -76,6 +76,25 @@ class Panel:
     words: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """What the full colour of some pictures stands for.
+
+    Parameters
+    ----------
+    limit : float
+        Importance of the full colour.
+    beyond : bool
+        Whether some importances exceed it.
+    title : str
+        Says above the colour bar which pictures are meant; "" if it holds for all.
+    """
+
+    limit: float
+    beyond: bool = False
+    title: str = ""
+
+
 @dataclass(frozen=True)
 class _Sizes:
     """Sizes that follow from the width of a panel."""
@@ -104,22 +123,19 @@ class _Sizes:
 def arrange(
     rows: Sequence[Sequence[Panel]],
     *,
-    limit: float,
-    beyond: bool = False,
+    scales: Sequence[Scale],
     heading: str = "",
     panel_side: int = 320,
     font: FontFile = None,
 ) -> Drawing:
-    """Return panels in rows under a heading, and below them the colour bar of them all.
+    """Return panels in rows under a heading, and below them the colour bar of every scale.
 
     Parameters
     ----------
     rows : sequence of sequences of Panel
         At least one panel.
-    limit : float
-        Importance of the full colour in every picture.
-    beyond : bool
-        Whether some importances exceed it.
+    scales : sequence of Scale
+        At least one.
     heading : str
     panel_side : int
         Longer side of a picture in pixels.
@@ -138,10 +154,16 @@ def arrange(
         y += 1.4 * (sizes.title + 3)
     for row in rows:
         y = _add_row(marks, row, y, panel_side, sizes) + gap
-    bar = legend(limit, min(inner, max(LEAST_WIDTH, 480)), font=font, beyond=beyond)
-    left = gap + (inner - bar.width) // 2
-    marks += [_moved(mark, left, y) for mark in bar.marks]
-    return Drawing(inner + 2 * gap, round(y) + bar.height + gap, marks)
+    width = min(inner, max(LEAST_WIDTH, 480))
+    for scale in scales:
+        left = gap + (inner - width) // 2
+        for line in sizes.lines(scale.title, sizes.small, width):
+            marks.append(Words(left, y, line, sizes.small))
+            y += 1.4 * sizes.small
+        bar = legend(scale.limit, width, font=font, beyond=scale.beyond)
+        marks += [_moved(mark, left, y) for mark in bar.marks]
+        y = round(y) + bar.height + gap
+    return Drawing(inner + 2 * gap, round(y), marks)
 
 
 def _fitted(panel: Panel, side: int) -> tuple[int, int]:

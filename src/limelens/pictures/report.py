@@ -55,6 +55,8 @@ class PageTarget:
         Shown for segments.
     limit : float
         Importance of the full colour.
+    unit : str
+        Only targets of one unit are ever shown on one scale.
     sure : mapping from int to str
         Segment: "certain", "likely" or "open".
     among : int
@@ -69,6 +71,7 @@ class PageTarget:
     title: str
     importances: Floats
     limit: float
+    unit: str = ""
     note: str = ""
     words: str = ""
     score: float = np.nan
@@ -229,6 +232,7 @@ def _content_of(target: PageTarget, canvas: _Canvas) -> dict[str, Any]:
         "range": list(target.score_range),
         "peak": peak,
         "limit": target.limit,
+        "unit": target.unit,
         "sure": {str(segment): word for segment, word in target.sure.items()},
         "among": target.among,
         "layer": target.layer,

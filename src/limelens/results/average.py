@@ -7,10 +7,11 @@ import numpy as np
 
 from limelens._checks.values import describe
 from limelens._statistics import predicted_correlation
-from limelens._typing import Floats
+from limelens._typing import Floats, Segments
 from limelens.errors import InvalidInputError
 from limelens.results.explanation import Explanation
 from limelens.results.layers import densities, mean_and_error
+from limelens.results.units import SCORE, SCORE_PER_PIXEL, unit_of
 
 _SHARED = ("image", "channel_axis", "valid", "targets", "target_names")
 
@@ -61,25 +62,8 @@ def average(explanations: Sequence[Explanation]) -> Explanation:
     """
     explanations = _check(explanations)
     first = explanations[0]
-    layers: dict[str, Any] = {}
+    segments, importances, errors, found = _mean_map(explanations)
     shown = {"bands": first.details["bands"]} if "bands" in first.details else {}
-    if first.importances.ndim > 2 or _same_segments(explanations):
-        segments = first.segments
-        importances, errors = mean_and_error([each.importances for each in explanations])
-        wanted = {each.details.get("interpolation") for each in explanations}
-        if "smooth" in wanted and first.importances.ndim > 2:
-            layers["interpolation"] = "smooth"
-    else:
-        segments = None
-        labels = [each.segments for each in explanations if each.segments is not None]
-        values = [each.importances for each in explanations]
-        importances, errors = mean_and_error(densities(labels, values))
-        layers = {
-            "layers": np.stack(labels),
-            "layer_importances": values,
-            "targets": list(first.targets),
-            "interpolation": "smooth",
-        }
     return Explanation(
         image=first.image,
         importances=importances,
@@ -95,8 +79,34 @@ def average(explanations: Sequence[Explanation]) -> Explanation:
         channel_axis=first.channel_axis,
         valid=first.valid,
         explainer=f"average({', '.join(dict.fromkeys(each.explainer for each in explanations))})",
-        details={"explainers": [each.explainer for each in explanations], **layers, **shown},
+        details={"explainers": [each.explainer for each in explanations], **found, **shown},
     )
+
+
+def _mean_map(
+    explanations: list[Explanation],
+) -> tuple[Segments | None, Floats, Floats | None, dict[str, Any]]:
+    """Return the segments of the mean map if it has any, the map, its errors, and details."""
+    first = explanations[0]
+    if first.importances.ndim > 2 or _same_segments(explanations):
+        details: dict[str, Any] = {}
+        wanted = {each.details.get("interpolation") for each in explanations}
+        if "smooth" in wanted and first.importances.ndim > 2:
+            details["interpolation"] = "smooth"
+        units = {unit_of(each.details) for each in explanations}
+        if len(units) == 1 and units != {SCORE}:
+            details["unit"] = units.pop()
+        return (first.segments, *mean_and_error([e.importances for e in explanations]), details)
+    labels = [each.segments for each in explanations if each.segments is not None]
+    values = [each.importances for each in explanations]
+    details = {
+        "layers": np.stack(labels),
+        "layer_importances": values,
+        "targets": list(first.targets),
+        "interpolation": "smooth",
+        "unit": SCORE_PER_PIXEL,
+    }
+    return (None, *mean_and_error(densities(labels, values)), details)
 
 
 def _check(explanations: object) -> list[Explanation]:

@@ -16,6 +16,7 @@ from limelens.results.confidence import top_confidence
 from limelens.results.heatmaps import chosen_interpolation, pixel_map
 from limelens.results.record import Record
 from limelens.results.renderings import asked_of_all
+from limelens.results.units import unit_of
 from limelens.results.words import fidelity_words, question, score_range, score_words, shown_name
 
 _AMONG = 5
@@ -120,6 +121,7 @@ def _target_of(
         importances=values,
         standard_errors=None if errors is None else errors[row],
         limit=color_limit(values),
+        unit=unit_of(explanation.details),
         sure=sure,
         among=len(sure) or _AMONG,
         only=only,

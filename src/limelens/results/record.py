@@ -26,6 +26,7 @@ from limelens.engine.samples import Samples
 from limelens.errors import InvalidInputError
 from limelens.results.layers import mean_and_error, sums_over
 from limelens.results.ranking import sum_by_segment
+from limelens.results.units import summed_over_pixels
 
 PER_TARGET = (
     "importances",
@@ -253,7 +254,7 @@ def summed_fields(record: Record, labels: ArrayLike) -> dict[str, Any]:
         "importances": sum_by_segment(record.importances, segments),
         "standard_errors": _errors_of_sums(record, segments),
         "segments": segments,
-        "details": {**record.details, "segment_ids": ids},
+        "details": {**summed_over_pixels(record.details), "segment_ids": ids},
     }
 
 

@@ -14,7 +14,7 @@ from limelens.pictures.drawing import Drawing
 from limelens.pictures.fonts import FontFile
 from limelens.pictures.marks import innermost, number_slices
 from limelens.pictures.overlay import draw_backdrop, to_picture
-from limelens.pictures.panels import Bar, Meter, Panel, arrange
+from limelens.pictures.panels import Bar, Meter, Panel, Scale, arrange
 from limelens.results.heatmaps import chosen_interpolation
 from limelens.results.ranking import strongest
 from limelens.results.record import Record, target_row
@@ -52,7 +52,11 @@ def figure_of(
     panels = image_and_targets(explanation, rows, n, interpolation, limit, max_side, bands)
     chunks = [panels[start : start + _COLUMNS] for start in range(0, len(panels), _COLUMNS)]
     return arrange(
-        chunks, limit=limit, beyond=beyond, heading=title, panel_side=panel_side, font=font
+        chunks,
+        scales=[Scale(limit=limit, beyond=beyond)],
+        heading=title,
+        panel_side=panel_side,
+        font=font,
     )
 
 

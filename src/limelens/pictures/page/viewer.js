@@ -130,8 +130,9 @@ const errorOf = (target, id) => (target.errors === null ? "" : number(target.err
 const current = () => state.item.targets[state.target];
 const labelsOf = (target) => state.item.layers[target.layer].labels;
 const fullOf = (target) => {
-  if (get("shared").checked || state.other >= 0) return Math.max(...state.item.targets.map((each) => each.limit));
-  return target.limit;
+  const together = get("shared").checked || state.other >= 0;
+  const alike = state.item.targets.filter((each) => each.unit === target.unit);
+  return together ? Math.max(...alike.map((each) => each.limit)) : target.limit;
 };
 
 function valueAt(target, row, column) {
@@ -440,7 +441,11 @@ function outputs() {
 function compare() {
   state.other = Number(get("other").value);
   get("swipe-line").hidden = state.other < 0;
-  if (state.other >= 0) get("swipe-names").textContent = `left: ${current().name}; right: ${state.item.targets[state.other].name}`;
+  if (state.other >= 0) {
+    const other = state.item.targets[state.other], alike = other.unit === current().unit;
+    const scales = alike ? "" : `; the colour bar is that of the left map, the right one has its own (full colour at ${number(other.limit)} ${other.unit})`;
+    get("swipe-names").textContent = `left: ${current().name}; right: ${other.name}${scales}`;
+  }
   get("shared-line").hidden = state.item.targets.length < 2 || state.other >= 0;
   return paint();
 }
@@ -496,6 +501,8 @@ async function openItem(item) {
     ["other-line", item.targets.length < 2], ["shared-line", item.targets.length < 2]]) get(id).hidden = hidden;
   Object.assign(get("slice"), { max: item.depth - 1, value: state.slice });
   options(get("band"), item.photos.map((photo) => photo.name), 0);
+  const units = new Set(item.targets.map((target) => target.unit));
+  get("shared-line").lastChild.textContent = ` one scale for all targets${units.size > 1 ? " of one unit" : ""}`;
   options(get("other"), ["nothing", ...item.targets.map((target) => target.name)], -1);
   get("other").value = -1;
   get("mode").value = "all";
