@@ -109,7 +109,9 @@ def is_still(values: Floats, *others: Floats) -> NDArray[np.bool_]:
     >>> is_still(values), is_still(values, np.array([0.5, 0.5]))
     (array([False, False]), array([ True, False]))
     """
-    largest = np.abs(np.stack([np.abs(values).max(axis=0), *others])).max(axis=0)
+    largest = np.abs(values).max(axis=0)
+    for other in others:
+        largest = np.maximum(largest, np.abs(other))
     return np.ptp(values, axis=0) <= ROUNDING * largest
 
 

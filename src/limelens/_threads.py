@@ -15,7 +15,7 @@ def _libraries() -> Any:
     import scipy.linalg  # noqa: F401, PLC0415 - SciPy brings a library of its own
     from threadpoolctl import ThreadpoolController  # noqa: PLC0415
 
-    return ThreadpoolController()
+    return ThreadpoolController().select(user_api="blas").lib_controllers
 
 
 @contextmanager
@@ -37,8 +37,14 @@ def one_blas_thread() -> Iterator[None]:
     if not _IN_USE.acquire(blocking=False):
         yield
         return
+    limited: list[tuple[Any, int]] = []
     try:
-        with _libraries().limit(limits=1, user_api="blas"):
-            yield
+        for library in _libraries():
+            if (n_threads := library.num_threads) not in (1, None):
+                limited.append((library, n_threads))
+                library.set_num_threads(1)
+        yield
     finally:
+        for library, n_threads in limited:
+            library.set_num_threads(n_threads)
         _IN_USE.release()

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from limelens.masking import memory as batches
 from limelens.masking import pattern_table as pattern_tables
+from limelens.masking import segment_composer
 from limelens.masking.blocks import MAX_IMAGES, MOST_IN_BLOCK, border_positions, choose_width, cut
 from limelens.masking.boxes import segment_boxes
 from limelens.masking.pattern_table import PatternTable, pattern_table
-from limelens.masking.segment_composer import SegmentComposer, coalition_composer
+from limelens.masking.segment_composer import SegmentComposer, coalition_composer, write_choice
 
 
 def where(image, background, segments, coalitions, channel_axis):
@@ -140,6 +141,18 @@ def test_boxes_equal_where(case):
 
 
 @settings(deadline=None)
+@given(cases(), st.sampled_from([1, 100]))
+def test_choices_equal_where(case, n_bytes):
+    image, background, segments, channel_axis, coalitions = case
+    out = np.empty((len(coalitions), *image.shape), image.dtype)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(segment_composer, "CHOICE_BYTES", n_bytes)
+        write_choice(coalitions, out, image, background, segments, channel_axis)
+    expected = where(image, background, segments, coalitions, channel_axis)
+    assert_same(out, expected, image.dtype)
+
+
+@settings(deadline=None)
 @given(cases(), st.sampled_from([1, 100, 100_000]))
 def test_the_composer_equals_where_for_any_number_of_rows(case, n_rows):
     image, background, segments, channel_axis, coalitions = case
@@ -188,6 +201,27 @@ def test_few_rows_use_boxes_and_many_the_table():
     many = SegmentComposer(image, background, segments, None, 5000)
     many(coalitions)
     assert isinstance(many._table, PatternTable)
+
+
+def test_each_value_of_a_tiny_image_is_chosen(monkeypatch):
+    monkeypatch.setattr(segment_composer, "segment_boxes", None)
+    monkeypatch.setattr(segment_composer, "pattern_table", None)
+    compose = SegmentComposer(
+        np.ones((8, 8)), np.zeros((8, 8)), np.arange(64).reshape(8, 8), None, 200
+    )
+    assert compose(np.eye(64, dtype=bool)).sum() == 64
+
+
+def test_masks_of_choices_take_little_memory_beside_the_batch(monkeypatch):
+    monkeypatch.setattr(segment_composer, "CHOICE_BYTES", 64)
+    coalitions = np.ones((4096, 2), dtype=bool)
+    out = np.empty((4096, 8, 8))
+    tracemalloc.start()
+    segments = np.arange(64).reshape(8, 8) % 2
+    write_choice(coalitions, out, np.ones((8, 8)), np.zeros((8, 8)), segments, None)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 64 * 4096 / 8
 
 
 def test_the_table_comes_in_time_where_more_rows_than_announced_come():

@@ -1,5 +1,6 @@
 """Rows paid for: from the bytes of a key to a row of scores."""
 
+import struct
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,8 +43,7 @@ class Ledger:
         else:
             self._make_room(stop, np.result_type(self._scores, scores))
             self._scores[start:stop] = scores
-        for row, key in enumerate(_as_bytes(keys), start=start):
-            self._rows[key] = row
+        self._rows.update(zip(_as_bytes(keys), range(start, stop), strict=True))
 
     def take_over(self, keys: NDArray[np.uint8], scores: Scores) -> None:
         """Begin with rows of an earlier run, which may have been joined from several."""
@@ -62,10 +62,10 @@ class Ledger:
 
     def find(self, keys: NDArray[np.uint8], columns: Sequence[int] | None = None) -> Scores:
         """Return the scores of keys, which must be in the ledger; optionally some columns only."""
-        rows = [self._rows[key] for key in _as_bytes(keys)]
+        rows = np.fromiter(map(self._rows.__getitem__, _as_bytes(keys)), np.intp, len(keys))
         if columns is None:
             return self._scores[rows]
-        return self._scores[np.ix_(rows, columns)]
+        return self._scores[np.ix_(rows, np.asarray(columns))]
 
     def keys(self, width: int) -> NDArray[np.uint8]:
         """Return all keys, in the order of payment."""
@@ -89,7 +89,5 @@ class Ledger:
 
 
 def _as_bytes(keys: NDArray[np.uint8]) -> list[bytes]:
-    width = keys.shape[1]
-    # tolist() of a void view would give arrays for some widths; bytes slices are always bytes.
-    raw = keys.tobytes()
-    return [raw[start : start + width] for start in range(0, len(raw), width)]
+    # tolist() of a void view would give arrays for some widths; struct always gives bytes.
+    return [key for (key,) in struct.iter_unpack(f"{keys.shape[1]}s", keys.tobytes())]

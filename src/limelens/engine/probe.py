@@ -62,10 +62,11 @@ def probe(
     itself, composer = composers
     missing = ledger.missing(keys)
     # Rows of an earlier run: does the model, does a callable still answer as it did?
-    again = np.arange(len(keys) if caller.reduces else 1)
-    asked = np.union1d(missing, again)
+    is_missing = np.zeros(len(keys), np.bool_)
+    is_missing[missing] = True
+    asked = np.flatnonzero(is_missing | (np.arange(len(keys)) == 0) | caller.reduces)
     rows = ask_ends(caller, batches, itself, asked)
-    known = ~np.isin(asked, missing)
+    known = ~is_missing[asked]
     if known.any():
         earlier = ledger.find(keys[asked[known]])
         if caller.reduces:

@@ -123,7 +123,9 @@ def left_out_errors(moments: Moments, columns: NDArray[np.intp], solved: LeastSq
     Each is that of the effect the segment would have if it alone were added to `columns`;
     NaN for `columns` themselves and where the segment's effect cannot be told from theirs.
     """
-    out = np.setdiff1d(np.arange(moments.n_segments), columns)
+    is_out = np.ones(moments.n_segments, np.bool_)
+    is_out[columns] = False
+    out = np.flatnonzero(is_out)
     # Frisch, Waugh and Lovell: the new column's coefficient is that of a regression on the part
     # u of it that the other columns do not explain, sum w u y / sum w u^2.
     rest = moments.design[:, out]
