@@ -50,7 +50,8 @@ class QuickShap(SequentialExplainer):
     an additive function, whose Shapley values are known, corrects it as a control variate, and the
     error bars include the error of drawing the pairs. For the identity link, and with
     ``scale="link"``, the values have a closed form. Up to 16 segments the fit is on all coalitions,
-    and the surrogate replaces only those that were not asked. Importances always sum to the
+    and the surrogate replaces only those that were not asked. What the surrogate misses is added,
+    as in `QuickLime`. Importances always sum to the
     difference of the scores of the intact and the hidden image. `details` is as in `QuickLime`.
 
     References

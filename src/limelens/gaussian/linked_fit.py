@@ -11,6 +11,7 @@ from limelens.games.lime_kernel import cosine_distance, kernel_weights
 from limelens.games.repeats import answer_variance
 from limelens.gaussian.learning import learn_kernels
 from limelens.gaussian.links import Link, log_odds_link, logit, softmax_link
+from limelens.gaussian.misfit import missed_importances
 from limelens.gaussian.process import MaskProcess, fit_processes
 from limelens.gaussian.projection import additive_share, project
 from limelens.gaussian.rows import N_RIVALS, Rows
@@ -207,15 +208,20 @@ def _describe(
     differences = _differences(rows, candidate, scale)
     virtual = virtual_coalitions(rows.coalitions.shape[1], definition)
     seen = project(process, link, virtual, residuals, differences)
+    missed = link.explained - link.held_out(process)
+    importances, covariance = seen.importances, seen.covariance
+    if definition == "lime" or process.folded:
+        more, variances = missed_importances(definition, rows.coalitions, missed)
+        importances = importances + more
+        covariance = covariance + variances[:, :, np.newaxis] * np.eye(variances.shape[1])
     # Leave-one-out R^2 on the score's scale: 1 - mean squared error / variance.
-    missed = np.square(link.explained - link.held_out(process)).mean(axis=0)
-    fidelity = 1.0 - missed / link.explained.var(axis=0)
+    fidelity = 1.0 - np.square(missed).mean(axis=0) / link.explained.var(axis=0)
     inflation, odd_inflation = link.inflation(process)
     is_probability = candidate.link.name != "identity"
     return {
         target: TargetFit(
-            importances=seen.importances[place],
-            covariance=seen.covariance[place],
+            importances=importances[place],
+            covariance=covariance[place],
             link=candidate.link.name,
             curved=curved,
             ratio=ratios.get(target, float("nan")),
