@@ -135,7 +135,7 @@ def test_many_targets_share_every_call():
 
 def test_the_first_block_has_both_ends_and_a_complete_foldover_block():
     model = Recorder(Network(), keep=True)
-    explain(model, max_samples=51, tolerance=0)
+    explain(model, max_samples=51, tolerance=0, explain_settings={"batch_size": 64})
     kept = np.concatenate(model.batches).reshape(-1, 20)[:-1] > 0  # the last one is intact
     assert len(kept) == 50 == 2 + Foldover.block_size(20)
     assert kept[:2].all(axis=1).tolist() == [True, False]
