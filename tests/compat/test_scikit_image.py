@@ -81,7 +81,7 @@ def test_labels_are_scikit_image_s(name, settings):
 
 
 def test_settings_that_scikit_image_lacks_are_dropped_aloud():
-    with pytest.warns(LimelensWarning, match=r"slic\(\) of scikit-image has no n_segment"):
+    with pytest.warns(LimelensWarning, match=r"slic of scikit-image has no n_segment"):
         algorithm = SegmentationAlgorithm("slic", n_segment=5, sigma=1)
     assert algorithm.target_params == {"sigma": 1}
 

@@ -160,6 +160,21 @@ def test_the_advice_for_models_of_a_certain_number_works(n):
             assert found(IMAGE, exactly(n), batch_size=n).n_predictions == 8 + 24
 
 
+@pytest.mark.parametrize("which", [{0}, {1}, {0, 1}])
+@pytest.mark.parametrize("settings", [{"batch_size": 8}, {"batch_size": 8, "in_flight": 2}, {}])
+def test_a_call_that_fails_by_chance_is_no_matter_of_the_number_of_images(which, settings):
+    calls = []
+
+    def flaky(batch):
+        calls.append(len(batch))
+        if len(calls) - 1 in which:
+            raise RuntimeError("the service is away")
+        return halves(batch)
+
+    with pytest.raises(RuntimeError, match="is away"):
+        LIME.explain(IMAGE, flaky, rng=0, **settings)
+
+
 def test_a_model_that_is_broken_says_why_once():
     def broken(batch):
         raise ValueError("no such layer")

@@ -346,12 +346,11 @@ def test_bad_segments_are_refused_before_the_model_is_asked(labels, words):
     assert model.n_images == 0
 
 
-def test_an_image_that_slic_cannot_divide_says_what_can(monkeypatch):
-    monkeypatch.setattr(ll.Slic, "divide", lambda self, view: np.zeros(view.spatial, int))
-    with pytest.raises(InvalidInputError, match=r"segmenters=\[Grid\(30\), Grid\(60\)"):
-        ll.Sharp().explain(IMAGE, blob)
-    advised = ll.Sharp(segmenters=[ll.Grid(30), ll.Grid(60), ll.Grid(100)]).explain(IMAGE, blob)
-    assert advised.details["n_segmentations"] == 3
+def test_a_single_pixel_that_counts_cannot_be_divided():
+    one = np.zeros(IMAGE.shape[:2], dtype=bool)
+    one[3, 4] = True
+    with pytest.raises(InvalidInputError, match="A single pixel cannot be divided"):
+        ll.Sharp(fill=ll.Constant(0)).explain(IMAGE, blob, valid=one)
 
 
 def test_noise_is_divided_like_a_picture():

@@ -130,3 +130,8 @@ def test_an_anchor_in_the_middle_centres_the_word():
     assert abs(middle.mean(axis=0) - [20, 60]).max() <= 1.5
     assert drawn("HHH", "la")[:, 1].min() >= 60
     assert drawn("HHH", "ra")[:, 1].max() <= 60
+
+
+def test_no_font_of_mere_boxes_stands_in_for_letters():
+    assert not any("lastresort" in path.stem.lower() for path in system_fonts())
+    assert font_with("\U000f0000") is None  # of private use

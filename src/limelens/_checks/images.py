@@ -180,10 +180,12 @@ def _consecutive(
         ids, inverse = np.unique(array, return_inverse=True)
         segments = inverse.reshape(array.shape)
     if len(ids) < 2:
-        msg = (
-            f"`{name}` must divide the image into at least two segments{where}; got one. "
-            "Use smaller segments, or labels that differ."
-        )
+        cure = "Use smaller segments, or labels that differ."
+        if array.size == 1:
+            cure = (
+                "A single pixel cannot be divided; Occlusion explains it with window=1, stride=1."
+            )
+        msg = f"`{name}` must divide the image into at least two segments{where}; got one. {cure}"
         raise InvalidInputError(msg)
     return np.ascontiguousarray(segments, dtype=np.intp), ids.astype(np.intp)
 

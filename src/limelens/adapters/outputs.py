@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._checks.values import check_callable, check_int, describe
+from limelens.engine.answers import likely_scores
 from limelens.errors import InvalidInputError
 
 Output: TypeAlias = "str | Callable[[Any], Any]"
@@ -54,11 +55,13 @@ def pick(returned: Any) -> Any:
         known = [key for key in _KEYS if key in returned]
         if known or len(keys) == 1:
             return returned[known[0] if known else keys[0]]
+        if not keys:
+            msg = "`output` must be a callable for a network that returns an empty mapping."
+            raise InvalidInputError(msg)
         msg = (
             f"`output` must say which entry of the network's outputs {keys} are the scores; pass "
-            f"output=lambda outputs: outputs[{keys[0]!r}], with softmax where it is needed."
-            if keys
-            else "`output` must be a callable for a network that returns an empty mapping."
+            f"output=lambda outputs: outputs[{likely_scores(returned)!r}], with softmax where it "
+            "is needed."
         )
         raise InvalidInputError(msg)
     return returned[0] if isinstance(returned, (tuple, list)) and len(returned) else returned

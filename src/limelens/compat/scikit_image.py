@@ -114,7 +114,7 @@ class SegmentationAlgorithm(BaseWrapper):
         known = self.filter_params(function)
         ignored = [name for name in target_params if name not in known]
         if ignored:
-            warn(f"{algo_type}() of scikit-image has no {', '.join(ignored)}: ignored.")
+            warn(f"{algo_type} of scikit-image has no {', '.join(ignored)}: ignored.")
         self.set_params(**known)
 
     def __call__(self, *args: Image) -> Any:

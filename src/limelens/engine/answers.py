@@ -128,9 +128,9 @@ def _returned_instead(raw: object, n_images: int) -> str:
         if hasattr(raw, name) and not hasattr(raw, "shape"):
             return f"Return output.{name}."
     if isinstance(raw, Mapping):
-        return f"Return only the scores, for example output[{next(iter(raw), 'scores')!r}]."
+        return f"Return only the scores, for example output[{likely_scores(raw)!r}]."
     if isinstance(raw, tuple):
-        return "Return only the scores, for example output[0]."
+        return f"Return only the scores, for example output[{likely_scores(raw)}]."
     return _listed_instead(raw, n_images) if isinstance(raw, list) and raw else ""
 
 
@@ -144,8 +144,22 @@ def _listed_instead(raw: list[Any], n_images: int) -> str:
             "for image in output], which has one order of the labels for all images."
         )
     if getattr(first, "ndim", 0) >= 2 and len(first) == n_images:
-        return "It holds several outputs; return one of them, for example output[0]."
+        likely = likely_scores(raw)
+        return f"It holds several outputs; return one of them, for example output[{likely}]."
     return ""
+
+
+def likely_scores(outputs: Mapping[Any, Any] | Sequence[Any]) -> Any:
+    """Return the key of the output that looks most like scores, a table (n, k); else the first.
+
+    Examples
+    --------
+    >>> likely_scores({"labels": np.array([1]), "probabilities": np.array([[0.2, 0.8]])})
+    'probabilities'
+    """
+    keys = list(outputs) if isinstance(outputs, Mapping) else range(len(outputs))
+    tables = (key for key in keys if getattr(outputs[key], "ndim", 0) == 2)
+    return next(tables, next(iter(keys), None))
 
 
 def _kind(raw: object) -> str:

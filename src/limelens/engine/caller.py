@@ -96,7 +96,7 @@ class Caller:
         except Exception as error:
             if isinstance(error, OSError) or is_out_of_memory(error):
                 raise
-            answer, self._n_least = self._try_more(filled(spare, more), composer, n, error), more
+            answer, self._n_least = self._try_more(spare, more, composer, error), more
         self._one_is_enough |= n == 1
         return answer
 
@@ -125,16 +125,27 @@ class Caller:
         alone = n == 1 and self._n_least == 1 and not self._one_is_enough
         return 2 if alone and self._batches.size > 1 else 0
 
-    def _try_more(self, batch: Batch, composer: Composer, n: int, error: Exception) -> Answer:
+    def _try_more(self, batch: Batch, more: int, composer: Composer, error: Exception) -> Answer:
+        """Return the answer to a batch that is filled up, where it failed as it is, and still does.
+
+        A model that fails by chance, such as a service that is away, raises what it raised.
+        """
+        n = int(batch.shape[0])
         try:
-            answer = self._send(batch, composer, n)
+            answer = self._send(filled(batch, more), composer, n)
         except Exception:  # noqa: BLE001 - the first error says what is wrong
             raise error from None
+        try:
+            self._send(batch, composer, n)
+        except Exception as again:  # noqa: BLE001 - so it is the number of images
+            said = f"{type(again).__name__}: {again}"
+        else:
+            add_note(error, f"asked again, `{composer.asked}` answered: it fails by chance")
+            raise error
         warn(
-            f"`{composer.asked}` fails on a batch of {n} image{'s' * (n > 1)} "
-            f"({type(error).__name__}: {error}); smaller batches are filled up to "
-            f"{batch.shape[0]} with copies, which count in n_predictions. Let it score any number "
-            "of images, 1 included."
+            f"`{composer.asked}` fails on a batch of {n} image{'s' * (n > 1)} ({said}); smaller "
+            f"batches are filled up to {more} with copies, which count in n_predictions. Let it "
+            "score any number of images, 1 included."
         )
         return answer
 

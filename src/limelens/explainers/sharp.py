@@ -235,13 +235,9 @@ class Sharp(FillExplainer):
             counted = labels if valid is None else labels[valid]
             if counted.min() != counted.max():
                 layers.append(check_segments(labels, view.spatial, valid=valid)[0])
-        if not layers:
-            msg = (
-                "`segmenters` must divide the image, but Slic finds a single segment in it. Use "
-                "for example segmenters=[Grid(30), Grid(60), Grid(100)]."
-            )
-            raise InvalidInputError(msg)
-        return layers
+        return layers or [
+            check_segments(labels, view.spatial, valid=valid)[0]
+        ]  # says what is wrong
 
 
 def n_segmentations(max_samples: int) -> int:

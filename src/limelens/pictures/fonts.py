@@ -86,6 +86,7 @@ def system_fonts() -> tuple[Path, ...]:
         for folder in _folders()
         for kind in ("*.ttf", "*.otf", "*.ttc", "*.TTF", "*.OTF", "*.TTC")
         for path in folder.rglob(kind)
+        if "lastresort" not in path.stem.lower()  # has a box for every letter, in place of it
     ]
     return tuple(sorted(dict.fromkeys(files), key=_preference))
 

@@ -82,7 +82,7 @@ def or_cells(
     """
     counts = labels >= 0 if valid is None else valid
     counting = labels[counts]
-    if counting.size == 1 or counting.min() != counting.max():
+    if counting.size < 2 or counting.min() != counting.max():
         return labels
     grid = Grid(max(2, min(asked, counting.size)))
     image = np.zeros(labels.shape if labels.ndim == 2 else (*labels.shape, 1))
