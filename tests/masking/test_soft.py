@@ -59,7 +59,7 @@ def test_a_mask_does_not_depend_on_the_others_in_the_batch():
     ((4, 9, 8, 2), 3), ((2, 4, 9, 8), 0),
 ])  # fmt: skip
 def test_images_are_blended_under_the_mask(dtype, shape_and_axis, monkeypatch):
-    monkeypatch.setattr(soft, "CHUNK_VALUES", 50)  # a few rows at a time
+    monkeypatch.setattr(soft, "PRODUCT_VALUES", 50)  # a few rows at a time
     shape, axis = shape_and_axis
     rng = np.random.default_rng(0)
     low = -100 if dtype == "int16" else 0

@@ -8,13 +8,18 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from limelens._axes import spatial_shape
 from limelens._typing import Batch, Image, Masks
 
-CHUNK_VALUES = 1 << 17
-"""Values blended at once: 512 KiB in float32, few enough for the cache."""
+PRODUCT_VALUES = 1 << 17
+"""Values of one mask multiplied at once. Linear algebra may round the last rows of a product
+differently, so that masks have the same bits only where their products have the same rows."""
+
+PRODUCTS = 4
+"""Products blended at once: 2 MiB in float32. Fewer cost more calls than the cache gains."""
 
 Factors = Sequence[NDArray[np.floating[Any]]]
 
@@ -48,12 +53,9 @@ def soft_masks(
     >>> soft_masks(np.array([[[1.0, 0.0]]]), np.array([[0, 1]]), factors, (1, 2))
     array([[[0.75, 0.25]]])
     """
-    grids = grids.astype(factors[0].dtype, copy=False)
+    first, *others = _cuts(_windows(factors, spatial), shifts)
     masks = np.empty((len(grids), *spatial), factors[0].dtype)
-    for grid, shift, mask in zip(grids, shifts.tolist(), masks, strict=True):
-        first, *others = _cut(factors, shift, spatial)
-        _enlarge(_along_first(first, grid), others, mask)
-    return masks
+    return _enlarge(_along_first(first, grids.astype(masks.dtype, copy=False)), others, masks)
 
 
 def soft_composer(
@@ -110,74 +112,100 @@ def soft_composer(
     if image.dtype.kind == "u":
         hidden += 0.5  # the cast cuts the fraction off, which now rounds: blends are not negative
     contrasts, hiddens = _planes(contrast, channel_axis), _planes(hidden, channel_axis)
+    windows = _windows(factors, spatial)
+    few = max(1, PRODUCTS * PRODUCT_VALUES // contrasts[0].size)
 
     def compose(grids: NDArray[Any], shifts: NDArray[np.intp]) -> Batch:
         out = np.empty((len(grids), *image.shape), image.dtype)
-        grids = grids.astype(precision, copy=False)
-        for grid, shift, target in zip(
-            grids, (shifts * steps).tolist(), out.reshape(len(out), *shape), strict=True
-        ):
-            cut = _cut(factors, shift, spatial)
-            _blend(grid, cut, contrasts, hiddens, _planes(target, channel_axis))
+        pictures = out.reshape(len(out), *shape)
+        targets = _planes(pictures, None if channel_axis is None else channel_axis + 1)
+        grids, starts = grids.astype(precision, copy=False), shifts * steps
+        for start in range(0, len(grids), few):
+            some = slice(start, start + few)
+            cuts = _cuts(windows, starts[some])
+            _blend(grids[some], cuts, contrasts, hiddens, targets[:, some])
         return out
 
     return compose
 
 
 def _planes(image: Image, channel_axis: int | None) -> NDArray[Any]:
-    """View the image as `(planes, *spatial)`."""
+    """View an image as `(planes, *spatial)`, a batch of them as `(planes, b, *spatial)`."""
     if channel_axis is None:
         return image[np.newaxis]
     return np.moveaxis(image, channel_axis, 0)
 
 
-def _cut(factors: Factors, shift: list[int], spatial: tuple[int, ...]) -> Factors:
-    """Return the rows of each factor that a mask of the spatial shape uses."""
-    pairs = zip(factors, shift, spatial, strict=True)
-    return [factor[start : start + size] for factor, start, size in pairs]
+def _windows(factors: Factors, spatial: tuple[int, ...]) -> Factors:
+    """Return views of the rows of each factor that a mask of each shift uses.
+
+    Their shape is `(starts, size_i, cells_i)` for axis i.
+    """
+    pairs = zip(factors, spatial, strict=True)
+    return [sliding_window_view(each, size, axis=0).swapaxes(1, 2) for each, size in pairs]
 
 
-def _along_first(first: NDArray[Any], grid: NDArray[Any]) -> NDArray[Any]:
-    """Multiply the grid's first axis by its factor: the mask's rows, not yet enlarged along them.
+def _cuts(windows: Factors, shifts: NDArray[np.intp]) -> Factors:
+    """Return the rows of each factor that every mask uses: `(b, size_i, cells_i)` for axis i."""
+    return [each[starts] for each, starts in zip(windows, shifts.T, strict=True)]
+
+
+def _along_first(first: NDArray[Any], grids: NDArray[Any]) -> NDArray[Any]:
+    """Multiply the grids' first axis by its factor: the masks' rows, not yet enlarged along them.
 
     The other axes are still as short as the grid, so that this product is cheap.
     """
-    rows = first @ grid.reshape(len(grid), -1)
-    return np.asarray(rows.reshape(len(first), *grid.shape[1:]))
+    rows = first @ grids.reshape(*grids.shape[:2], -1)
+    return np.asarray(rows.reshape(*first.shape[:2], *grids.shape[2:]))
 
 
 def _enlarge(rows: NDArray[Any], factors: Factors, out: NDArray[Any]) -> NDArray[Any]:
-    """Multiply the other axes by their factors; the result is the mask."""
+    """Multiply the other axes by their factors; the results, `(b, *spatial)`, are the masks."""
     *between, last = factors
     for factor in between:
-        rows = factor @ rows
-    return np.asarray(np.matmul(rows, last.T, out=out))
+        rows = factor[:, np.newaxis] @ rows
+    last = np.expand_dims(last.swapaxes(1, 2), tuple(range(1, 1 + len(between))))
+    step = _product_rows(out)
+    for start in range(0, rows.shape[1], step):
+        part = slice(start, start + step)
+        np.matmul(rows[:, part], last, out=out[:, part])
+    return out
+
+
+def _product_rows(masks: NDArray[Any]) -> int:
+    """Return how many rows of a mask are made by one product."""
+    return max(1, PRODUCT_VALUES // masks[0, 0].size)
 
 
 def _blend(
-    grid: NDArray[Any],
+    grids: NDArray[Any],
     factors: Factors,
     contrasts: NDArray[Any],
     hiddens: NDArray[Any],
     targets: NDArray[Any],
 ) -> None:
-    """Write `hidden + mask * contrast` into every plane.
-
-    So few rows are blended at a time that all steps work in the cache.
-    """
+    """Write `hidden + mask * contrast` into every plane of each image, some rows at a time."""
     first, *others = factors
-    rows = _along_first(first, grid)
-    step = max(1, CHUNK_VALUES // targets[0, 0].size)
-    masks = np.empty((min(step, len(rows)), *targets.shape[2:]), rows.dtype)
+    rows = _along_first(first, grids)
+    step = PRODUCTS * _product_rows(targets[0])
+    masks = np.empty((len(rows), min(step, rows.shape[1]), *targets.shape[3:]), rows.dtype)
     # A mask that serves one plane only may be overwritten by its blend.
     blends = masks if len(targets) == 1 else np.empty_like(masks)
-    for start in range(0, len(rows), step):
+    for start in range(0, rows.shape[1], step):
         part = slice(start, start + step)
-        n = len(rows[part])
-        mask, blend = _enlarge(rows[part], others, masks[:n]), blends[:n]
+        n = rows[:, part].shape[1]
+        mask, blend = _enlarge(rows[:, part], others, masks[:, :n]), blends[:, :n]
         for contrast, hidden, target in zip(contrasts, hiddens, targets, strict=True):
             np.multiply(mask, contrast[part], out=blend)
-            blend += hidden[part]
-            if targets.dtype.kind in "ib":
-                np.rint(blend, out=blend)
-            np.copyto(target[part], blend, casting="unsafe")
+            _add(blend, hidden[part], target[:, part])
+
+
+def _add(blend: NDArray[Any], hidden: NDArray[Any], target: NDArray[Any]) -> None:
+    """Write `blend + hidden` into the target, rounded for integers; `blend` may be overwritten."""
+    if target.dtype == blend.dtype:
+        np.add(blend, hidden, out=target)
+        return
+    blend += hidden
+    if target.dtype.kind in "ib":
+        np.rint(blend, out=blend)
+    np.copyto(target, blend, casting="unsafe")
