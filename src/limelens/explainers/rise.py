@@ -1,6 +1,6 @@
 """RISE: scores of many softly masked images, averaged by how much each image showed of a pixel."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -117,11 +117,10 @@ class Rise(FillExplainer):
         values = query.values(masks.scores(uniform, p))
         intact, _ = query.ends()
         soft = masks.soft(uniform, p)
-        shown = _Shown.of(soft)
-        few = max(1, SUMS_BYTES // (_MAPS_A_TARGET * shown.m[0].nbytes))
         parts = [
-            self._estimate(soft, shown, values[:, s : s + few], intact[s : s + few], p, query.valid)
-            for s in range(0, len(intact), few)
+            self._estimate(soft, sums, values[:, few], intact[few], p, query.valid)
+            # Scores relative to the intact image: a constant score then gives exact zeros.
+            for few, sums in _sums(soft, values - intact)
         ]
         maps, errors, reliability, fidelity = map(np.concatenate, zip(*parts, strict=True))
         return Attribution(
@@ -135,15 +134,13 @@ class Rise(FillExplainer):
     def _estimate(
         self,
         soft: SoftSums,
-        shown: "_Shown",
+        sums: "_Sums",
         values: Floats,
         intact: Floats,
         p: float,
         valid: Valid,
     ) -> tuple[Floats, Floats, Floats, Floats]:
         """Return maps and standard errors (t, pixels), reliability and fidelity (t,)."""
-        # Scores relative to the intact image: a constant score then gives exact zeros.
-        sums = _Sums.of(soft, shown, values - intact)
         if self.debiased:
             maps, errors = sums.total.debiased(), sums.debiased_errors()
             first, second = (half.debiased() for half in sums.halves)
@@ -205,6 +202,23 @@ class _Masks:
         return grids, shifts
 
 
+def _sums(soft: SoftSums, f: Floats) -> Iterator[tuple[slice, "_Sums"]]:
+    """Yield some targets, and their sums over the masks, for scores f, (n, t)."""
+    pixels = int(np.prod(soft.spatial))
+    step = max(1, SUMS_BYTES // (_MAPS_A_TARGET * pixels * f.itemsize))
+    ones, shown = np.ones((len(f), 1)), None
+    for start in range(0, f.shape[1], step):
+        few = slice(start, start + step)
+        squares = f[:, few] ** 2
+        linear, both = [_by_halves(f[:, few]), squares], [f[:, few], squares]
+        if shown is None:  # the masks are summed themselves while they are at hand
+            linear, both = [*linear, _by_halves(ones)], [*both, ones]
+        sums, products = soft.sums(np.concatenate(linear, axis=1), np.concatenate(both, axis=1))
+        if shown is None:
+            shown = _Shown.of(soft, sums[-2:], products[-1:])
+        yield few, _Sums.of(shown, f[:, few], sums, products)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Shown:
     """Sums over each half of the masks M, those of even and of odd numbers."""
@@ -214,14 +228,12 @@ class _Shown:
     mm: Floats  # (1, pixels) sum of M^2 over all masks
 
     @classmethod
-    def of(cls, soft: SoftSums) -> "_Shown":
-        ones = np.ones((len(soft.grids), 1))
-        weights = _by_halves(ones)
-        m, mm = soft.sums(weights, ones)
+    def of(cls, soft: SoftSums, m: Floats, mm: Floats) -> "_Shown":
+        weights = _by_halves(np.ones((len(soft.grids), 1)))
         h = weights.sum(axis=0)[:, np.newaxis] - m
-        if h.min() < _HARDLY_HIDDEN * len(ones):
+        if h.min() < _HARDLY_HIDDEN * len(weights):
             # By the hidden cells, so that a pixel that is never hidden has a sum of exactly 0.
-            h, _ = replace(soft, grids=~soft.grids).sums(weights, np.empty((len(ones), 0)))
+            h, _ = replace(soft, grids=~soft.grids).sums(weights, np.empty((len(weights), 0)))
         return cls(m=m, h=h, mm=mm)
 
 
@@ -274,18 +286,15 @@ class _Sums:
     ffmm: Floats
 
     @classmethod
-    def of(cls, soft: SoftSums, shown: _Shown, f: Floats) -> "_Sums":
-        (n, t), squares = f.shape, f**2
-        linear, products = soft.sums(
-            np.concatenate([_by_halves(f), squares], axis=1), np.concatenate([f, squares], axis=1)
-        )
+    def of(cls, shown: _Shown, f: Floats, sums: Floats, products: Floats) -> "_Sums":
+        n, t = f.shape
         halves = [
             _Means(
                 n=len(f[half::2]),
                 f=f[half::2].sum(axis=0)[:, np.newaxis],
                 m=shown.m[[half]],
                 h=shown.h[[half]],
-                fm=linear[half * t : (half + 1) * t],
+                fm=sums[half * t : (half + 1) * t],
             )
             for half in (0, 1)
         ]
@@ -300,11 +309,11 @@ class _Sums:
         return cls(
             halves=(first, second),
             total=total,
-            ff=squares.sum(axis=0)[:, np.newaxis],
+            ff=np.square(f).sum(axis=0)[:, np.newaxis],
             mm=shown.mm,
             fmm=products[:t],
-            ffm=linear[2 * t :],
-            ffmm=products[t:],
+            ffm=sums[2 * t : 3 * t],
+            ffmm=products[t : 2 * t],
         )
 
     def published_errors(self, p: float, intact: Floats) -> Floats:

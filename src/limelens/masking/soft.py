@@ -53,9 +53,9 @@ def soft_masks(
     >>> soft_masks(np.array([[[1.0, 0.0]]]), np.array([[0, 1]]), factors, (1, 2))
     array([[[0.75, 0.25]]])
     """
-    first, *others = _cuts(_windows(factors, spatial), shifts)
+    first, *others = cuts_of(windows_of(factors, spatial), shifts)
     masks = np.empty((len(grids), *spatial), factors[0].dtype)
-    return _enlarge(_along_first(first, grids.astype(masks.dtype, copy=False)), others, masks)
+    return enlarge(_along_first(first, grids.astype(masks.dtype, copy=False)), others, masks)
 
 
 def soft_composer(
@@ -112,7 +112,7 @@ def soft_composer(
     if image.dtype.kind == "u":
         hidden += 0.5  # the cast cuts the fraction off, which now rounds: blends are not negative
     contrasts, hiddens = _planes(contrast, channel_axis), _planes(hidden, channel_axis)
-    windows = _windows(factors, spatial)
+    windows = windows_of(factors, spatial)
     few = max(1, PRODUCTS * PRODUCT_VALUES // contrasts[0].size)
 
     def compose(grids: NDArray[Any], shifts: NDArray[np.intp]) -> Batch:
@@ -122,7 +122,7 @@ def soft_composer(
         grids, starts = grids.astype(precision, copy=False), shifts * steps
         for start in range(0, len(grids), few):
             some = slice(start, start + few)
-            cuts = _cuts(windows, starts[some])
+            cuts = cuts_of(windows, starts[some])
             _blend(grids[some], cuts, contrasts, hiddens, targets[:, some])
         return out
 
@@ -136,7 +136,7 @@ def _planes(image: Image, channel_axis: int | None) -> NDArray[Any]:
     return np.moveaxis(image, channel_axis, 0)
 
 
-def _windows(factors: Factors, spatial: tuple[int, ...]) -> Factors:
+def windows_of(factors: Factors, spatial: tuple[int, ...]) -> Factors:
     """Return views of the rows of each factor that a mask of each shift uses.
 
     Their shape is `(starts, size_i, cells_i)` for axis i.
@@ -145,7 +145,7 @@ def _windows(factors: Factors, spatial: tuple[int, ...]) -> Factors:
     return [sliding_window_view(each, size, axis=0).swapaxes(1, 2) for each, size in pairs]
 
 
-def _cuts(windows: Factors, shifts: NDArray[np.intp]) -> Factors:
+def cuts_of(windows: Factors, shifts: NDArray[np.intp]) -> Factors:
     """Return the rows of each factor that every mask uses: `(b, size_i, cells_i)` for axis i."""
     return [each[starts] for each, starts in zip(windows, shifts.T, strict=True)]
 
@@ -159,7 +159,7 @@ def _along_first(first: NDArray[Any], grids: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(rows.reshape(*first.shape[:2], *grids.shape[2:]))
 
 
-def _enlarge(rows: NDArray[Any], factors: Factors, out: NDArray[Any]) -> NDArray[Any]:
+def enlarge(rows: NDArray[Any], factors: Factors, out: NDArray[Any]) -> NDArray[Any]:
     """Multiply the other axes by their factors; the results, `(b, *spatial)`, are the masks."""
     *between, last = factors
     for factor in between:
@@ -194,7 +194,7 @@ def _blend(
     for start in range(0, rows.shape[1], step):
         part = slice(start, start + step)
         n = rows[:, part].shape[1]
-        mask, blend = _enlarge(rows[:, part], others, masks[:, :n]), blends[:, :n]
+        mask, blend = enlarge(rows[:, part], others, masks[:, :n]), blends[:, :n]
         for contrast, hidden, target in zip(contrasts, hiddens, targets, strict=True):
             np.multiply(mask, contrast[part], out=blend)
             _add(blend, hidden[part], target[:, part])

@@ -4,15 +4,14 @@ A mask is `R[a : a + H] @ narrow`. Its narrow form is as short as the grid along
 masks of the same shift `a` are added in that form. The factor then enlarges the sum once.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from limelens._typing import Floats
-from limelens.masking.soft import Factors
+from limelens.masking.soft import Factors, cuts_of, enlarge, windows_of
 
 TABLE_BYTES = 2**22
 """Most bytes of masks in narrow form at once: few enough for the cache."""
@@ -78,14 +77,13 @@ class SoftSums:
         shifts, cells = list(self._by_first_shift()), self.grids.shape[1]
         linear = np.zeros((weights.shape[1], len(shifts), cells, width))
         products = np.zeros((square_weights.shape[1], len(shifts), 2 * cells - 1, width))
-        for place, (_, rows) in enumerate(shifts):
-            for few in self._few(rows):
-                narrow = self._narrow(few)
-                linear[:, place] += np.tensordot(weights[few].T, narrow, 1)
-                if len(products):
-                    neighbours = narrow[:, :-1] * narrow[:, 1:]
-                    both = np.concatenate([np.square(narrow), neighbours], axis=1)
-                    products[:, place] += np.tensordot(square_weights[few].T, both, 1)
+        for place, few, narrow in self._narrow([rows for _, rows in shifts]):
+            linear[:, place] += np.tensordot(weights[few].T, narrow, 1)
+            if len(products):
+                both = np.empty((len(narrow), 2 * cells - 1, width))
+                np.square(narrow, out=both[:, :cells])
+                np.multiply(narrow[:, :-1], narrow[:, 1:], out=both[:, cells:])
+                products[:, place] += np.tensordot(square_weights[few].T, both, 1)
         factors = [self.factors[0][start : start + height] for start, _ in shifts]
         squared = [
             np.concatenate([np.square(each), 2.0 * each[:, :-1] * each[:, 1:]], axis=1)
@@ -99,10 +97,10 @@ class SoftSums:
         height, width = self.spatial[0], int(np.prod(self.spatial[1:]))
         tall = maps.reshape(len(maps), height, width)
         found = np.empty((len(self.grids), len(maps)))
-        for start, rows in self._by_first_shift():
-            short = self.factors[0][start : start + height].T @ tall
-            for few in self._few(rows):
-                found[few] = np.tensordot(self._narrow(few), short, ((1, 2), (1, 2)))
+        starts, rows = zip(*self._by_first_shift(), strict=True)
+        short = [self.factors[0][start : start + height].T @ tall for start in starts]
+        for place, few, narrow in self._narrow(rows):
+            found[few] = np.tensordot(narrow, short[place], ((1, 2), (1, 2)))
         return found
 
     def _by_first_shift(self) -> Iterator[tuple[int, NDArray[np.intp]]]:
@@ -111,26 +109,22 @@ class SoftSums:
         starts, first = np.unique(self.shifts[order, 0], return_index=True)
         yield from zip(starts.tolist(), np.split(order, first[1:]), strict=True)
 
-    def _few(self, rows: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
-        size = 8 * self.grids.shape[1] * int(np.prod(self.spatial[1:]))
-        step = max(1, TABLE_BYTES // size)
-        for start in range(0, len(rows), step):
-            yield rows[start : start + step]
+    def _narrow(
+        self, groups: Sequence[NDArray[np.intp]]
+    ) -> Iterator[tuple[int, NDArray[np.intp], Floats]]:
+        """Yield the group's place, some of its rows, and their masks in narrow form.
 
-    def _narrow(self, rows: NDArray[np.intp]) -> Floats:
-        """Return masks in narrow form, shape (n, cells of the first axis, pixels of the others)."""
-        narrow = self.grids[rows].astype(np.float64).reshape(len(rows), self.grids.shape[1], -1)
-        for axis, size in enumerate(self.spatial[1:], start=1):
-            # Every mask's own rows of the factor as columns, (n, cells of the axis, size).
-            windows = sliding_window_view(self.factors[axis].T, size, axis=1).transpose(1, 0, 2)
-            cuts = windows[self.shifts[rows, axis]]
-            cells = narrow.reshape(len(rows), narrow.shape[1], cuts.shape[1], -1)
-            if axis == len(self.spatial) - 1:
-                narrow = cells[..., 0] @ cuts
-            else:
-                narrow = cuts.transpose(0, 2, 1)[:, np.newaxis] @ cells
-            narrow = narrow.reshape(len(rows), -1, narrow.shape[-1])
-        return narrow.reshape(len(rows), self.grids.shape[1], -1)
+        That has the shape (n, cells of the first axis, pixels of the others).
+        """
+        cells, others = self.grids.shape[1], self.spatial[1:]
+        step = max(1, TABLE_BYTES // (8 * cells * int(np.prod(others))))
+        windows = windows_of(self.factors[1:], others)
+        for place, rows in enumerate(groups):
+            for few in (rows[start : start + step] for start in range(0, len(rows), step)):
+                narrow = np.empty((len(few), cells, *others))
+                cuts = cuts_of(windows, self.shifts[few, 1:])
+                enlarge(self.grids[few].astype(np.float64), cuts, narrow)
+                yield place, few, narrow.reshape(len(few), cells, -1)
 
 
 def _stacked(factors: Factors, sums: Floats, height: int) -> Floats:
