@@ -9,7 +9,8 @@ from sklearn.metrics import r2_score
 
 from limelens import InvalidInputError, Lasso, LimelensWarning, Ridge
 from limelens.surrogates import cosine_distance, kernel_weights
-from limelens.surrogates.lasso import information_criterion
+from limelens.surrogates.lasso import _smallest, information_criterion
+from limelens.surrogates.lasso_path import lasso_paths
 from limelens.surrogates.linear import least_squares, left_out_errors
 from limelens.surrogates.moments import weighted_moments
 
@@ -67,6 +68,20 @@ def test_the_criterion_is_least_where_it_was_chosen(make_rows, criterion):
     # Just above, the segment that enters at the corner is surely out.
     others = [value(alpha) for alpha in chosen * np.geomspace(0.01, 20, 60)]
     assert value(chosen * (1 + 1e-9)) <= min(others)
+
+
+@pytest.mark.parametrize("criterion", ["aic", "bic"])
+@pytest.mark.parametrize(("n", "noise"), [(60, 1.0), (60, 0.05), (300, 1.0)])
+def test_stretches_of_a_path_that_are_skipped_hold_no_better_corner(criterion, n, noise):
+    rng = np.random.default_rng(0)
+    rows = rng.random((n, 120)) < 0.5
+    scores = rows[:, :12] @ rng.normal(size=(12, 1)) + noise * rng.normal(size=(n, 1))
+    moments = weighted_moments(rows, scores, np.ones(n))
+    [(_, coefs)] = lasso_paths(moments.gram, moments.cross)
+    errors = np.square(moments.values - moments.design @ coefs.T).sum(axis=0)
+    values = information_criterion(criterion, errors, np.count_nonzero(coefs, axis=1), n)
+    assert len(coefs) > 3 * 32  # stretches
+    assert _smallest(criterion, moments, 0, coefs) == np.argmin(values) > 0
 
 
 def test_criteria_by_hand():

@@ -127,8 +127,10 @@ def test_every_corner_is_optimal(n, d, seed, whole, copies, n_targets):
         assert penalties[-1] == 0
 
 
+@pytest.mark.parametrize("wide", [1, 256])
 @pytest.mark.parametrize("n", [30, 90, 400])
-def test_a_target_that_walks_alone_comes_by_the_same_corners(n, monkeypatch):
+def test_a_target_that_walks_alone_comes_by_the_same_corners(n, wide, monkeypatch):
+    monkeypatch.setattr("limelens.surrogates.lasso_walk.WIDE", wide)
     rng = np.random.default_rng(n)
     design = rng.normal(size=(n, 100))
     design[:, 7] = design[:, 3]  # one of two equal columns stays out
@@ -155,7 +157,30 @@ def test_a_wide_table_is_walked_target_by_target(monkeypatch):
     assert len(lasso_paths(gram, cross, penalty=0.5 * np.abs(cross).max())) == 3
 
 
-def test_a_target_that_walks_alone_ends_at_the_penalty():
+@pytest.mark.parametrize("wide", [1, 256])
+def test_a_target_that_walks_alone_ends_at_the_penalty(wide, monkeypatch):
+    monkeypatch.setattr("limelens.surrogates.lasso_walk.WIDE", wide)
     [(penalties, coefs)] = lasso_paths(np.eye(2), np.array([[3.0], [-1.0]]), 0.5)
     np.testing.assert_allclose(penalties, [3, 1, 0.5])
     np.testing.assert_allclose(coefs, [[0, 0], [2, 0], [2.5, -0.5]])
+
+
+def test_of_equal_columns_the_first_one_moves(monkeypatch):
+    monkeypatch.setattr("limelens.surrogates.lasso_walk.WIDE", 1)
+    rng = np.random.default_rng(4)
+    half = rng.random((90, 60)) < 0.5
+    moments = weighted_moments(
+        np.hstack([half, half]), half @ rng.normal(size=60) + rng.normal(size=90), np.ones(90)
+    )
+    [(penalties, coefs)] = lasso_paths(moments.gram, moments.cross)
+    assert_optimal(moments.gram, moments.cross[:, 0], penalties, coefs)
+    assert coefs[:, :60].any(axis=0).sum() > 48  # more steps than changes wait
+    assert not coefs[:, 60:].any()
+
+
+def test_a_long_walk_stays_exact_when_columns_leave_again_and_again(monkeypatch):
+    monkeypatch.setattr("limelens.surrogates.lasso_walk.WIDE", 1)
+    gram, cross = make_products(120, 110)
+    [(penalties, coefs)] = lasso_paths(gram, cross)
+    assert_optimal(gram, cross[:, 0], penalties, coefs)
+    np.testing.assert_allclose(coefs[-1], np.linalg.solve(gram, cross[:, 0]), rtol=1e-7)

@@ -19,6 +19,7 @@ from limelens.surrogates.moments import Moments, r2_of_residuals, weighted_momen
 _FALLBACK_ALPHA = 1.0
 # An error sum below this share of the target's own sum of squares is rounding.
 _EXACT = 1e-28
+_STRETCH = 32  # corners of a path
 
 
 def information_criterion(
@@ -85,6 +86,31 @@ def information_criterion(
     with np.errstate(divide="ignore", invalid="ignore"):
         price = (2.0 if criterion == "aic" else np.log(n_rows)) * n_parameters * n_rows / spare
         return np.where(spare > 0, n_rows * np.log(errors) + price, np.inf)
+
+
+def _smallest(criterion: str, moments: Moments, target: int, coefs: Floats) -> int:
+    """Return the corner, of coefs (s, d) along a path, whose criterion is smallest.
+
+    Errors fall along the path. So those at the end of a stretch, with the fewest segments that it
+    has, bound the criterion all along it, and most stretches of a long path need no look.
+    """
+    n_selected = np.count_nonzero(coefs, axis=1)
+
+    def judge(corners: NDArray[np.intp], n_selected: NDArray[np.intp]) -> Floats:
+        residuals = moments.values[:, target, np.newaxis] - moments.design @ coefs[corners].T
+        errors = moments.weights @ np.square(residuals)
+        errors = np.maximum(errors, _EXACT * moments.totals[target])
+        return information_criterion(criterion, errors, n_selected, moments.effective_rows)
+
+    stretches = np.array_split(np.arange(len(coefs)), -(-len(coefs) // _STRETCH))
+    ends = np.array([stretch[-1] for stretch in stretches])
+    values = np.full(len(coefs), np.inf)
+    values[ends] = judge(ends, n_selected[ends])
+    bounds = judge(ends, np.array([n_selected[stretch].min() for stretch in stretches]))
+    for place in np.argsort(bounds):
+        if bounds[place] <= values.min():
+            values[stretches[place]] = judge(stretches[place], n_selected[stretches[place]])
+    return int(np.argmin(values))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -211,13 +237,9 @@ class Lasso:
 
     def _best(self, moments: Moments, target: int, coefs: Floats) -> tuple[int, str]:
         """Return the best corner of the path, and the name of the criterion that chose it."""
-        residuals = moments.values[:, target, np.newaxis] - moments.design @ coefs.T
-        errors = moments.weights @ np.square(residuals)
-        errors = np.maximum(errors, _EXACT * moments.totals[target])
         n_selected = np.count_nonzero(coefs, axis=1)
         for criterion in ("bic", "aic") if self.criterion == "bic" else ("aic",):
-            values = information_criterion(criterion, errors, n_selected, moments.effective_rows)
-            best = int(np.argmin(values))
+            best = _smallest(criterion, moments, target, coefs)
             if n_selected[best]:
                 return best, criterion
         return 0, "ridge"

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from limelens._statistics import DEPENDENT, ROUNDING
 from limelens._typing import Floats
+from limelens.surrogates.lasso_walk import WIDE, walk_alone
 
 # Row of `_steps` for a column that leaves; rows 1 and 2 are columns that enter at + and at -.
 _LEAVES = 0
@@ -14,9 +15,6 @@ _BLOCK = 2**20
 
 # So few targets walk one by one: a step of several costs three times as much as that of one.
 _FEW = 2
-
-# From so many columns on, too: a target that walks alone keeps its active columns only.
-_WIDE = 256
 
 
 def sweep(tables: Floats, pivots: NDArray[np.intp]) -> None:
@@ -88,8 +86,7 @@ def lasso_paths(gram: Floats, cross: Floats, penalty: float = 0.0) -> list[tuple
     afresh from a swept Gram matrix, so errors do not add up, and nothing depends on the scale
     of the target. A column that depends linearly on the active ones stays out. Many targets
     are walked in blocks, so memory is O(d² + 8 MB) beside the paths themselves. One or two targets,
-    and any number from 256 columns on, walk one by one: a step then takes O(d k) for k active
-    columns instead of O(d²).
+    and any number from 256 columns on, walk one by one (`walk_alone`).
 
     This is our own, and not `sklearn.linear_model.lars_path_gram`, for two reasons: five targets
     on one Gram matrix take a ninth of the time, and scikit-learn's absolute tolerances stop at once
@@ -115,8 +112,8 @@ def lasso_paths(gram: Floats, cross: Floats, penalty: float = 0.0) -> list[tuple
            [ 2.,  0.],
            [ 3., -1.]])
     """
-    if len(gram) >= _WIDE or cross.shape[1] <= _FEW:
-        return [_walk_alone(gram, column, penalty) for column in cross.T]
+    if len(gram) >= WIDE or cross.shape[1] <= _FEW:
+        return [walk_alone(gram, column, penalty) for column in cross.T]
     block = max(1, _BLOCK // len(gram) ** 2)
     starts = range(0, cross.shape[1], block)
     return [
@@ -145,21 +142,6 @@ def _walk(gram: Floats, cross: Floats, penalty: float) -> list[tuple[Floats, Flo
         (np.array([level for level, _ in path]), np.array([coefs for _, coefs in path]))
         for path in corners
     ]
-
-
-def _walk_alone(gram: Floats, cross: Floats, penalty: float) -> tuple[Floats, Floats]:
-    """Return the corners of one target."""
-    walk = _Walker(gram, cross)
-    end = max(penalty, ROUNDING * walk.level)
-    penalties, corners = [], []
-    for _ in range(100 + 20 * len(gram)):
-        finished = walk.look(end, penalty)
-        penalties.append(walk.level)
-        corners.append(walk.coefs)
-        if finished:
-            break
-        walk.turn()
-    return np.array(penalties), np.array(corners)
 
 
 class _Walkers:
@@ -210,104 +192,6 @@ class _Walkers:
         """Go on with these targets only."""
         for name in ("targets", "tables", "cross", "signs", "level", "kind", "column"):
             setattr(self, name, getattr(self, name)[walking])
-
-
-class _Walker:
-    """State of a target that walks alone, with the active columns of its swept table.
-
-    Two more columns are swept along, the target's products `c` and the signs `s` of the active
-    columns: `start` and `slope` of `_Walkers.look` stand there, with the signs in `look` below.
-    """
-
-    def __init__(self, gram: Floats, cross: Floats) -> None:
-        d = len(cross)
-        from scipy.linalg.blas import dger  # noqa: PLC0415
-
-        self.gram, self.add_product = gram, dger
-        self.table = np.zeros((d, 2 + min(d, 62)), order="F")  # a step adds to whole columns
-        self.table[:, 0] = cross
-        self.active, self.n_active = np.empty(d, np.intp), 0
-        self.remaining, self.least = np.diagonal(gram).copy(), DEPENDENT * np.diagonal(gram)
-        self.signs, self.level = np.zeros(d), float(np.abs(cross).max(initial=0.0))
-        self.coefs = self.signs.copy()
-        # The first events of inactive columns are to enter at + and at -, of active ones to leave.
-        self.is_inactive = np.ones((2, d))
-        self.directions = np.stack([np.ones(d), -np.ones(d)])
-        self.steps = np.empty((2, d))
-        self.kind = self.column = 0
-
-    def look(self, end: float, penalty: float) -> bool:
-        """Lower the penalty to the next event; return whether the end is reached."""
-        first, second = self.table[:, 0], self.table[:, 1]
-        # Products with the residual; of active columns the coefficients, times -1.
-        products = first - self.level * second
-        gap = np.maximum(self.is_inactive * self.level - self.directions * products, 0.0)
-        approach = self.is_inactive + self.directions * second
-        usable = approach > ROUNDING * self.is_inactive
-        usable &= (self.remaining > self.least) | (self.signs != 0)
-        self.steps.fill(np.inf)
-        np.divide(gap, approach, out=self.steps, where=usable)
-        self.kind, self.column = divmod(int(self.steps.argmin()), len(first))
-        lower = self.level - float(self.steps[self.kind, self.column])
-        finished = lower <= end
-        self.level = penalty if finished else lower
-        coefs = self.level * second - first
-        # Rounding may put a column that has just entered slightly on the wrong side of zero.
-        self.coefs = np.where(coefs * self.signs > 0, coefs, 0.0)
-        if self.signs[self.column] and not finished:
-            self.coefs[self.column] = 0.0
-        return finished
-
-    def turn(self) -> None:
-        """Let the event's column enter or leave the active ones."""
-        if self.signs[self.column]:
-            self._leave(self.column)
-        else:
-            self._enter(self.column, 1.0 - 2.0 * self.kind)
-
-    def _enter(self, column: int, sign: float) -> None:
-        # The column of the whole swept table: G_Na - G_NA inv(G_AA) G_Aa, and -inv(G_AA) G_Aa.
-        n, gram = 2 + self.n_active, self.gram[column]
-        own = self.is_inactive[0] * gram
-        own -= self.table[:, 2:n] @ gram[self.active[: self.n_active]]
-        self.table[column, 1] += sign
-        self._sweep(own, column)
-        self.remaining -= np.square(own) / own[column]
-        if n == self.table.shape[1]:
-            wider = np.empty((len(own), 2 * n), order="F")
-            wider[:, :n] = self.table
-            self.table = wider
-        self.table[:, n] = own / own[column]
-        self.table[column, n] = 1.0 / own[column]
-        self.active[self.n_active] = column
-        self.n_active += 1
-        self._note(column, sign)
-
-    def _leave(self, column: int) -> None:
-        place, last = int((self.active[: self.n_active] == column).argmax()), self.n_active - 1
-        own = self.table[:, 2 + place].copy()
-        # The last column takes the place of the one that leaves.
-        self.table[:, 2 + place] = self.table[:, 2 + last]
-        self.active[place] = self.active[last]
-        self.n_active = last
-        self._sweep(own, column)
-        self.table[column, 1] -= self.signs[column]
-        self.remaining += np.square(own) / own[column]
-        self.remaining[column] = 1.0 / own[column]
-        self._note(column, 0.0)
-
-    def _note(self, column: int, sign: float) -> None:
-        """Note the sign of a column: 0 makes it inactive."""
-        self.signs[column] = sign
-        self.is_inactive[:, column] = 0.0 if sign else 1.0
-        self.directions[:, column] = (sign, 0.0) if sign else (1.0, -1.0)
-
-    def _sweep(self, own: Floats, column: int) -> None:
-        """Sweep what is held, in place, on a column that stands in `own`; see `sweep`."""
-        table = self.table[:, : 2 + self.n_active]
-        row = table[column] / own[column]
-        self.add_product(-1.0, own, row, a=table, overwrite_a=1)
-        table[column] = -row
 
 
 def _steps(

@@ -1,0 +1,200 @@
+"""The lasso path of one target, walked on a swept table that is kept in one of two ways."""
+
+import numpy as np
+
+from limelens._statistics import DEPENDENT, ROUNDING
+from limelens._typing import Floats
+
+WIDE = 256
+"""From so many columns on the whole table is kept, and its changes wait."""
+
+# More changes that wait cost more to look through, and fewer more products.
+_WAITING = 48
+
+
+def walk_alone(gram: Floats, cross: Floats, penalty: float) -> tuple[Floats, Floats]:
+    """Return the corners of one target; see `lasso_paths`."""
+    walk = (_WideWalker if len(gram) >= WIDE else _Walker)(gram, cross)
+    end = max(penalty, ROUNDING * walk.level)
+    penalties, corners = [], []
+    for _ in range(100 + 20 * len(gram)):
+        finished = walk.look(end, penalty)
+        penalties.append(walk.level)
+        corners.append(walk.coefs)
+        if finished:
+            break
+        walk.turn()
+    return np.array(penalties), np.array(corners)
+
+
+class _Walker:
+    """State of a target that walks alone, with the active columns of its swept table.
+
+    Two more columns are swept along, the target's products `c` and the signs `s` of the active
+    columns: `start` and `slope` of `_Walkers.look` stand there, with the signs in `look` below.
+    """
+
+    def __init__(self, gram: Floats, cross: Floats) -> None:
+        d = len(cross)
+        from scipy.linalg.blas import dger  # noqa: PLC0415
+
+        self.gram, self.add_product = gram, dger
+        self.table = np.zeros((d, 2 + min(d, 62)), order="F")  # a step adds to whole columns
+        self.table[:, 0] = cross
+        self.pair = self.table[:, :2]
+        self.active, self.n_active = np.empty(d, np.intp), 0
+        self.remaining, self.least = np.diagonal(gram).copy(), DEPENDENT * np.diagonal(gram)
+        self.signs, self.level = np.zeros(d), float(np.abs(cross).max(initial=0.0))
+        self.coefs = self.signs.copy()
+        # The first events of inactive columns are to enter at + and at -, of active ones to leave.
+        self.is_inactive = np.ones((2, d))
+        self.directions = np.stack([np.ones(d), -np.ones(d)])
+        self.steps = np.empty((2, d))
+        self.kind = self.column = 0
+
+    def look(self, end: float, penalty: float) -> bool:
+        """Lower the penalty to the next event; return whether the end is reached."""
+        first, second = self.pair.T
+        # Products with the residual; of active columns the coefficients, times -1.
+        products = first - self.level * second
+        gap = np.maximum(self.is_inactive * self.level - self.directions * products, 0.0)
+        approach = self.is_inactive + self.directions * second
+        usable = approach > ROUNDING * self.is_inactive
+        usable &= (self.remaining > self.least) | (self.signs != 0)
+        self.steps.fill(np.inf)
+        np.divide(gap, approach, out=self.steps, where=usable)
+        self.kind, self.column = divmod(self._nearest(), len(first))
+        lower = self.level - float(self.steps[self.kind, self.column])
+        finished = lower <= end
+        self.level = penalty if finished else lower
+        coefs = self.level * second - first
+        # Rounding may put a column that has just entered slightly on the wrong side of zero.
+        self.coefs = np.where(coefs * self.signs > 0, coefs, 0.0)
+        if self.signs[self.column] and not finished:
+            self.coefs[self.column] = 0.0
+        return finished
+
+    def _nearest(self) -> int:
+        """Return the event that comes first."""
+        return int(self.steps.argmin())
+
+    def turn(self) -> None:
+        """Let the event's column enter or leave the active ones."""
+        if self.signs[self.column]:
+            self._leave(self.column)
+        else:
+            self._enter(self.column, 1.0 - 2.0 * self.kind)
+
+    def _enter(self, column: int, sign: float) -> None:
+        # The column of the whole swept table: G_Na - G_NA inv(G_AA) G_Aa, and -inv(G_AA) G_Aa.
+        n, gram = 2 + self.n_active, self.gram[column]
+        own = self.is_inactive[0] * gram
+        own -= self.table[:, 2:n] @ gram[self.active[: self.n_active]]
+        self.table[column, 1] += sign
+        self._sweep(own, column)
+        self.remaining -= np.square(own) / own[column]
+        if n == self.table.shape[1]:
+            wider = np.empty((len(own), 2 * n), order="F")
+            wider[:, :n] = self.table
+            self.table, self.pair = wider, wider[:, :2]
+        self.table[:, n] = own / own[column]
+        self.table[column, n] = 1.0 / own[column]
+        self.active[self.n_active] = column
+        self.n_active += 1
+        self._note(column, sign)
+
+    def _leave(self, column: int) -> None:
+        place, last = int((self.active[: self.n_active] == column).argmax()), self.n_active - 1
+        own = self.table[:, 2 + place].copy()
+        # The last column takes the place of the one that leaves.
+        self.table[:, 2 + place] = self.table[:, 2 + last]
+        self.active[place] = self.active[last]
+        self.n_active = last
+        self._sweep(own, column)
+        self.table[column, 1] -= self.signs[column]
+        self.remaining += np.square(own) / own[column]
+        self.remaining[column] = 1.0 / own[column]
+        self._note(column, 0.0)
+
+    def _note(self, column: int, sign: float) -> None:
+        """Note the sign of a column: 0 makes it inactive."""
+        self.signs[column] = sign
+        self.is_inactive[:, column] = 0.0 if sign else 1.0
+        self.directions[:, column] = (sign, 0.0) if sign else (1.0, -1.0)
+
+    def _sweep(self, own: Floats, column: int) -> None:
+        """Sweep what is held, in place, on a column that stands in `own`; see `sweep`."""
+        table = self.table[:, : 2 + self.n_active]
+        row = table[column] / own[column]
+        self.add_product(-1.0, own, row, a=table, overwrite_a=1)
+        table[column] = -row
+
+
+class _WideWalker(_Walker):
+    """State of a target that walks alone, with its whole table and changes of it that wait.
+
+    A step changes the table by a product of two vectors. Such changes are kept beside the table,
+    which is `table - left @ right`, and a few dozen of them are made at once, as one product of
+    matrices. Until then a step needs one column of the table only: it takes O(d · waiting changes),
+    and the changes run at the speed of matrix products instead of that of memory.
+    """
+
+    def __init__(self, gram: Floats, cross: Floats) -> None:
+        super().__init__(gram, cross)
+        d = len(cross)
+        self.cross, self.table = cross, np.array(gram, order="F")
+        self.left, self.right = np.empty((d, _WAITING), order="F"), np.empty((_WAITING, d))
+        self.waiting = 0
+
+    def _nearest(self) -> int:
+        # Of equal columns the first one moves, whatever rounding makes of them.
+        return int((self.steps <= self.steps.min() + ROUNDING * self.level).argmax())
+
+    def _enter(self, column: int, sign: float) -> None:
+        self.pair[column, 1] += sign  # a column has its sign while it is swept in or out
+        self._change(column)
+        self._note(column, sign)
+        self._settle()
+
+    def _leave(self, column: int) -> None:
+        self._change(column)
+        self.pair[column, 1] -= self.signs[column]
+        self._note(column, 0.0)
+        self._settle()
+
+    def _change(self, column: int) -> None:
+        """Sweep the table and the pair on a column of the table; see `sweep`."""
+        n = self.waiting
+        own = self.table[:, column] - self.left[:, :n] @ self.right[:n, column]
+        pivot = own[column]
+        # A swept table equals its transpose but for the sign of active against other columns.
+        unlike = self.is_inactive[0] != self.is_inactive[0, column]
+        row = np.where(unlike, -own, own)
+        own /= pivot
+        # The column and the row are written at once, and what waits no longer changes them.
+        self.left[column, :n] = self.right[:n, column] = 0.0
+        self.table[:, column] = own
+        self.table[column] = row / -pivot
+        self.table[column, column] = 1.0 / pivot
+        pair = self.pair[column].copy()
+        self.pair -= own[:, np.newaxis] * pair
+        self.pair[column] = pair / -pivot
+        own[column] = row[column] = 0.0
+        self.remaining -= own * row  # of active columns it has no meaning
+        self.remaining[column] = 1.0 / pivot
+        self.left[:, n], self.right[n] = own, row
+        self.waiting += 1
+
+    def _settle(self) -> None:
+        """Make the changes, if as many wait as may: what went along is then computed afresh."""
+        from scipy.linalg.blas import dgemm  # noqa: PLC0415
+
+        if self.waiting < _WAITING:
+            return
+        self.table = dgemm(-1.0, self.left, self.right, beta=1.0, c=self.table, overwrite_c=True)
+        self.waiting = 0
+        active = self.signs != 0
+        taken = np.stack([np.where(active, self.cross, 0.0), self.signs], axis=1)
+        self.pair[:] = -(self.table @ taken)
+        self.pair[:, 0] += np.where(active, 0.0, self.cross)
+        self.remaining = np.diagonal(self.table).copy()
