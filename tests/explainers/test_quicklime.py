@@ -6,6 +6,7 @@ from scipy.special import expit
 
 from limelens import Constant, Explanation, Foldover, Grid, Lime, QuickLime, Top, log_odds, margin
 from limelens.errors import ConvergenceWarning, InvalidInputError, LimelensWarning
+from limelens.gaussian.linked_fit import fit_linked
 from limelens.testing import Recorder, exact_values
 
 CELLS = Grid(cell=(1, 1))
@@ -164,6 +165,7 @@ def test_it_stops_as_soon_as_fresh_calls_agree_that_it_is_good_enough():
     weights = np.linspace(-3, 5, 20)
     easy = explain(lambda batch: batch.reshape(len(batch), -1) @ weights)
     assert easy.details["looks"]["n_calls"] == [50, 74]  # a block of 48, then half of the next
+    assert np.isnan(easy.details["looks"]["relative_error"][:, 0]).tolist() == [True, False]
     assert easy.n_predictions == 75
     assert easy.details["converged"]
     harder = explain(Network(seed=3), explain_settings={"target": 0}, tolerance=0.1)
@@ -173,6 +175,24 @@ def test_it_stops_as_soon_as_fresh_calls_agree_that_it_is_good_enough():
     assert harder.details["relative_error"][0] == errors[-1]
     assert harder.details["relative_error"][0] < harder.details["error_bound"][0] <= 0.1
     assert harder.details["converged"]
+
+
+def test_nothing_is_fitted_to_the_first_of_several_blocks(monkeypatch):
+    fitted = []
+
+    def count(rows, **settings):
+        fitted.append(len(rows.values))
+        return fit_linked(rows, **settings)
+
+    monkeypatch.setattr("limelens.gaussian.until_settled.fit_linked", count)
+    weights = np.linspace(-3, 5, 20)
+    found = explain(lambda batch: batch.reshape(len(batch), -1) @ weights)
+    assert found.details["looks"]["n_calls"] == [50, 74]
+    assert fitted == [74]
+    make(max_samples=50, tolerance=0).explain(
+        picture(), lambda batch: batch.reshape(len(batch), -1) @ weights, rng=0
+    )
+    assert fitted == [74, 50]  # the first block is the last
 
 
 def test_a_single_block_never_calls_itself_converged():

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from limelens.games.coalitions import distinct_rows, is_folded
-from limelens.gaussian.kernel import MaskKernel, cross_kernel, relevance, spectrum
+from limelens.gaussian.kernel import MaskKernel, cross_kernel, relevance
 from limelens.sampling import Foldover
 from limelens.testing import all_coalitions
 
@@ -53,21 +53,6 @@ def test_parts_are_those_of_many_rows_at_once():
     single = [kernel.parts(row[np.newaxis].copy()) for row in agreement[[0, 399]]]
     np.testing.assert_allclose(even[[0, 399]], [e[0] for e, _ in single], rtol=1e-15)
     np.testing.assert_allclose(odd[[0, 399]], [o[0] for _, o in single], rtol=1e-13)
-
-
-@pytest.mark.parametrize("additive", [0.0, 0.6, 1.0])
-@pytest.mark.parametrize("folded", [True, False])
-def test_spectrum_rebuilds_the_kernel(additive, folded):
-    rows = Foldover()(24, 9, np.random.default_rng(0))
-    rows = distinct_rows(rows)[0] if folded else rows[:-3]
-    assert is_folded(rows) == folded
-    kernel = make_kernel(d=9, additive=additive)
-    values, vectors = spectrum(kernel, rows)
-    assert values.min() >= 0
-    np.testing.assert_allclose(vectors @ vectors.T, np.eye(len(rows)), atol=1e-12)
-    np.testing.assert_allclose(
-        (vectors * values) @ vectors.T, kernel.matrix(rows, rows), atol=1e-12
-    )
 
 
 @given(seed=st.integers(0, 2**32), n=st.integers(1, 40), d=st.integers(1, 20))

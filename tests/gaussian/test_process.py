@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from scipy.linalg import block_diag
 
-from limelens.games.coalitions import distinct_rows
+from limelens.games.coalitions import distinct_rows, fold
 from limelens.gaussian import process as mask_process
 from limelens.gaussian.kernel import MaskKernel, relevance
 from limelens.gaussian.likelihood import NOISE_SHARES
@@ -114,6 +115,22 @@ def test_scale_is_the_covariance_that_maximises_the_likelihood():
     np.testing.assert_allclose(process.scale, expected, rtol=1e-9)
 
 
+@pytest.mark.parametrize("folded", [True, False])
+def test_factors_rebuild_the_covariance_of_the_rows(folded):
+    rows, _, shares = make_problem(n=20)
+    rows = distinct_rows(np.concatenate([rows, ~rows]))[0] if folded else rows
+    values = np.random.default_rng(1).normal(size=(len(rows), 1))
+    (process,) = fit_processes(rows, [values], shares)
+    assert len(process.factors) == 1 + folded
+    blocks = [np.tril(factor) @ np.tril(factor).T for factor in process.factors]
+    turned = fold(fold(dense(process)).T) if folded else dense(process)
+    np.testing.assert_allclose(block_diag(*blocks), turned, atol=1e-12)
+    expected = np.diag(np.linalg.inv(turned))
+    np.testing.assert_allclose(process.block_precisions, expected, rtol=1e-9)
+    by_row = np.diag(np.linalg.inv(dense(process)))
+    np.testing.assert_allclose(process.precisions, by_row, rtol=1e-9)
+
+
 def test_explained_is_the_quadratic_form_of_the_inverse():
     rows, values, shares = make_problem()
     (process,) = fit_processes(rows, [values], shares)
@@ -131,10 +148,10 @@ def test_units_of_the_values_do_not_matter(scale):
     assert (other.noise, other.kernel.additive) == (one.noise, one.kernel.additive)
 
 
-def test_groups_of_one_kernel_share_its_eigenvectors_and_are_fitted_as_if_alone():
+def test_groups_of_one_kernel_and_noise_share_factors_and_are_fitted_as_if_alone():
     rows, values, shares = make_problem(n=60)
     together = fit_processes(rows, [values, 2 * values, values[:, :1]], shares)
-    assert together[0].vectors is together[1].vectors
+    assert together[0].factors is together[1].factors
     for process, columns in zip(together, (values, 2 * values, values[:, :1]), strict=True):
         (alone,) = fit_processes(rows, [columns], shares)
         np.testing.assert_array_equal(process.weights, alone.weights)

@@ -85,7 +85,8 @@ def test_contributions_are_what_importances_lose_without_a_pair(definition):
     values = np.random.default_rng(0).normal(size=len(virtual))
     additive = coalitions @ np.arange(8.0)
     three, ends = np.stack([values, additive, values + additive], axis=1), np.array([2, 28, 30.0])
-    found, none, both = fitting.contributions(coalitions, three, ends)
+    rows = fitting.contributions(coalitions, three, ends)
+    found, none, both = (fitting.inverse @ moved.T for moved in rows)
     np.testing.assert_allclose(found.sum(axis=1), 0, atol=1e-10)  # nothing additive is left
     np.testing.assert_allclose(none, 0, atol=1e-10)
     np.testing.assert_allclose(both, found, atol=1e-9)
@@ -108,6 +109,20 @@ def test_effects_of_a_sigmoid_are_those_by_enumeration(definition, d):
     table = (1 / (1 + np.exp(-(angles[:, np.newaxis] + shifts)))).mean(axis=1)
     found = sigmoid_effects(0.7, slopes, shifts, definition=definition)
     np.testing.assert_allclose(found, exact_values(table, definition)[0], atol=1e-11)
+
+
+@pytest.mark.parametrize("definition", ["banzhaf", "shapley"])
+@pytest.mark.parametrize(("d", "steepness"), [(17, 0.3), (50, 2.0), (90, 6.0)])
+def test_fewer_nodes_for_flatter_sigmoids_give_the_same_effects(
+    d, steepness, definition, monkeypatch
+):
+    rng = np.random.default_rng(d)
+    problem = steepness, steepness * rng.normal(size=d) / np.sqrt(d), rng.normal(size=15)
+    found = sigmoid_effects(*problem, definition=definition)
+    monkeypatch.setattr("limelens.gaussian.closed_forms._FEWEST_NODES", 400)
+    expected = sigmoid_effects(*problem, definition=definition)
+    assert not np.array_equal(found, expected)
+    np.testing.assert_allclose(found, expected, atol=1e-11)
 
 
 def test_effects_of_steep_sigmoids_of_many_segments_are_finite_and_sum_up():

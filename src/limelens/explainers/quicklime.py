@@ -66,7 +66,8 @@ class QuickLime(SequentialExplainer):
       millionth, which is taken for rounding. "message" is the same in words. "statuses" and
       "messages" are per target. "converged" tells whether no target needs more calls;
     * "n_calls"; "relative_error", predicted; "error_bound", a bound on it with a probability of
-      0.9, by which the run converges; "looks", the relative error after each block;
+      0.9, by which the run converges; "looks", the relative error after each block (NaN after the
+      first of several, which cannot end the run: nothing is fitted to it alone);
     * "links"; "link_limits", the smallest distances from 0 and from 1 at which probabilities are
       trusted; "ratio", the squared leave-one-out error of log-odds over that of the identity;
     * "additive_share", the part of the surrogate's variance that importances can express;

@@ -10,11 +10,14 @@ from limelens.games.coalitions import signs
 from limelens.gaussian.kernel import MaskKernel
 from limelens.gaussian.process import MaskProcess
 
-# Beyond 12 the factor 1 / sinh(pi t) is below 1e-16; 400 nodes follow the cosines up to there.
+# Beyond 12 the factor 1 / sinh(pi t) is below 1e-16.
 _RANGE = 12.0
-_NODES = 400
 
-# Nodes of the mean over u = 2 p - 1. The integrand is even in u: half of them are evaluated.
+# Nodes that follow the cosines up to there: three for each unit of the log-odds' largest size, and
+# 64 besides, reach the precision of 400. In steps of 16, so that few sets of nodes are computed.
+_FEWEST_NODES, _NODES_A_UNIT, _NODE_STEP, _NODES = 64, 3.0, 16, 400
+
+# Most nodes of the mean over u = 2 p - 1. The integrand is even in u: half of them are evaluated.
 _SHAPLEY_NODES = 32
 
 _MAX_NODES = 48
@@ -201,7 +204,8 @@ def sigmoid_effects(
     >>> round(float(np.tanh(0.5)), 4)
     0.4621
     """
-    nodes, weights = _legendre(_NODES)
+    largest = float(np.abs(slopes).sum() + np.abs(intercept + shifts).max())
+    nodes, weights = _legendre(_nodes_for(largest))
     t = 0.5 * _RANGE * (nodes + 1.0)
     angles = np.multiply.outer(t, slopes)
     average = np.cos(np.multiply.outer(t, intercept + shifts)).mean(axis=1)
@@ -214,9 +218,17 @@ def sigmoid_effects(
     return outer @ (np.sin(angles) * others)
 
 
+def _nodes_for(largest: float) -> int:
+    """Return how many nodes follow the cosines of log-odds of at most this size."""
+    steps = np.ceil((_FEWEST_NODES + _NODES_A_UNIT * largest) / _NODE_STEP)
+    return int(min(_NODES, _NODE_STEP * steps))
+
+
 def _shapley_others(angles: Floats) -> Floats:
     """Return for every angle the mean over u of its row's other factors, as above; (n, d)."""
-    nodes, weights = (half[_SHAPLEY_NODES // 2 :] for half in _legendre(_SHAPLEY_NODES))
+    # In u the integrand is a polynomial of degree d - 1, for which d / 2 nodes are exact.
+    number = min(_SHAPLEY_NODES, 2 * -(-angles.shape[1] // 4))
+    nodes, weights = (half[number // 2 :] for half in _legendre(number))
     # Segments come first: products over the first axis are several times faster.
     cosines, sines = np.cos(angles.T), np.sin(angles.T)
     squares, total = np.square(cosines), np.zeros(cosines.shape)

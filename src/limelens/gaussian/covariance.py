@@ -12,6 +12,9 @@ from limelens.gaussian.kernel import CrossKernel, agreement
 from limelens.gaussian.process import MaskProcess
 from limelens.gaussian.virtual import VirtualCoalitions
 
+# Targets whose functionals are multiplied by the kernel in one product.
+_AT_ONCE = 4
+
 _Parts: TypeAlias = tuple[Floats, Floats, Floats | float]
 
 
@@ -89,9 +92,9 @@ def _in_a_group(
 ) -> Iterator[_Parts]:
     """Yield the same for a group of coalitions that are not all."""
     roots = np.sqrt(group_spectrum(process.kernel, virtual) / len(virtual))
-    for column, pairs in zip(weighted.T, _paired(virtual, weighted), strict=True):
+    for column, (_, images) in zip(weighted.T, _imaged(virtual, kernel, weighted), strict=True):
         rooted = _transforms(virtual, column) * roots
-        yield rooted @ rooted.T, kernel.images(*pairs), 0.0
+        yield rooted @ rooted.T, images, 0.0
 
 
 def _in_pairs(
@@ -100,9 +103,19 @@ def _in_pairs(
     """Yield the same for coalitions that are no group, by the kernel's even and odd part."""
     first = virtual.coalitions[: len(virtual) // 2]
     even, odd = process.kernel.parts(agreement(first, first, process.kernel.relevance))
-    for sums, differences in _paired(virtual, weighted):
-        prior = 0.5 * (sums @ even @ sums.T + differences @ odd @ differences.T)
-        yield prior, kernel.images(sums, differences), 0.0
+    for (sums, differences), images in _imaged(virtual, kernel, weighted):
+        yield 0.5 * (sums @ even @ sums.T + differences @ odd @ differences.T), images, 0.0
+
+
+def _imaged(
+    virtual: VirtualCoalitions, kernel: CrossKernel, weighted: Floats
+) -> Iterator[tuple[tuple[Floats, Floats], Floats]]:
+    """Yield each target's folded functionals with the kernel's images of them."""
+    for start in range(0, weighted.shape[1], _AT_ONCE):
+        pairs = list(_paired(virtual, weighted[:, start : start + _AT_ONCE]))
+        # One product for several targets: few rows a product would leave the processor idle.
+        sums, differences = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+        yield from zip(pairs, np.split(kernel.images(sums, differences), len(pairs)), strict=True)
 
 
 def _paired(virtual: VirtualCoalitions, weighted: Floats) -> Iterator[tuple[Floats, Floats]]:

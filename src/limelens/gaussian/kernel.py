@@ -1,4 +1,4 @@
-"""How alike two coalitions are: the kernel of the mask Gaussian process, and its spectrum."""
+"""How alike two coalitions are: the kernel of the mask Gaussian process."""
 
 from dataclasses import dataclass
 
@@ -184,24 +184,3 @@ def relevance(energy: ArrayLike | None, n_segments: int) -> Floats:
 def agreement(left: Coalitions, right: Coalitions, weights: Floats) -> Floats:
     """Return `sum_i weights_i s_i s'_i` between all rows, s = 2 z - 1; shape (n, m)."""
     return np.asarray((signs(left) * weights) @ signs(right).T)
-
-
-def spectrum(kernel: MaskKernel, coalitions: Coalitions) -> tuple[Floats, Floats]:
-    """Return eigenvalues, shape (n,), not negative, and eigenvectors, shape (n, n), of the kernel.
-
-    For folded coalitions the even and the odd part are solved apart; each is half as large.
-    """
-    if not is_folded(coalitions):
-        values, vectors = np.linalg.eigh(kernel.matrix(coalitions, coalitions))
-        return np.maximum(values, 0.0), vectors
-    half = len(coalitions) // 2
-    first = coalitions[:half]
-    parts = kernel.parts(agreement(first, first, kernel.relevance))
-    (even_values, even), (odd_values, odd) = map(np.linalg.eigh, parts)
-    # K = [[A, B], [B, A]] has the eigenvectors (u, u) / sqrt 2 of A + B, the even part, and
-    # (u, -u) / sqrt 2 of A - B, the odd part.
-    vectors = np.empty((2 * half, 2 * half))
-    vectors[:half, :half], vectors[half:, :half] = even, even
-    vectors[:half, half:], vectors[half:, half:] = odd, -odd
-    vectors *= np.sqrt(0.5)
-    return np.maximum(np.concatenate([even_values, odd_values]), 0.0), vectors

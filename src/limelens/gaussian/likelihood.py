@@ -77,34 +77,52 @@ def _misfits(
     kernel: MaskKernel, coalitions: Coalitions, columns: Floats
 ) -> Iterator[tuple[float, float, Floats]]:
     """Yield each noise share with log |C| and the squares y' C^-1 y of all columns, shape (c,)."""
-    from scipy.linalg import blas, lapack  # noqa: PLC0415
-
-    blocks = _blocks(kernel, coalitions, columns)
+    blocks = kernel_blocks(kernel, coalitions)
+    parts = in_blocks(columns, len(blocks))
     for noise in NOISE_SHARES:
         log_determinant, squares = 0.0, np.zeros(columns.shape[1])
-        for matrix, values in blocks:
-            noisy = (1.0 - noise) * matrix
-            noisy.ravel()[:: len(noisy) + 1] += noise
-            # The matrix is symmetric: transposed it has LAPACK's memory order, and is not copied.
-            factor, failed = lapack.dpotrf(noisy.T, lower=1, clean=0, overwrite_a=1)
-            if failed:
-                msg = "the kernel of the coalitions is not positive definite"
-                raise np.linalg.LinAlgError(msg)
+        for matrix, values in zip(blocks, parts, strict=True):
+            factor = cholesky(matrix, noise)
             log_determinant += 2.0 * float(np.log(np.diagonal(factor)).sum())
-            squares += np.square(blas.dtrsm(1.0, factor, values, lower=1)).sum(axis=0)
+            squares += np.square(whiten(factor, values)).sum(axis=0)
         yield noise, log_determinant, squares
 
 
-def _blocks(
-    kernel: MaskKernel, coalitions: Coalitions, columns: Floats
-) -> list[tuple[Floats, Floats]]:
-    """Return the blocks of the kernel with their part of the columns.
+def kernel_blocks(kernel: MaskKernel, coalitions: Coalitions) -> list[Floats]:
+    """Return the kernel among coalitions in the coordinates of `fold`, without its blocks of 0.
 
-    Folded coalitions have an even and an odd one, in the coordinates of `fold`.
+    Folded coalitions have an even and an odd block, each half as large; others have one.
     """
     if not is_folded(coalitions):
-        return [(kernel.matrix(coalitions, coalitions), columns)]
+        return [kernel.matrix(coalitions, coalitions)]
     first = coalitions[: len(coalitions) // 2]
-    even, odd = kernel.parts(agreement(first, first, kernel.relevance))
-    sums, differences = np.split(fold(columns), 2)
-    return [(even, sums), (odd, differences)]
+    return list(kernel.parts(agreement(first, first, kernel.relevance)))
+
+
+def in_blocks(columns: Floats, n_blocks: int) -> list[Floats]:
+    """Return the part of the columns (n, c) that belongs to each of `kernel_blocks`."""
+    return [columns] if n_blocks == 1 else np.split(fold(columns), 2)
+
+
+def cholesky(matrix: Floats, noise: float) -> Floats:
+    """Return the lower triangle L of a block of C = (1 - noise) K + noise I, C = L L'.
+
+    What lies above the diagonal means nothing.
+    """
+    from scipy.linalg import lapack  # noqa: PLC0415
+
+    noisy = (1.0 - noise) * matrix
+    noisy.ravel()[:: len(noisy) + 1] += noise
+    # The matrix is symmetric: transposed it has LAPACK's memory order, and is not copied.
+    factor, failed = lapack.dpotrf(noisy.T, lower=1, clean=0, overwrite_a=1)
+    if failed:
+        msg = "the kernel of the coalitions is not positive definite"
+        raise np.linalg.LinAlgError(msg)
+    return np.asarray(factor)
+
+
+def whiten(factor: Floats, columns: Floats, *, back: bool = False) -> Floats:
+    """Return L^-1 columns of a factor from `cholesky`, or, going `back`, L'^-1 columns."""
+    from scipy.linalg import blas  # noqa: PLC0415
+
+    return np.asarray(blas.dtrsm(1.0, factor, columns, lower=1, trans_a=int(back)))

@@ -72,12 +72,11 @@ def fit_linked(
     """
     n_targets = rows.values.shape[1]
     fits = [unknown_fit(rows.coalitions.shape[1]) for _ in range(n_targets)]
-    moving = [target for target in range(n_targets) if not rows.changes_by_rounding(target)]
-    names = {target: _possible_links(rows, target, link, scale) for target in moving}
+    names = possible_links(rows, link, scale)
     # All 2^d answers are known: the definition applies to them directly, without a surrogate.
     if rows.complete:
-        for target in moving:
-            on_log_odds = scale == "link" and names[target] != ["identity"]
+        for target, possible in names.items():
+            on_log_odds = scale == "link" and possible != ["identity"]
             fits[target] = _exact(rows, target, definition, again, on_log_odds=on_log_odds)
         return fits
     for target, fit in _fits(rows, names, definition, scale).items():
@@ -106,6 +105,21 @@ def _fits(
             if chosen[target] is candidate:
                 fits[target] = described[target]
     return fits
+
+
+def possible_links(rows: Rows, link: str, scale: str) -> dict[int, list[str]]:
+    """Return the names of the links to fit for every target that moves; the last is preferred.
+
+    Raises
+    ------
+    InvalidInputError
+        If the requested link does not suit the scores.
+    """
+    return {
+        target: _possible_links(rows, target, link, scale)
+        for target in range(rows.values.shape[1])
+        if not rows.changes_by_rounding(target)
+    }
 
 
 def _possible_links(rows: Rows, target: int, link: str, scale: str) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +32,10 @@ _MOST_VECTORS = 256
 _CLIP = 20.0
 _OVERFLOW = 60.0
 
-# Virtual coalitions treated at once.
-_CHUNK = 1024
+# Virtual coalitions treated at once, and fewest of them for the slopes of many targets.
+_CHUNK, _SHORTEST_CHUNK = 1024, 128
+
+_Singles: TypeAlias = NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -183,25 +186,30 @@ class SoftmaxLink(Link):
 
     def curve(self, means: Floats, residuals: Floats, scale: Floats) -> tuple[Floats, Floats]:
         """Return the smeared softmax of the targets and its spread; see `Link.curve`."""
-        root, targets = _root(scale), range(self.n_explained)
-        scores, spread = np.empty((2, len(means), self.n_explained))
+        # In the precision of the slopes.
+        root, n_targets = _root(scale).astype(np.float32), self.n_explained
+        scores, spread = np.empty((2, len(means), n_targets))
         for chunk, raised, factors, inverse in _competitors(means, residuals):
-            squares = np.square(inverse)
-            for target in targets:
-                own, smeared = _own(raised, factors, inverse, target)
-                slopes = squares @ (factors[:, [target]] * factors)
-                slopes *= raised * -own[:, np.newaxis]
-                slopes[:, target] += smeared
-                scores[chunk, target] = smeared
-                spread[chunk, target] = np.sqrt(np.square(slopes @ root).sum(axis=1))
+            own, smeared = _own(raised, factors, inverse, n_targets)
+            scores[chunk], found = smeared, spread[chunk]
+            # For several targets a few rows at a time, which stay in the cache.
+            length = max(_CHUNK // n_targets, _SHORTEST_CHUNK)
+            for start in range(0, len(raised), length):
+                few = slice(start, start + length)
+                slopes = _joint_moments(np.square(inverse[few]), factors, n_targets)
+                slopes *= raised[few, np.newaxis]
+                slopes *= -own[few, :, np.newaxis]
+                slopes[:, range(n_targets), range(n_targets)] += smeared[few]
+                moved = slopes.reshape(-1, len(root)) @ root
+                squares = np.einsum("ij,ij->i", moved, moved)
+                found[few] = np.sqrt(squares).reshape(-1, n_targets)
         return scores, spread
 
     def smear(self, means: Floats, residuals: Floats) -> Floats:
         """Return the smeared softmax of the targets; see `Link.smear`."""
         scores = np.empty((len(means), self.n_explained))
         for chunk, raised, factors, inverse in _competitors(means, residuals):
-            for target in range(self.n_explained):
-                scores[chunk, target] = _own(raised, factors, inverse, target)[1]
+            scores[chunk] = _own(raised, factors, inverse, self.n_explained)[1]
         return scores
 
     def score(self, columns: Floats) -> Floats:
@@ -227,12 +235,15 @@ class SoftmaxLink(Link):
         centres = self.columns - residuals
         raised = np.exp(np.maximum(centres - centres.max(axis=1, keepdims=True), -_OVERFLOW))
         factors = [np.exp(np.clip(each, -_CLIP, _CLIP)) for each in errors]
-        parts = list(zip(np.split(raised, len(factors)), factors, strict=True))
+        halves = zip(np.split(raised, len(factors)), factors, strict=True)
+        parts = [(r, f, r @ f.T) for r, f in halves]
         shares = np.full(len(draws), 1.0 / len(draws))
         found = []
         for target in range(self.n_explained):
             # Row n and draw k: p = R_nt F_kt / (R_n . F_k).
-            p = np.concatenate([np.outer(r[:, target], f[:, target]) / (r @ f.T) for r, f in parts])
+            p = np.concatenate(
+                [np.outer(r[:, target], f[:, target]) / all_ for r, f, all_ in parts]
+            )
             found.append(_inflation(self.explained[:, target], p, shares, folded=process.folded))
         total, odd = np.concatenate(found, axis=1)
         return total, odd
@@ -250,7 +261,7 @@ def _normal_draws(n_columns: int) -> Floats:
 
 def _competitors(
     means: Floats, residuals: Floats
-) -> Iterator[tuple[slice, NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]]:
+) -> Iterator[tuple[slice, _Singles, _Singles, _Singles]]:
     """Yield slices of the means with E, B and 1 / (E_v . B_n) of `SoftmaxLink`."""
     if len(residuals) > _MOST_VECTORS:
         chosen = np.linspace(0, len(residuals) - 1, _MOST_VECTORS).round().astype(np.intp)
@@ -265,14 +276,23 @@ def _competitors(
 
 
 def _own(
-    raised: NDArray[np.float32],
-    factors: NDArray[np.float32],
-    inverse: NDArray[np.float32],
-    target: int,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return E_vt / n and the smeared probability of a target, (v,) each; see `SoftmaxLink`."""
-    own = raised[:, target] / np.float32(len(factors))
-    return own, np.asarray(own * (inverse @ factors[:, target]))
+    raised: _Singles, factors: _Singles, inverse: _Singles, n_targets: int
+) -> tuple[_Singles, _Singles]:
+    """Return E_vt / n and the smeared probability of targets, (v, t) each; see `SoftmaxLink`."""
+    own = raised[:, :n_targets] / np.float32(len(factors))
+    # One column at a time: so a target's digits do not depend on how many there are.
+    sums = [inverse @ factors[:, target] for target in range(n_targets)]
+    return own, np.asarray(own * np.stack(sums, axis=1))
+
+
+def _joint_moments(squares: _Singles, factors: _Singles, n_targets: int) -> _Singles:
+    """Return sum_n squares_vn B_nt B_nj, shape (v, t, c), for the first t columns."""
+    moments = np.empty((len(squares), n_targets, factors.shape[1]), np.float32)
+    for target in range(n_targets):
+        # Among targets they are symmetric.
+        moments[:, target, :target] = moments[:, :target, target]
+        moments[:, target, target:] = squares @ (factors[:, [target]] * factors[:, target:])
+    return moments
 
 
 def _inflation(

@@ -8,8 +8,15 @@ import numpy as np
 from limelens._typing import Coalitions, Floats
 from limelens.games.coalitions import fold, is_folded
 from limelens.gaussian.group_kernel import GroupKernel
-from limelens.gaussian.kernel import CrossKernel, MaskKernel, spectrum
-from limelens.gaussian.likelihood import Choice, likeliest
+from limelens.gaussian.kernel import CrossKernel, MaskKernel
+from limelens.gaussian.likelihood import (
+    Choice,
+    cholesky,
+    in_blocks,
+    kernel_blocks,
+    likeliest,
+    whiten,
+)
 
 ADDITIVE_SHARES = (0.0, 0.3, 0.6, 0.85, 1.0)
 """The grid of lambda, from which the marginal likelihood chooses."""
@@ -31,14 +38,15 @@ class MaskProcess:
         Distinct rows.
     means : ndarray, shape (c,)
         Mean value of each column over the rows.
-    spectrum : ndarray, shape (n,)
-        Eigenvalues of :math:`C = (1 - \nu) K + \nu I`.
-    vectors : ndarray, shape (n, n)
-        Eigenvectors of C.
+    factors : tuple of ndarray
+        Lower triangles L with :math:`L L' = C = (1 - \nu) K + \nu I`: one, shape (n, n); or, for
+        folded coalitions, those of the even and the odd block, shape (n / 2, n / 2) each.
     weights : ndarray, shape (n, c)
         :math:`C^{-1} (y - \bar y)`.
     precisions : ndarray, shape (n,)
         Diagonal of :math:`C^{-1}`.
+    block_precisions : ndarray, shape (n,)
+        The same in the coordinates of `fold`, where rows are folded.
     scale : ndarray, shape (c, c)
         Covariance of the columns; its diagonal is the variance :math:`\sigma^2` of each.
     log_likelihood : float
@@ -54,10 +62,10 @@ class MaskProcess:
     noise: float
     coalitions: Coalitions
     means: Floats
-    spectrum: Floats
-    vectors: Floats
+    factors: tuple[Floats, ...]
     weights: Floats
     precisions: Floats
+    block_precisions: Floats
     scale: Floats
     log_likelihood: float
 
@@ -97,8 +105,7 @@ class MaskProcess:
         """
         if not self.folded:
             return self.residuals, 1.0 / self.precisions
-        # 1 / [F C^-1 F]_nn with F for `fold` and C^-1 = U diag(1 / e) U'.
-        variances = 1.0 / (np.square(fold(self.vectors)) @ (1.0 / self.spectrum))
+        variances = 1.0 / self.block_precisions
         return fold(self.weights) * variances[:, np.newaxis], variances
 
     def predict(self, coalitions: Coalitions) -> Floats:
@@ -124,9 +131,13 @@ class MaskProcess:
             :math:`(1 - \nu)\, m C^{-1} m'`, to be taken from the prior's, both in units of
             :math:`\sigma^2 (1 - \nu)`.
         """
-        # m C^-1 m' = (m U / sqrt e) (m U / sqrt e)'.
-        whitened = (functionals @ self.vectors) / np.sqrt(self.spectrum)
-        return (1.0 - self.noise) * (whitened @ whitened.T)
+        total = np.zeros((len(functionals), len(functionals)))
+        parts = in_blocks(functionals.T, len(self.factors))
+        for factor, part in zip(self.factors, parts, strict=True):
+            # m C^-1 m' = (L^-1 m')' (L^-1 m').
+            whitened = whiten(factor, part)
+            total += whitened.T @ whitened
+        return (1.0 - self.noise) * total
 
 
 def fit_processes(
@@ -161,37 +172,56 @@ def fit_chosen(
 ) -> list[MaskProcess]:
     r"""Fit one process to each group of columns, with the kernel and the noise chosen for it.
 
-    Groups of the same kernel share one eigendecomposition :math:`K = U \Lambda U'`. With
-    :math:`q = U'(y - \bar y)` and :math:`e = (1 - \nu) \Lambda + \nu`,
-    :math:`\sigma^2 = \overline{q^2 / e}`.
+    Groups of the same kernel share its matrix, and its Cholesky factor :math:`C = L L'` where they
+    have the same noise as well. :math:`\sigma^2 = |L^{-1} (y - \bar y)|^2 / n`.
     """
     fitted: dict[int, MaskProcess] = {}
     for kernel in dict.fromkeys(choice.kernel for choice in choices):
-        found = spectrum(kernel, coalitions)
-        for place, choice in enumerate(choices):
-            if choice.kernel is kernel:
-                fitted[place] = _fit(choice, found, coalitions, groups[place])
+        places = [place for place, choice in enumerate(choices) if choice.kernel is kernel]
+        blocks = kernel_blocks(kernel, coalitions)
+        for noise in dict.fromkeys(choices[place].noise for place in places):
+            factors = tuple(cholesky(block, noise) for block in blocks)
+            precisions = np.concatenate([_precisions(factor) for factor in factors])
+            for place in places:
+                if choices[place].noise == noise:
+                    found = factors, precisions
+                    fitted[place] = _fit(choices[place], found, coalitions, groups[place])
     return [fitted[place] for place in range(len(choices))]
 
 
 def _fit(
-    choice: Choice, found: tuple[Floats, Floats], coalitions: Coalitions, values: Floats
+    choice: Choice,
+    found: tuple[tuple[Floats, ...], Floats],
+    coalitions: Coalitions,
+    values: Floats,
 ) -> MaskProcess:
-    """Return the process of a choice, given its kernel's spectrum."""
-    eigenvalues, vectors = found
+    """Return the process of a choice, given its factors and the precisions of its blocks."""
+    factors, precisions = found
     means = values.mean(axis=0)
-    rotated = vectors.T @ (values - means)
-    shifted = (1.0 - choice.noise) * eigenvalues + choice.noise
-    whitened = rotated / np.sqrt(shifted)[:, np.newaxis]
+    parts = in_blocks(values - means, len(factors))
+    whitened = [whiten(*pair) for pair in zip(factors, parts, strict=True)]
+    weights = np.concatenate(
+        [whiten(*pair, back=True) for pair in zip(factors, whitened, strict=True)]
+    )
+    folded = len(factors) == 2
+    # [F P F]_nn with F for `fold` and P block-diagonal: half of both blocks' sum.
+    by_row = np.tile(0.5 * np.add(*np.split(precisions, 2)), 2) if folded else precisions
     return MaskProcess(
         kernel=choice.kernel,
         noise=choice.noise,
         coalitions=coalitions,
         means=means,
-        spectrum=shifted,
-        vectors=vectors,
-        weights=vectors @ (rotated / shifted[:, np.newaxis]),
-        precisions=np.square(vectors) @ (1.0 / shifted),
-        scale=whitened.T @ whitened / len(coalitions),
+        factors=factors,
+        weights=fold(weights) if folded else weights,
+        precisions=by_row,
+        block_precisions=precisions,
+        scale=np.sum([part.T @ part for part in whitened], axis=0) / len(coalitions),
         log_likelihood=choice.log_likelihood,
     )
+
+
+def _precisions(factor: Floats) -> Floats:
+    """Return the diagonal of C^-1 = L'^-1 L^-1 from L."""
+    from scipy.linalg import lapack  # noqa: PLC0415
+
+    return np.square(np.tril(lapack.dtrtri(factor, lower=1)[0])).sum(axis=0)

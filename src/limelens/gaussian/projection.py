@@ -1,6 +1,6 @@
 """From a fitted surrogate to importances: projection, covariance, how additive it is."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,7 +96,7 @@ def project(
     return Projection(
         importances=importances,
         covariance=delta_covariances(process, virtual, kernel, spread) + drawn,
-        additive_share=additive_share(virtual.coalitions, values, importances),
+        additive_share=additive_share(virtual.kept, values, importances),
     )
 
 
@@ -123,11 +123,13 @@ def _closed_form(
     # The smallest change that gives them the right sum divides the gap equally.
     gap = differences - importances.sum(axis=1)
     importances = importances + gap[:, np.newaxis] / importances.shape[1]
-    asked = (virtual.coarse or virtual).coalitions
+    asked = virtual.coarse or virtual
     return Projection(
         importances=importances,
         covariance=process.variances[:, np.newaxis, np.newaxis] * covariance,
-        additive_share=additive_share(asked, process.predict(asked), importances),
+        additive_share=additive_share(
+            asked.kept, process.mean_of(_kernel_between(process, asked)), importances
+        ),
     )
 
 
@@ -185,22 +187,23 @@ def _variance_of_the_draw(
     the part that the control variate removes. Sizes whose pairs are all there add nothing. For
     orthogonal arrays the result is too large.
     """
-    fitting, coalitions = virtual.fitting, virtual.coalitions
+    fitting, kept = virtual.fitting, virtual.kept
     like = control.like
     if like is not None and virtual.definition == "shapley":
         # One fit for both: what it misses of their difference is the difference.
         values, differences, like = values - like[0], differences - like[1], None
-    noises = fitting.contributions(coalitions, values, differences)
-    if like is not None:
-        others = _evenly(virtual).fitting.contributions(coalitions, *like)
-        noises = (noise - other for noise, other in zip(noises, others, strict=True))
-    return np.stack([(noise * (1.0 - fitting.known)) @ noise.T for noise in noises])
-
-
-def _evenly(virtual: VirtualCoalitions) -> VirtualCoalitions:
-    """Return the same virtual coalitions for Banzhaf values, with equal weights."""
-    fitting = fitting_on(virtual.coalitions, "banzhaf", complete=False)
-    return replace(virtual, definition="banzhaf", fitting=fitting)
+    # A sum of squares over pairs: so the root of each pair's share goes to its row.
+    roots = np.sqrt(1.0 - fitting.known)[:, np.newaxis]
+    moved = (roots * rows for rows in fitting.contributions(kept, values, differences))
+    if like is None:
+        return np.stack([fitting.inverse @ (rows.T @ rows) @ fitting.inverse.T for rows in moved])
+    evenly = fitting_on(virtual.coalitions, "banzhaf", complete=False)
+    others = (roots * rows for rows in evenly.contributions(kept, *like))
+    noises = (
+        rows @ fitting.inverse.T - other @ evenly.inverse.T
+        for rows, other in zip(moved, others, strict=True)
+    )
+    return np.stack([noise.T @ noise for noise in noises])
 
 
 def _sigmoids(
@@ -246,13 +249,14 @@ def _tangent(first: Floats, scale: Floats, values: Floats) -> tuple[float, Float
     centre = (kept - hidden) @ first / total
     # Weighted least squares with an intercept: slopes = (S' W S + ridge)^-1 S' W y, both centred.
     # With both halves in one, as the squares of all signs are equal in a complement.
-    gram = (first.T * (kept + hidden)) @ first - total * np.outer(centre, centre)
+    rooted = first * np.sqrt(kept + hidden)[:, np.newaxis]
+    gram = rooted.T @ rooted - total * np.outer(centre, centre)
     gram[np.diag_indices_from(gram)] += _RIDGE * np.trace(gram) / len(gram)
     slopes = np.asarray(np.linalg.solve(gram, (kept_scale - hidden_scale) @ first))
     return mean - float(centre @ slopes), slopes
 
 
-def additive_share(coalitions: Coalitions, values: Floats, importances: Floats) -> Floats:
+def additive_share(coalitions: Coalitions | Floats, values: Floats, importances: Floats) -> Floats:
     """Return the share of the variance of values (v, t) that importances reproduce, shape (t,)."""
     left = values - coalitions @ importances.T
     total = values.var(axis=0)

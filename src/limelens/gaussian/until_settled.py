@@ -1,13 +1,13 @@
 """Asking block after block until the answer is good enough."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from limelens._typing import Coalitions, Floats, Game, Scores
-from limelens.gaussian.linked_fit import fit_linked
+from limelens.gaussian.linked_fit import fit_linked, possible_links
 from limelens.gaussian.rows import Rows, merge_rows
 from limelens.gaussian.verdict import TargetFit, Verdict, judge
 
@@ -44,7 +44,7 @@ class Settled:
         Smallest distances from 0 and from 1 at which probabilities were trusted.
     looks : list of (int, list of float)
         Numbers of calls after which the answer was looked at, with each target's relative error
-        at that time.
+        at that time; NaN after the first of several blocks.
     """
 
     fits: list[TargetFit]
@@ -98,9 +98,10 @@ def ask_until_settled(
     energy: Floats,
     again: "Game | None" = None,
 ) -> Settled:
-    """Ask one block after the other; fit and judge after each; stop when all targets are settled.
+    """Ask one block after the other; fit and judge; stop when all targets are settled.
 
-    The first look never settles a target that the next block could prove wrong: see `judge`.
+    The next block could prove the first one wrong (see `judge`). So nothing is fitted to the first
+    block alone, unless there is no other or no target changed.
 
     Parameters
     ----------
@@ -121,34 +122,54 @@ def ask_until_settled(
     scores: list[Scores] = []
     looks: list[tuple[int, list[float]]] = []
 
-    def look() -> Settled:
+    for block, last in _with_the_last(blocks):
+        asked.append(block)
+        scores.append(ask(block))
+        # Without a tolerance nothing can settle: one look after the last block is enough.
+        if not last and goal.tolerance == 0:
+            continue
         # Each look starts anew from all blocks: equal coalitions are averaged, and the limits of
         # probabilities follow from all scores.
         together = np.concatenate(scores)
         rows = merge_rows(
             np.concatenate(asked), together, values_of(together), targets=targets, energy=energy
         )
+        if not last and len(scores) == 1 and possible_links(rows, goal.link, goal.scale):
+            looks.append((len(block), [float("nan")] * rows.values.shape[1]))
+            continue
         fits = _fits(rows, goal, again)
-        n_calls = len(together)
-        looks.append((n_calls, [fit.relative_error for fit in fits]))
-        # A second look tests the first: it adds a block that the first fit had not seen.
-        checked = len(looks) > 1
-        verdicts = [
-            judge(fit, tolerance=goal.tolerance, n_calls=n_calls, checked=checked) for fit in fits
-        ]
-        return Settled(
-            fits=fits, verdicts=verdicts, n_calls=n_calls, limits=rows.limits, looks=looks
-        )
+        looks.append((len(together), [fit.relative_error for fit in fits]))
+        # A second block tests the first: no fit to the first one alone had seen it.
+        answer = _settled(fits, goal, rows, looks, checked=len(scores) > 1)
+        if last or answer.settled:
+            return answer
+    raise ValueError("there must be a block of coalitions to ask")
 
-    answer: Settled | None = None
-    for block in blocks:
-        asked.append(block)
-        scores.append(ask(block))
-        # Without a tolerance nothing can settle: one look after the last block is enough.
-        answer = look() if goal.tolerance > 0 else None
-        if answer is not None and answer.settled:
-            break
-    return look() if answer is None else answer
+
+def _settled(
+    fits: list[TargetFit],
+    goal: Goal,
+    rows: Rows,
+    looks: list[tuple[int, list[float]]],
+    *,
+    checked: bool,
+) -> Settled:
+    """Judge the fits of the last look."""
+    n_calls, _ = looks[-1]
+    verdicts = [
+        judge(fit, tolerance=goal.tolerance, n_calls=n_calls, checked=checked) for fit in fits
+    ]
+    return Settled(fits=fits, verdicts=verdicts, n_calls=n_calls, limits=rows.limits, looks=looks)
+
+
+def _with_the_last(blocks: Iterable[Coalitions]) -> Iterator[tuple[Coalitions, bool]]:
+    """Yield every block, and whether it is the last."""
+    remaining = iter(blocks)
+    block = next(remaining, None)
+    while block is not None:
+        following = next(remaining, None)
+        yield block, following is None
+        block = following
 
 
 def _fits(rows: Rows, goal: Goal, again: "Game | None") -> list[TargetFit]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +54,9 @@ class Fitting:
     ends: Floats
     known: Floats
 
-    def importances(self, coalitions: Coalitions, values: Floats, differences: Floats) -> Floats:
+    def importances(
+        self, coalitions: Coalitions | Floats, values: Floats, differences: Floats
+    ) -> Floats:
         """Return the importances (t, d) that values (v, t) on the coalitions define.
 
         `differences`, shape (t,), are values of the intact image minus those of the hidden one.
@@ -71,24 +73,24 @@ class Fitting:
         return np.asarray(inner + 2.0 * np.outer(self.ends, self.ends))
 
     def contributions(
-        self, coalitions: Coalitions, values: Floats, differences: Floats
+        self, coalitions: Coalitions | Floats, values: Floats, differences: Floats
     ) -> Iterator[Floats]:
-        """Yield what each pair adds to the importances of values (v, t), (d, v / 2) a target.
+        """Yield what each pair adds to the moments of values (v, t), (v / 2, d) a target.
 
         An additive function is subtracted from the values first. What is left adds noise to the
-        importances if the coalitions, which are folded, were drawn.
+        importances if the coalitions, which are folded, were drawn: `inverse` times a row each.
         """
         half = len(coalitions) // 2
         first, lean = coalitions[:half] - self.centre, 1.0 - 2.0 * self.centre
         effects = self.importances(coalitions, values, differences)
-        for column, own in zip(values.T, effects, strict=True):
-            # A complement is 1 - z, which is `lean` minus `first` from the centre.
-            additive = first @ own
-            left = column - np.concatenate([additive, lean @ own - additive])
-            left -= self.weights @ left / self.weights.sum()
-            left *= self.weights
-            kept, hidden = left[:half, np.newaxis], left[half:, np.newaxis]
-            yield np.asarray(self.inverse @ (first * (kept - hidden) + hidden * lean).T)
+        additive = first @ effects.T
+        # A complement is 1 - z, which is `lean` minus `first` from the centre.
+        left = values - np.concatenate([additive, effects @ lean - additive])
+        left -= self.weights @ left / self.weights.sum()
+        left *= self.weights[:, np.newaxis]
+        kept, hidden = left[:half], left[half:]
+        for own, other in zip((kept - hidden).T, hidden.T, strict=True):
+            yield np.asarray(first * own[:, np.newaxis] + np.outer(other, lean))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -130,6 +132,13 @@ class VirtualCoalitions:
     def __len__(self) -> int:
         return len(self.coalitions)
 
+    @cached_property
+    def kept(self) -> Floats:
+        """The coalitions as numbers 1 and 0, shape (v, d): for products without a copy."""
+        numbers = self.coalitions.astype(np.float64)
+        numbers.setflags(write=False)
+        return numbers
+
     def positions(self, coalitions: Coalitions) -> NDArray[np.intp]:
         """Return the positions, shape (n,), of coalitions; for a set of all 2^d coalitions only."""
         bits = 1 << np.arange(coalitions.shape[1])
@@ -139,7 +148,7 @@ class VirtualCoalitions:
 
     def importances(self, values: Floats, differences: Floats) -> Floats:
         """Return the importances (t, d) of values (v, t); see `Fitting.importances`."""
-        return self.fitting.importances(self.coalitions, values, differences)
+        return self.fitting.importances(self.kept, values, differences)
 
 
 @lru_cache(maxsize=8)
