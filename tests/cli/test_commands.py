@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import limelens as ll
-from limelens.cli.main import command_parser
+from limelens.cli.commands import command_parser
 
 ASK = "--model shell_models:predict --method ablation --segments 4 --quiet"
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "command-line.md"
@@ -151,16 +151,16 @@ MISTAKES = [
     ("explain photos/a.png --model shell_models:predict --method lame", "--method must be one of"),
     (f"explain photos/a.png {ASK} --calls 9", "--calls is no setting of ablation"),
     (f"explain photos/a.png {ASK} --classes no.txt", "--classes must be a text file"),
-    (f"explain photos/a.png {ASK} --jobs 0", "`n_jobs` must be 1 or more"),
-    (f"explain photos/a.png {ASK} --batch-size 0", "`batch_size` must be"),
-    (f"explain photos/a.png {ASK} --seed -1", "`rng` must be"),
+    (f"explain photos/a.png {ASK} --jobs 0", "--jobs must be 1 or more"),
+    (f"explain photos/a.png {ASK} --batch-size 0", "--batch-size must be"),
+    (f"explain photos/a.png {ASK} --seed -1", "--seed must be"),
     (f"explain photos/a.png {ASK} --output photos/a.png", "is a file"),
     (f"explain photos/a.png {ASK} --output photos", "holds 'a.png', and no manifest"),
     ("compare photos/a.png --model shell_models:predict --methods ,", "--method must be one of"),
     ("compare photos --model shell_models:predict", "cannot read 'photos'"),
-    ("compare photos/a.png --model shell_models:predict --output x.gif", "`output` must be a file"),
+    ("compare photos/a.png --model shell_models:predict --output x.gif", "--output must be a file"),
     ("audit photos", "--model must be given"),
-    ("audit photos --model shell_models:predict", "--target must be given: the class"),
+    ("audit photos --model shell_models:predict", "--target must be given, the class"),
     ("audit photos --model shell_models:predict --target 0 --target 1", "once; got 0 and 1"),
     ("compare photos/a.png --model shell_models:predict --target 0 --target 1", "once; got 0"),
     (f"explain photos/a.png {ASK} --target cat --classes labels.txt", "0 to 1; got 'cat'"),
@@ -168,7 +168,7 @@ MISTAKES = [
     ("audit photos --model shell_models:predict --target 1 --calls 3", "calls"),
     ("segments photos/b.gif", "cannot read 'photos/b.gif'"),
     ("segments photos/a.png --segmenter quickshift --segments 3", "is no setting of quickshift"),
-    ("segments photos/a.png --segments 0", "`n_segments` must be"),
+    ("segments photos/a.png --segments 0", "--segments must be"),
 ]
 
 
@@ -208,10 +208,80 @@ def test_a_script_that_leaves_when_it_is_imported_is_no_success(shell, folder):
     assert "the model's code ended the program" in err
 
 
-def test_a_class_that_is_not_there_is_said(shell):
-    code, _, err = shell(f"explain photos/a.png {ASK} --target 7")
+@pytest.mark.parametrize("target", ["7", "cat"])
+@pytest.mark.parametrize("output", ["", "--output run"])
+def test_a_class_that_is_not_there_is_said_at_the_first_image(shell, target, output):
+    code, out, err = shell(f"explain photos/a.png photos/b.png {ASK} --target {target} {output}")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("limelens explain: --target must be ")
+    assert target in err
+
+
+def test_calls_under_way_at_once_change_nothing(shell):
+    shell(f"explain photos/a.png {ASK} --output one --batch-size 2")
+    shell(f"explain photos/a.png {ASK} --output more --batch-size 2 --in-flight 3")
+    one, more = ll.Run.load("one")[0], ll.Run.load("more")[0]
+    np.testing.assert_array_equal(one.importances, more.importances)
+
+
+@pytest.fixture
+def many(folder):
+    """Twelve pictures more, and label images of all in the folder parts."""
+    rng = np.random.default_rng(1)
+    for index in range(12):
+        Image.fromarray(rng.integers(0, 256, (8, 8), dtype=np.uint8)).save(f"photos/{index}.png")
+    for path in sorted(Path("photos").rglob("*.png")):
+        place = Path("parts") / path.relative_to("photos")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        halves = np.repeat([[0], [1]], 4, axis=0).repeat(8, axis=1).astype(np.uint8)
+        np.save(place.with_suffix(".npy"), halves)
+        picture = Image.fromarray(halves, "P")
+        picture.putpalette([200, 0, 0, 0, 0, 200])
+        if path.stem != "a":
+            picture.save(place)
+            place.with_suffix(".npy").unlink()
+    (folder / "parts.txt").write_text("sky\nground\n")
+    return folder
+
+
+BRIGHT = "audit photos --model shell_models:predict --target 1 --quiet"
+
+
+def test_an_audit_takes_label_images_of_the_same_names(shell, many):
+    code, out, err = shell(f"{BRIGHT} --labels parts --label-names parts.txt")
+    assert (code, err) == (0, "")
+    assert "sky" in out
+    assert out.startswith("class 1: 15 images, 60 calls")  # all four masks of two regions
+    shell(f"explain photos {ASK} --output run --target 1")
+    assert "sky" in shell("audit run --labels parts --label-names parts.txt")[1]
+    (many / "parts" / "3.png").unlink()
+    code, out, err = shell(f"{BRIGHT} --labels parts")
+    assert (code, out) == (2, "")
+    assert "--labels must hold one label image for '3.png', 'parts/3.png'; got none" in err
+    Image.new("RGB", (8, 8)).save("parts/3.png")
+    code, out, err = shell(f"{BRIGHT} --labels parts")
+    assert (code, out.split(" images")[0]) == (1, "class 1: 14")
+    assert re.match("limelens audit: 3.png: .*--labels must be images of one whole number", err)
+    assert "--label-names must come" in shell(f"{BRIGHT} --label-names parts.txt")[2]
+
+
+def test_an_audit_leaves_out_what_cannot_be_read(shell, many):
+    (many / "photos" / "4.png").write_bytes(b"no picture")
+    code, out, err = shell(f"{BRIGHT} --segments 6")
     assert code == 1
-    assert "7" in err
+    assert out.startswith("class 1: 14 images")
+    assert re.match("limelens audit: 4.png: InvalidInputError: `images` must be files", err)
+    assert err.count("\n") == 1
+    assert shell(f"{BRIGHT} --segments 6 --color grey")[0] == 1
+
+
+def test_the_folders_name_is_the_class_where_there_is_one(shell, many):
+    (many / "photos").rename("bright")
+    line = "audit bright --model shell_models:predict --classes labels.txt --quiet --segments 6"
+    code, out, _ = shell(line)
+    assert code == 0
+    assert out.startswith("bright: 15 images")
+    assert shell(line.replace(" --classes labels.txt", ""))[0] == 2
 
 
 def test_a_warning_is_one_line(shell, folder):

@@ -77,6 +77,13 @@ def add_model(parser: argparse.ArgumentParser, *, required: bool = True) -> None
         metavar="N",
         help="most images a call; auto finds the fastest",
     )
+    group.add_argument(
+        "--in-flight",
+        type=int,
+        default=1,
+        metavar="N",
+        help="calls under way at once, for models that may be called from threads (default: 1)",
+    )
     group = parser.add_argument_group("pixels of an ONNX model")
     words = "{} of the scaled pixels, a number or one for each channel: 0.485,0.456,0.406"
     group.add_argument("--mean", type=_numbers, metavar="X", help=words.format("mean"))
@@ -151,18 +158,27 @@ def model_asked(options: argparse.Namespace) -> Any:
 
 def class_names_asked(options: argparse.Namespace) -> list[str] | None:
     """Return the names of the classes, one a line of a file."""
-    if options.classes is None:
-        return None
+    return None if options.classes is None else names_of("--classes", options.classes)
+
+
+def names_of(option: str, path: str) -> list[str]:
+    """Return the names in a file, one a line.
+
+    Raises
+    ------
+    InvalidInputError
+        If it cannot be read, or holds none.
+    """
     try:
-        lines = Path(options.classes).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        msg = f"--classes must be a text file, a name a line; {options.classes!r}: {reason}"
+        msg = f"{option} must be a text file, a name a line; {path!r}: {reason}"
         raise InvalidInputError(msg) from error
     while lines and not lines[-1].strip():
         lines.pop()
     if not lines:
-        msg = f"--classes must be a text file, a name a line; {options.classes!r} is empty"
+        msg = f"{option} must be a text file, a name a line; {path!r} is empty"
         raise InvalidInputError(msg)
     return [line.strip() for line in lines]
 

@@ -60,6 +60,7 @@ def _run(options: argparse.Namespace) -> int:
         "target": target_asked(options),
         "class_names": class_names_asked(options),
         "batch_size": options.batch_size,
+        "in_flight": options.in_flight,
     }
     images = images_asked(options.images, options.color, output)
     model = model_asked(options)

@@ -45,14 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except (LimelensError, ImportError) as error:
             _raise_if_asked(options, error)
             code = 1 if isinstance(error, PredictionError) else 2
-            parser.exit(code, f"{name}: {_one_line(error)}\n")
+            parser.exit(code, f"{name}: {_in_options(_one_line(error))}\n")
         except SystemExit as error:  # of a script that was made for a shell, most likely
             _raise_if_asked(options, error)
             sys.stderr.write(f"{name}: {_ENDED}\n")
             return 1
-        except KeyboardInterrupt:
-            sys.stderr.write("\nlimelens: interrupted\n")
-            return 130
         except BrokenPipeError:
             # Python flushes standard output on exit: give it something that is open.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -140,6 +137,36 @@ def _told(name: str) -> Iterator[None]:
 def _raise_if_asked(options: argparse.Namespace, error: BaseException) -> None:
     if options.traceback:
         raise error
+
+
+_OPTIONS = {
+    "predict_fn": "--model",
+    "target": "--target",
+    "class_names": "--classes",
+    "images": "IMAGE",
+    "image": "IMAGE",
+    "output": "--output",
+    "label_names": "--label-names",
+    "calls_per_image": "--calls",
+    "n_segments": "--segments",
+    "batch_size": "--batch-size",
+    "in_flight": "--in-flight",
+    "n_jobs": "--jobs",
+    "rng": "--seed",
+}
+"""What an argument of the library is called in a shell."""
+
+
+def _in_options(message: str) -> str:
+    """Return a message that names the option in place of the argument that it begins with.
+
+    Examples
+    --------
+    >>> _in_options("`n_jobs` must be 1 or more")
+    '--jobs must be 1 or more'
+    """
+    _, first, rest = message.split("`", 2) if message.count("`") > 1 else ("-", "", "")
+    return f"{_OPTIONS[first]}{rest}" if message[0] == "`" and first in _OPTIONS else message
 
 
 def _one_line(error: object) -> str:
