@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 import limelens as ll
+from limelens import cli
 from limelens.cli.commands import command_parser
 
 ASK = "--model shell_models:predict --method ablation --segments 4 --quiet"
@@ -145,6 +146,9 @@ MISTAKES = [
     ("explain photos/a.png --model shell_models:nothing", "'shell_models' has no 'nothing'"),
     ("explain photos/a.png --model shell_models:weights", "--model must be"),
     ("explain photos/a.png --model no_models:f", "a module that can be imported"),
+    ("explain photos/a.png --model shell_models.py:f", "ending: 'shell_models:...'"),
+    (f"explain photos/a.png {ASK} --target cat", "a column number where .* --classes FILE"),
+    (f"explain photos/a.png {ASK} --output {'y' * 300}", "File name too long"),
     ("explain photos/a.png --model shell_models:predict --mean 0.5", "--mean is for ONNX files"),
     ("explain photos/a.png --model shell_models:predict --mean x", "invalid number value: 'x'"),
     ("explain photos/a.png --model m.onnx --size 1,2,3", "invalid size value: '1,2,3'"),
@@ -188,6 +192,11 @@ def test_what_the_model_raises_is_one_line_and_code_1(shell):
     assert err == "limelens compare: ZeroDivisionError: no sensor (--traceback shows where)\n"
     with pytest.raises(ZeroDivisionError):
         shell("compare photos/a.png --model shell_models:broken --methods ablation --traceback")
+
+
+def test_no_kind_of_exception_shows_a_traceback(shell):
+    code, _, err = shell(f"explain photos/a.png {ASK.replace('predict', 'odd')}")
+    assert (code, err) == (1, "limelens explain: GeneratorExit: odd (--traceback shows where)\n")
 
 
 @pytest.mark.parametrize("model", ["silent", "leaves"])
@@ -282,6 +291,19 @@ def test_the_folders_name_is_the_class_where_there_is_one(shell, many):
     assert code == 0
     assert out.startswith("bright: 15 images")
     assert shell(line.replace(" --classes labels.txt", ""))[0] == 2
+
+
+def test_names_that_no_terminal_shows_are_escaped(shell, folder):
+    (folder / "photos" / "a.png").rename("photos/two\nlines.png")
+    code, out, err = shell(f"explain photos {ASK} --output run")
+    assert (code, out.count("\n"), err) == (0, 3, "")
+    assert "two\\nlines.png: 1 0." in out or "two\\nlines.png: 0 0." in out
+
+
+def test_an_empty_path_is_not_the_current_folder(folder, capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["explain", "", *ASK.split(), "--output", "run"])
+    assert "the path is empty" in capsys.readouterr().err
 
 
 def test_a_warning_is_one_line(shell, folder):

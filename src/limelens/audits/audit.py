@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from limelens._checks.strategies import check_fill
-from limelens._checks.values import check_choice, check_int, check_number, check_rng, describe
+from limelens._checks.values import check_int, check_number, check_rng, describe
 from limelens._typing import ClassNames, Fill, Floats, PredictFn, Progress, Seed, Segmenter
 from limelens.audits.conclusions import conclude
 from limelens.audits.families import Family, families_of
@@ -27,7 +27,6 @@ from limelens.errors import InvalidInputError, add_note, warn
 from limelens.fills.simple import ImageMean
 from limelens.runs.models import loaded_model
 from limelens.runs.reading import Named, named_images
-from limelens.segmenting.superpixels import Slic
 from limelens.targets.of_scores import LogOdds
 
 _BLOCKS = 8  # of the positions that the pooled regression knows
@@ -173,28 +172,23 @@ def audit(
     >>> found.n_predictions
     320
     """
-    model = as_model(loaded_model(predict_fn))
     named = named_images(images)
-    n_calls = _check_calls(calls_per_image)
     check_number("level", level, minimum=0, maximum=0.5, open_minimum=True)
     generator = check_rng(rng)
     asked, quantity = _check_target(target)
     asking = Asking(
-        model=model,
+        model=as_model(loaded_model(predict_fn)),
         target=asked,
         class_names=class_names,
         channel_axis=channel_axis,
         fill=ImageMean() if fill is None else check_fill("fill", fill),
         batch_size=check_batch_size(batch_size, in_flight),
         in_flight=in_flight,
-        n_calls=n_calls,
+        n_calls=_check_calls(calls_per_image),
         grid=check_grid(grid),
     )
-    if segmenter is None and labels is None:
-        segmenter = Slic()
     regions = region_source(segmenter, labels, label_names, descriptors)
-    stops = check_choice("on_error", on_error, ("record", "raise")) == "raise"
-    losses = Losses(target, stops=stops)
+    losses = Losses(target, on_error)
     gathered = _gather(named, regions, asking, losses, generator, progress)
     return _concluded(gathered, losses, regions.kinds, quantity, level, generator)
 

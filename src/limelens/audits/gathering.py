@@ -156,9 +156,7 @@ class Answered(Gathered):
     ) -> None:
         """Ask about one more image: an array, a path, or a function that returns it."""
         try:
-            image = read_image(source) if isinstance(source, Path) else source
-            image = image() if callable(image) else image
-            picture, axis, _ = check_native_image(image, asking.channel_axis)
+            picture, axis = _taken(source, asking.channel_axis)
         except Exception:
             regions.labels.skip()
             raise
@@ -198,3 +196,11 @@ class Answered(Gathered):
             raise InvalidInputError(msg)
         if not self.target_name:
             self.target_name = query.target_names[0]
+
+
+def _taken(source: Any, channel_axis: int | None) -> tuple[Image, int | None]:
+    """Return an image and its channel axis, from an array, a path, or a function."""
+    image = read_image(source) if isinstance(source, Path) else source
+    image = image() if callable(image) else image
+    picture, axis, _ = check_native_image(image, channel_axis)
+    return picture, axis

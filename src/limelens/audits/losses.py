@@ -1,5 +1,6 @@
 """Images that an audit has to do without."""
 
+from limelens._checks.values import check_choice
 from limelens.errors import warn
 from limelens.runs.entries import Failure, is_of_all
 
@@ -14,16 +15,17 @@ class Losses:
     ----------
     target : object
         The caller's.
-    stops : bool
-        Whether the first failure ends the audit.
+    on_error : {"record", "raise"}
+        Whether images are left out, or the first failure ends the audit.
 
     Attributes
     ----------
     failures : list of Failure
     """
 
-    def __init__(self, target: object, *, stops: bool) -> None:
-        self._target, self._stops = target, stops
+    def __init__(self, target: object, on_error: str) -> None:
+        self._target = target
+        self._stops = check_choice("on_error", on_error, ("record", "raise")) == "raise"
         self._first: Exception | None = None
         self.failures: list[Failure] = []
 

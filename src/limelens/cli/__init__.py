@@ -7,14 +7,14 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code; see `limelens.cli.commands.main`.
+    """Run a command and return its exit code; see `limelens.cli.commands.run_command`.
 
     Nothing is imported before, so that an interrupt is answered from the first moment on.
     """
     try:
-        from limelens.cli.commands import main as run  # noqa: PLC0415
+        from limelens.cli.commands import run_command  # noqa: PLC0415
 
-        return run(arguments)
+        return run_command(arguments)
     except KeyboardInterrupt:
         sys.stderr.write("\nlimelens: interrupted\n")
         return 130

@@ -322,6 +322,19 @@ def _size(text: str) -> int | tuple[int, int]:
 _numbers.__name__, _size.__name__ = "number", "size"  # argparse names them in its errors
 
 
+def shown(text: object) -> str:
+    r"""Return text for one line: what cannot be printed is escaped.
+
+    Examples
+    --------
+    >>> print(shown("new\nline.png"))
+    new\nline.png
+    """
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in str(text)
+    )
+
+
 def target_words(explanation: Any) -> Iterator[str]:
     """Yield each target with its score, most of what a line can say of an explanation."""
     values = explanation.target_values

@@ -22,6 +22,7 @@ from limelens.cli.arguments import (
     model_asked,
     names_of,
     one_target_asked,
+    shown,
 )
 from limelens.cli.labels import label_files, read_labels
 from limelens.errors import InvalidInputError, LimelensWarning
@@ -77,7 +78,7 @@ def _run(options: argparse.Namespace) -> int:
         found.contact_sheet().save(places[1])
     sys.stdout.write("".join(f"{place}\n" for place in places))
     for failure in found.failures:
-        sys.stderr.write(f"limelens audit: {failure.name}: {failure.error}\n")
+        sys.stderr.write(f"limelens audit: {shown(failure.name)}: {shown(failure.error)}\n")
     return int(len(found.failures) > 0)
 
 

@@ -15,6 +15,7 @@ from limelens.cli.arguments import (
     explainers_asked,
     images_asked,
     model_asked,
+    shown,
     target_asked,
     target_words,
 )
@@ -120,7 +121,8 @@ def _tell(name: str, explanation: Explanation, path: Path) -> None:
     said = "; ".join(target_words(explanation))
     sure = explanation.reliability
     told = "" if sure is None else f"; reliability {sure[0]:.2f}"
-    sys.stdout.write(f"{name}: {said}{told}; {explanation.n_predictions} calls; {path}\n")
+    line = f"{name}: {said}{told}; {explanation.n_predictions} calls; {path}"
+    sys.stdout.write(f"{shown(line)}\n")
 
 
 def _count(done: int, total: int) -> None:
@@ -128,7 +130,7 @@ def _count(done: int, total: int) -> None:
 
 
 def _complain(failure: Failure) -> None:
-    sys.stderr.write(f"limelens explain: {failure.name}: {failure.error}\n")
+    sys.stderr.write(f"limelens explain: {shown(failure.name)}: {shown(failure.error)}\n")
 
 
 EXPLAIN = Command(

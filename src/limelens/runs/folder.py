@@ -42,7 +42,9 @@ def check_folder(output: object) -> Path:
         msg = f"`output` must be the path of a folder; got {describe(output)}."
         raise InvalidInputError(msg)
     folder = Path(os.fsdecode(output))
-    if folder.exists() and not folder.is_dir():
+    with writing(folder):  # a name may be too long to be looked for
+        is_file = folder.exists() and not folder.is_dir()
+    if is_file:
         msg = f"`output` must be a folder; {str(folder)!r} is a file. Take another name."
         raise InvalidInputError(msg)
     return folder
