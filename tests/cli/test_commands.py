@@ -1,8 +1,10 @@
 """What a person types, gets, and reads when it was wrong."""
 
 import re
+import signal
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 from PIL import Image
@@ -321,3 +323,13 @@ def test_the_page_shows_the_help_as_it_is(command, capsys):
     helped = capsys.readouterr().out
     line = f"$ limelens {command + ' ' * bool(command)}--help"
     assert f"```text\n{line}\n{helped}```" in PAGE.read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="signals of POSIX")
+def test_workers_are_deaf_to_the_interrupt_that_ends_the_command(shell):
+    assert shell(f"explain photos/a.png photos/b.png {ASK} --jobs 2")[0] == 0
+    masks = joblib.Parallel(2)(
+        joblib.delayed(signal.pthread_sigmask)(signal.SIG_BLOCK, ()) for _ in range(2)
+    )
+    assert all(signal.SIGINT in mask for mask in masks)
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())

@@ -93,3 +93,10 @@ def test_a_closed_pipe_ends_it_without_a_traceback():
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait() == 141
+
+
+def test_a_stream_that_is_closed_is_no_mistake():
+    code = "import sys; sys.stdout = None; from limelens import cli; sys.exit(cli.main({}))"
+    for arguments in (["--help"], ["--version"]):
+        command = [sys.executable, "-c", code.format(arguments)]
+        assert subprocess.run(command, capture_output=True, check=False).returncode == 0

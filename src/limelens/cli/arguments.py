@@ -251,11 +251,12 @@ def explainers_asked(names: list[str], options: argparse.Namespace) -> list[Any]
         raise InvalidInputError(msg)
     found = [known[name.lower()]() for name in names]
     segmenter = None if options.segments is None else limelens.Slic(options.segments)
-    found = _with(found, _BUDGETS, options.calls, "--calls", names)
+    found = _with(found, BUDGETS, options.calls, "--calls", names)
     return _with(found, ("segmenter",), segmenter, "--segments", names)
 
 
-_BUDGETS = ("n_samples", "max_samples", "n_masks", "n_permutations", "n_steps")
+BUDGETS = ("n_samples", "max_samples", "n_masks", "n_permutations", "n_steps")
+"""What --calls sets, of each explainer one."""
 
 
 def _with(
@@ -319,7 +320,8 @@ def _size(text: str) -> int | tuple[int, int]:
     return (int(height), int(width)) if width else int(height)
 
 
-_numbers.__name__, _size.__name__ = "number", "size"  # argparse names them in its errors
+# argparse names them in its errors
+_numbers.__name__, _size.__name__, number_or_auto.__name__ = "number", "size", "number"
 
 
 def shown(text: object) -> str:

@@ -7,10 +7,11 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import limelens
 from limelens import demo
-from limelens.cli.arguments import Command
+from limelens.cli.arguments import BUDGETS, Command
 from limelens.cli.audit import AUDIT
 from limelens.cli.compare import COMPARE
 from limelens.cli.explain import EXPLAIN
@@ -37,9 +38,7 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
     arguments : sequence of str, optional
         Arguments after the program's name; by default those of the shell.
     """
-    for stream in (sys.stdout, sys.stderr):  # a locale may lack letters of names
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    _open_streams()
     parser = command_parser()
     options = parser.parse_args(arguments)
     name = f"limelens {options.command}"
@@ -66,6 +65,16 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
             words = f"{type(error).__name__}: {_one_line(error)}"
             sys.stderr.write(f"{name}: {words} (--traceback shows where)\n")
             return 1
+
+
+def _open_streams() -> None:
+    """Let both streams take any text: a locale may lack letters of names, a shell close them."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def command_parser() -> argparse.ArgumentParser:
@@ -154,7 +163,8 @@ _OPTIONS = {
     "image": "IMAGE",
     "output": "--output",
     "label_names": "--label-names",
-    "calls_per_image": "--calls",
+    **dict.fromkeys(("calls_per_image", *BUDGETS), "--calls"),
+    **{name: f"--{name}" for name in ("mean", "std", "scale", "size")},
     "n_segments": "--segments",
     "batch_size": "--batch-size",
     "in_flight": "--in-flight",

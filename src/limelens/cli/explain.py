@@ -1,6 +1,7 @@
 """`limelens explain`: pictures of why, for some images or for whole folders."""
 
 import argparse
+import signal
 import sys
 import warnings
 from pathlib import Path
@@ -65,6 +66,7 @@ def _run(options: argparse.Namespace) -> int:
     }
     images = images_asked(options.images, options.color, output)
     model = model_asked(options)
+    _start_workers(options.jobs)
     if output is not None:
         settings["progress"] = not options.quiet
         with warnings.catch_warnings():  # every failure gets a line of its own
@@ -76,6 +78,23 @@ def _run(options: argparse.Namespace) -> int:
     outcomes = explain_many(explainer, images, model, progress=progress, **settings)
     failed = [_failed(*each, options) for each in zip(places, outcomes, strict=True)]
     return int(any(failed))
+
+
+def _start_workers(n_jobs: int) -> None:
+    """Start joblib's processes, deaf to Ctrl-C: it is this one that stops them, with one line."""
+    if n_jobs in (0, 1) or not hasattr(signal, "pthread_sigmask"):
+        return
+    from multiprocessing import resource_tracker  # noqa: PLC0415
+
+    import joblib  # noqa: PLC0415
+
+    resource_tracker.ensure_running()  # up to Python 3.11 its start would unblock the signal
+    kept = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which processes inherit
+    try:
+        n_workers = joblib.effective_n_jobs(n_jobs)
+        joblib.Parallel(n_jobs)(joblib.delayed(abs)(each) for each in range(n_workers))
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, kept)
 
 
 def _told(run: Run, options: argparse.Namespace) -> int:
