@@ -49,7 +49,8 @@ def batch_norm_in_training_mode(batch):
 
 
 def scaled_by_the_batch(batch):
-    return logits((batch - batch.mean()) / batch.std())
+    with np.errstate(invalid="ignore"):
+        return logits((batch - batch.mean()) / batch.std())
 
 
 def dropout(seed):
@@ -79,18 +80,115 @@ def test_a_score_that_depends_less_on_the_batch_is_at_least_warned_of(name):
 
 
 @pytest.mark.parametrize("model", [softmax_over_the_batch, batch_norm_in_training_mode])
-def test_one_batch_is_enough_where_an_image_alone_shows_the_cause(model):
-    with pytest.raises(PredictionError, match="depends on the other images of the batch"):
-        ll.Ablation(segmenter=ll.Grid(16)).explain(IMAGE, model, target=0)
-
-
-@pytest.mark.parametrize("model", [scaled_by_the_batch, dropout(0)])
-def test_one_batch_may_leave_it_open_which_of_both_it_is(model):
+def test_one_batch_is_enough_to_tell(model):
     counted = Recorder(model)
-    with pytest.warns(LimelensWarning, match=r"depends on the other .*, or it answers at random"):
+    with pytest.raises(PredictionError, match="depends on the other images of the batch"):
+        ll.Ablation(segmenter=ll.Grid(16)).explain(IMAGE, counted, target=0)
+    # both ends, all masked images and the intact one; both ends again, four
+    # copies, and both ends alone
+    assert counted.batch_sizes == [2, 16 + 1, 2, 4, 1, 1]
+
+
+def test_chance_costs_six_images_more_and_gives_bars():
+    counted = Recorder(dropout(0))
+    with pytest.warns(LimelensWarning, match="`predict_fn` answers at random: shown again"):
         found = ll.Ablation(segmenter=ll.Grid(16)).explain(IMAGE, counted, target=0)
-    assert found.n_predictions == counted.n_images == 16 + 2 + 2
+    assert found.n_predictions == counted.n_images == 16 + 2 + 1 + 6
     assert (found.standard_errors > 0).all()
+
+
+def beside_others(change):
+    """Return a model that answers a batch at once, and then changes the rows."""
+
+    def model(batch):
+        return change(logits(batch))
+
+    return model
+
+
+PLACES = {
+    "reversed": lambda scores: scores[::-1],
+    "in another order": lambda scores: np.roll(scores, 1, axis=0),
+    "one late": lambda scores: np.concatenate([scores[:1], scores[:-1]]),
+    "first row": lambda scores: scores * np.where(np.arange(len(scores)) == 0, 1.2, 1)[:, None],
+    "last row": lambda scores: scores * np.where(np.arange(len(scores)) == len(scores) - 1, 0, 1)[
+        :, None
+    ],
+    "drifting along": lambda scores: scores * (1 + 0.1 * np.arange(len(scores)))[:, None],
+    "ranks": lambda scores: scores.argsort(axis=0).argsort(axis=0).astype(float),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("batch_size", [4, 6, 64])
+@pytest.mark.parametrize("change", PLACES.values(), ids=PLACES)
+def test_a_score_that_depends_on_the_place_in_the_batch_is_called_so(change, batch_size):
+    with pytest.raises(
+        PredictionError, match="depends on the place in the batch: in one batch, and every time"
+    ):
+        EXPLAINERS["Ablation"].explain(
+            IMAGE, beside_others(change), target=0, batch_size=batch_size
+        )
+
+
+RANGES = {
+    "s / s.max()": lambda s: s / s.max(),
+    "s - s.max()": lambda s: s - s.max(),
+    "s / s.sum()": lambda s: s / s.sum(),
+    "s - s.mean()": lambda s: s - s.mean(),
+    "(s - s.min()) / (s.max() - s.min())": lambda s: (s - s.min()) / np.ptp(s),
+    "the same with an epsilon": lambda s: (s - s.min()) / (np.ptp(s) + 1e-8),
+    "ranks": lambda s: s.argsort(axis=0).argsort(axis=0) / max(1, len(s) - 1),
+    "s / norm(s)": lambda s: s / np.linalg.norm(s),
+}
+
+
+@quietly
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+@pytest.mark.parametrize("batch_size", [4, 64, 100])
+@pytest.mark.parametrize("scale", RANGES.values(), ids=RANGES)
+def test_scores_scaled_by_the_batch_are_refused_where_the_intact_image_is_the_highest(
+    scale, batch_size
+):
+    model = beside_others(lambda scores: scale(scores[:, :1]))
+    with pytest.raises(PredictionError, match=r"(of|in) the batch") as caught:
+        EXPLAINERS["Ablation"].explain(
+            IMAGE, model, target=0, batch_size=batch_size, rng=0,
+        )  # fmt: skip
+    assert len(caught.value.samples) > 1
+
+
+def test_a_single_image_that_has_no_range_is_told_of_scaling_by_the_batch():
+    def scaled(batch):
+        scores = logits(batch)[:, 0]
+        with np.errstate(invalid="ignore"):
+            return (scores - scores.min()) / np.ptp(scores)
+
+    with pytest.raises(PredictionError, match=r"NaN.* by the batch's own mean or range"):
+        EXPLAINERS["Ablation"].explain(IMAGE, scaled, batch_size=1)
+    with pytest.raises(PredictionError, match=r"depends on the other .* by itself has no finite"):
+        EXPLAINERS["Ablation"].explain(2 - IMAGE, scaled, batch_size=64)
+
+
+@pytest.mark.parametrize("batch_size", [1, 6, 64])
+def test_a_model_that_warms_up_is_told_that_it_changes_from_call_to_call(batch_size):
+    def warming_up(batch, calls=[]):  # noqa: B006 - counts its calls
+        calls.append(len(batch))
+        return logits(batch) * (0.5 if len(calls) == 1 else 1)
+
+    with pytest.raises(PredictionError, match=r"changes from call to call: .*call it once before"):
+        EXPLAINERS["Ablation"].explain(IMAGE, warming_up, target=0, batch_size=batch_size)
+
+
+def test_a_model_that_counts_its_calls_is_told_so():
+    def counting(batch, calls=[]):  # noqa: B006
+        calls.append(len(batch))
+        return logits(batch) + 0.1 * len(calls)
+
+    ablation = EXPLAINERS["Ablation"]
+    with pytest.raises(PredictionError, match="it counts its calls"):
+        ablation.explain(IMAGE, counting, target=0, batch_size=6)
+    with pytest.warns(LimelensWarning, match="at random, or otherwise from call to call"):
+        ablation.explain(IMAGE, counting, target=0, batch_size=1)
 
 
 @every_explainer
@@ -129,20 +227,11 @@ def test_the_second_look_keeps_to_the_batch_size(batch_size, alone):
     assert (model.batches[-1] == IMAGE).all() == alone
 
 
-def test_a_model_whose_first_call_alone_differs_is_told_of_that_too():
-    def warming_up(batch, calls=[]):  # noqa: B006 - counts its calls
-        calls.append(len(batch))
-        return logits(batch) * (0.5 if len(calls) == 1 else 1)
-
-    with pytest.raises(PredictionError, match="in some calls only, by chance or in the first"):
-        EXPLAINERS["Ablation"].explain(IMAGE, warming_up, target=0, batch_size=6)
-
-
 def test_every_image_alone_shows_chance_at_once():
     counted = Recorder(dropout(0))
     with pytest.warns(LimelensWarning, match="answers at random"):
         ll.Ablation(segmenter=ll.Grid(4)).explain(IMAGE, counted, target=0, batch_size=1)
-    assert counted.n_images == 4 + 2 + 1
+    assert counted.n_images == 4 + 2 + 1 + 1
 
 
 def test_a_run_that_goes_on_is_looked_at_once():
@@ -180,7 +269,7 @@ def test_scaling_to_the_range_of_the_batch_is_refused(name, batch_size):
     assert len(caught.value.samples) > 1
 
 
-def test_scores_that_cover_zero_to_one_without_fault_cost_one_image():
+def test_an_intact_image_that_scores_the_highest_1_costs_two_images():
     def chain(batch):  # hiding the first pixel gives 0, hiding the second one 0.5
         return batch[:, 0, 0] * (1 + batch[:, 0, 1]) / 2
 
@@ -190,7 +279,7 @@ def test_scores_that_cover_zero_to_one_without_fault_cost_one_image():
         found = ll.Ablation(segmenter=ll.Grid(16), fill=ll.Constant(0)).explain(
             np.ones((4, 4)), counted
         )
-    assert found.n_predictions == counted.n_images == 16 + 2 + 2
+    assert found.n_predictions == counted.n_images == 16 + 2 + 1 + 2
     np.testing.assert_allclose(found.importances[0, :3], [1, 0.5, 0])
 
 

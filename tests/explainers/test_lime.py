@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import limelens as ll
-from limelens.errors import InvalidInputError
+from limelens.errors import InvalidInputError, LimelensWarning
 from limelens.testing import AdditiveModel, AndModel, OrModel, Recorder, XorModel, exact_values
 
 IMAGE = np.random.default_rng(1).random((6, 8, 3)) + 0.5
@@ -182,3 +182,34 @@ def test_reliability_is_the_predicted_correlation_with_the_answer():
     few = lime(n_samples=20).explain(IMAGE, noisy, rng=0)
     many = lime(n_samples=2000).explain(IMAGE, noisy, rng=0)
     assert few.reliability[0] < many.reliability[0] < 1
+
+
+@pytest.mark.parametrize("surrogate", [ll.Lasso(), ll.Tree(min_samples_leaf=40)])
+def test_a_model_of_pure_noise_is_warned_of_once(surrogate):
+    draw = np.random.default_rng(0).random
+    explainer = ll.Lime(segmenter=ll.Grid(16), n_samples=100, surrogate=surrogate)
+    with pytest.warns(LimelensWarning, match="answers at random") as caught:
+        explainer.explain(IMAGE, lambda batch: draw((len(batch), 2)), rng=0)
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize(
+    ("surrogate", "words"),
+    [
+        (ll.Lasso(alpha=1e9), "no segment of target tiger:"),
+        (ll.Lasso(), r"no segment of target tiger \((aic|ridge)\)"),
+        (ll.Tree(min_samples_leaf=100), "The tree of target tiger"),
+    ],
+)
+def test_warnings_of_the_fit_call_targets_by_their_names(surrogate, words):
+    noise = np.random.default_rng(1).normal(size=IMAGE[..., 0].size)
+
+    def lion_and_tiger(batch):  # chaotic, but the same for the same image
+        chaos = np.sin(1e6 * (batch.mean(axis=-1).reshape(len(batch), -1) @ noise))
+        return np.stack([np.zeros(len(batch)), chaos], axis=1)
+
+    explainer = ll.Lime(segmenter=ll.Grid(16), n_samples=100, surrogate=surrogate)
+    with pytest.warns(LimelensWarning, match=words):
+        explainer.explain(
+            IMAGE, lion_and_tiger, target="tiger", class_names=["lion", "tiger"], rng=0
+        )

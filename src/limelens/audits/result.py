@@ -61,8 +61,6 @@ class Audit(Findings):
         The mean of the images, each stretched to a square.
     thumbnails : tuple of bytes
         A small JPEG of each image.
-    failures : tuple of Failure
-        The images that could not be used: name, error, traceback.
 
     Examples
     --------
@@ -160,7 +158,6 @@ class Audit(Findings):
                 for effect in self.effects
             ],
             "names": list(self.names),
-            "failures": [asdict(failure) for failure in self.failures],
             **{name: _plain(getattr(self, name).tolist()) for name in _ARRAYS},
         }
 

@@ -9,12 +9,20 @@ from numpy.typing import NDArray
 from limelens._statistics import is_still
 from limelens.errors import InvalidInputError, PredictionError, warn
 
-_CAUSES = (
+_BY_COMPANY = (
     "Usual causes: softmax over the batch (use axis=-1), batch normalisation in training mode "
     "(call net.eval()), scaling by the batch's own mean or range (use fixed numbers)"
 )
-_LITTLE = 0.01  # of what hiding everything changes
+_BY_PLACE = (
+    "Usual causes: a pool of workers that answers in another order, ranks within the batch, a "
+    "first or last row that is treated in another way"
+)
+_BY_CALL = (
+    "Usual causes: it counts its calls, warms up (call it once before), or draws at random once a "
+    "call (PyTorch: call net.eval() before)"
+)
 _DROPOUT = "Is dropout left on? PyTorch: call net.eval() before; Keras: training=False."
+_LITTLE = 0.01  # of what hiding everything changes
 
 
 def is_within_rounding(values: NDArray[np.float64], precision: float) -> NDArray[np.bool_]:
@@ -132,102 +140,158 @@ def differs(one: NDArray[Any], other: NDArray[Any], hidden: NDArray[Any]) -> boo
     return bool(apart > (1e-2 if half else 1e-4) * _largest(one, hidden))
 
 
-def is_flat(scores: NDArray[Any]) -> bool:
-    """Return whether scores of an image alone in its batch say that it was scaled by the batch.
+def may_be_scaled(scores: NDArray[Any]) -> bool:
+    """Return whether scores (n, k) of a batch may be scaled to the range of that batch.
 
-    Softmax over a batch of one gives 1, whatever the image; centring by the batch gives 0.
-
-    Examples
-    --------
-    >>> is_flat(np.array([1.0, 1.0])), is_flat(np.array([0.3, 0.7]))
-    (True, False)
-    """
-    flat = np.abs(scores.astype(np.float64) - float(scores[0])).max() <= 1e-6
-    return bool(flat and (len(scores) > 1 or float(scores[0]) in (0.0, 1.0)))
-
-
-def covers_zero_to_one(scores: NDArray[Any]) -> bool:
-    """Return whether each column of scores (n, k) has an exact 0, an exact 1 and what is between.
+    The intact image (the last row), if it is at an end of that range, then scores 0 or 1.
 
     Examples
     --------
-    >>> covers_zero_to_one(np.array([[0.0], [0.4], [1.0]]))
+    >>> may_be_scaled(np.array([[0.2], [0.6], [1.0]]))
     True
-    >>> covers_zero_to_one(np.array([[0.0], [1.0]])), covers_zero_to_one(np.array([[0.1], [1.0]]))
+    >>> may_be_scaled(np.array([[0.2], [0.6], [0.9]])), may_be_scaled(np.array([[0], [1], [1]]))
     (False, False)
     """
-    ends = (scores.min(axis=0) == 0) & (scores.max(axis=0) == 1)
-    return bool((ends & ((scores > 0) & (scores < 1)).any(axis=0)).all())
+    intact, low, high = scores[-1], scores.min(axis=0), scores.max(axis=0)
+    is_end = ((intact == 0) | (intact == 1)) & ((intact == low) | (intact == high))
+    others = ((scores != 0) & (scores != 1)).any(axis=0)
+    return bool((is_end & others).any())
 
 
-def warn_of_chance(pairs: Sequence[NDArray[Any]], hidden: NDArray[Any]) -> None:
-    """Warn of a model that answers the same image differently; pairs (2, k) of answers to one."""
-    apart = max(float(np.abs(np.subtract(*pair.astype(np.float64))).max()) for pair in pairs)
-    much = _how_much(apart, pairs[0][0], hidden)
-    warn(
-        f"`predict_fn` answers at random: shown again, {much}. Importances below that are "
-        f"noise. {_DROPOUT}"
-    )
-
-
-def warn_of_chance_or_batch(
-    before: NDArray[Any], again: NDArray[Any], alone: NDArray[Any], hidden: NDArray[Any]
-) -> bool:
-    """Warn of answers that differ either by chance or by the company of the image.
-
-    Return whether: up to 1 % of what hiding everything changes is let pass, since batches of other
-    sizes may be computed by other algorithms of lower precision.
-    """
-    both = np.stack([again, alone]).astype(np.float64)
-    apart = float(np.abs(both - before).max())
-    if apart <= _LITTLE * _changed(before, hidden):
-        return False
-    much = _how_much(apart, before, hidden)
-    warn(
-        f"`predict_fn` answers the same image differently: shown again, {much}. Either its answer "
-        f"depends on the other images of the batch, or it answers at random. {_CAUSES}; or dropout "
-        "is left on (call net.eval())."
-    )
-    return True
-
-
-def check_batch_independence(
-    before: NDArray[Any], again: NDArray[Any], hidden: NDArray[Any]
-) -> None:
-    """Refuse a model whose score of the intact image depends on the rest of its batch.
+def why_it_differs(
+    known: NDArray[Any],
+    again: NDArray[Any],
+    repeated: NDArray[Any],
+    copies: NDArray[Any],
+    hidden: NDArray[Any],
+) -> list[NDArray[Any]] | None:
+    """Say why the intact image scored otherwise when it was shown again.
 
     Parameters
     ----------
-    before, again, hidden : ndarray, shape (k,)
-        Scores of the intact image in two batches, which differ, and of the hidden one.
+    known, again : ndarray, shape (k,)
+        Its scores in the first call, and among masked images.
+    repeated : ndarray, shape (k,)
+        Its scores when the first call was made once more.
+    copies : ndarray, shape (n, k)
+        Scores of copies of it in one batch.
+    hidden : ndarray, shape (k,)
+        Scores of the hidden image, NaN where there is none.
+
+    Returns
+    -------
+    list of ndarray, shape (2, k)
+        Pairs of answers to the same image, where these differ by chance; else empty. None if
+        neither the call nor the place in the batch is why: so the other images of the batch are.
 
     Raises
     ------
     PredictionError
-        If they differ by 2 % of the largest score, and by 5 % of what hiding everything changes.
-        Where they differ less, a warning says so.
+        If the answer depends on the place in the batch, or on the call, by 2 % of the largest
+        score and 5 % of what hiding everything changes. Where it depends on them less, a warning
+        says so.
     """
-    apart = float(np.abs(before.astype(np.float64) - again.astype(np.float64)).max())
+    others = list(copies[1:])
+    by_place = any(differs(copies[0], other, hidden) for other in others)
+    by_call = differs(known, repeated, hidden)
+    if by_place and by_call:
+        pairs = [(known, again), (known, repeated), *((copies[0], other) for other in others)]
+        return warn_of_chance([np.stack(pair) for pair in pairs], hidden)
+    if by_call:
+        return check_calls(known, again, again, hidden)
+    if not by_place:
+        return None
+    apart = max(_distance(one, other) for one in (known, *copies) for other in (again, *copies))
+    _refuse_or_warn(
+        "return scores in the order of the images",
+        "depends on the place in the batch: in one batch, and every time alike, "
+        f"{_how_much(apart, known, hidden)}. {_BY_PLACE}",
+        apart, known, hidden,
+    )  # fmt: skip
+    return []
+
+
+def warn_of_chance(
+    pairs: list[NDArray[Any]], hidden: NDArray[Any], *, surely: bool = True
+) -> list[NDArray[Any]]:
+    """Warn of a model that answers the same image differently; return the pairs (2, k)."""
+    apart = max(_distance(*pair) for pair in pairs)
+    much = _how_much(apart, pairs[0][0], hidden)
+    warn(
+        f"`predict_fn` answers at random{'' if surely else ', or otherwise from call to call'}: "
+        f"shown again, {much}. Importances below that are noise. {_DROPOUT}"
+    )
+    return pairs
+
+
+def check_calls(
+    known: NDArray[Any], again: NDArray[Any], third: NDArray[Any], hidden: NDArray[Any]
+) -> list[NDArray[Any]]:
+    """Refuse a model that answers otherwise in later calls, or warn of one that answers at random.
+
+    Later calls agree with each other where it is not chance. Return pairs as `why_it_differs` does.
+    """
+    if differs(again, third, hidden):
+        pairs = [np.stack([known, again]), np.stack([again, third])]
+        return warn_of_chance(pairs, hidden, surely=False)
+    apart = _distance(known, again)
+    _refuse_or_warn(
+        "answer the same every time",
+        f"changes from call to call: {_how_much(apart, known, hidden)}. {_BY_CALL}",
+        apart, known, hidden,
+    )  # fmt: skip
+    return [np.stack([known, again])]
+
+
+def check_company(
+    ends: tuple[NDArray[Any], NDArray[Any]],
+    alone: Sequence[NDArray[Any]],
+    again: NDArray[Any],
+) -> None:
+    """Refuse a model whose score of an image depends on the rest of its batch.
+
+    Parameters
+    ----------
+    ends, alone : pair of ndarray, shape (k,)
+        Scores of the intact and the hidden image in the first call, and of each by itself.
+    again : ndarray, shape (k,)
+        Scores of the intact image among masked ones.
+
+    Raises
+    ------
+    PredictionError
+        If they differ as much as `why_it_differs` refuses.
+    """
+    apart = max(_distance(ends[0], again), *map(_distance, ends, alone))
+    _refuse_or_warn(
+        "score every image by itself",
+        f"depends on the other images of the batch: {_how_much(apart, *ends)}. {_BY_COMPANY}",
+        apart, *ends,
+    )  # fmt: skip
+
+
+def _refuse_or_warn(
+    must: str, but: str, apart: float, before: NDArray[Any], hidden: NDArray[Any]
+) -> None:
+    """Refuse a model whose answer differs much, warn of one whose answer differs a little."""
     changed = _changed(before, hidden)
-    much = _how_much(apart, before, hidden)
     if apart > 0.02 * _largest(before, hidden) and apart > 0.05 * changed:
-        msg = (
-            "`predict_fn` must score every image by itself; its answer depends on the other images "
-            f"of the batch: in another one {much}. {_CAUSES}. Or it answers otherwise in some "
-            "calls only, by chance or in the first one."
-        )
+        msg = f"`predict_fn` must {must}; its answer {but}."
         raise PredictionError(msg)
     if apart > _LITTLE * changed:
-        warn(
-            f"the answer depends on the other images of the batch: in another one {much}. "
-            f"{_CAUSES}."
-        )
+        warn(f"the answer {but}.")
+
+
+def _distance(one: NDArray[Any], other: NDArray[Any]) -> float:
+    return float(np.abs(one.astype(np.float64) - other.astype(np.float64)).max())
 
 
 def _how_much(apart: float, before: NDArray[Any], hidden: NDArray[Any]) -> str:
     share = 100 * apart / _changed(before, hidden)
+    if not np.isfinite(apart):
+        return "an image by itself has no finite score"
     return (
-        f"the intact image's scores differ by up to {apart:.2g}, {share:.2g} % of what hiding "
+        f"scores of the same image differ by up to {apart:.2g}, {share:.2g} % of what hiding "
         "everything changes"
     )
 

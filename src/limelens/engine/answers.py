@@ -58,6 +58,11 @@ def check_scores(
             f"{want}, all finite and up to {LARGEST_SCORE:g} (their squares must be finite too); "
             f"image {row} of this batch got NaN, infinite or larger scores."
         )
+        if n_images == 1:
+            msg += (
+                " Are they scaled by the batch's own mean or range, of which a single image has "
+                "none? Use fixed numbers."
+            )
         raise PredictionError(msg)
     return scores[:, np.newaxis] if scores.ndim == 1 else scores
 

@@ -89,6 +89,11 @@ class Composer:
         one = self.image[None, ...]
         return copy_of(one) if n == 1 else namespace_of(one).concat([one] * n)
 
+    def hidden(self, background: int) -> Any:
+        """Return a batch of the image with everything hidden, for the model to work on."""
+        one = self.backgrounds[background : background + 1, ...]
+        return one.copy() if self.on_host else copy_of(one)
+
     def try_out(self, coalitions: Coalitions) -> Any:
         """Return a batch over the first background, composed as if it were the only batch."""
         if self.on_host:

@@ -138,6 +138,11 @@ class Query:
         """Whether any masked image was scored for this query: not if all rows are reused."""
         return self._payments.n_rows > 0
 
+    @property
+    def at_random(self) -> bool:
+        """Whether the model was found to answer at random."""
+        return bool(self.second_look.pairs)
+
     def count(self, n_images: int) -> None:
         """Count images that the model saw in another way, such as for gradients."""
         self._caller.count(n_images)

@@ -8,15 +8,16 @@ import numpy as np
 
 from limelens._typing import Batch, Scores
 from limelens.engine.agreement import (
-    check_batch_independence,
-    covers_zero_to_one,
+    check_calls,
+    check_company,
     differs,
-    is_flat,
-    warn_of_chance,
-    warn_of_chance_or_batch,
+    may_be_scaled,
+    why_it_differs,
 )
+from limelens.engine.answers import mean_scores
 from limelens.engine.caller import Caller
 from limelens.engine.composer import Composer, beside
+from limelens.errors import PredictionError
 
 AtEnd: TypeAlias = Callable[[Scores], None]
 """Is given all scores of a batch whose last image is no masked one."""
@@ -36,12 +37,12 @@ class _Known:
 class SecondLook:
     """Puts the intact image at the end of the first batch of masked images; compares its scores.
 
-    Only where they differ is one more image asked, to tell chance from a dependence on the other
-    images of the batch. It is an image of the next batch, twice: two answers in one batch differ
-    by chance only. Where no batch follows it is the intact image, alone.
+    Only where they differ is the model asked more, to tell why. The first call is made again: the
+    same images in the same places differ by chance or by time. Copies of the intact image are put
+    into one batch: in one call they differ by chance or by their place.
 
     A model that scales to the range of its batch scores the intact image, at one end of it, alike
-    in every batch. Where a batch covers exactly 0 to 1 the intact image is shown alone as well.
+    in every batch, 0 or 1. Where it scores exactly that both ends are shown alone as well.
 
     Parameters
     ----------
@@ -63,8 +64,8 @@ class SecondLook:
         self._known: dict[str, _Known] = {}
         self._composer: Composer | None = None
         self._hidden: Scores = np.empty(0)
+        self._most = 0
         self._doubt: Scores | None = None
-        self._doubted: Scores | None = None
         self._may_be_scaled = False
         self.pairs: list[Scores] = []
 
@@ -79,81 +80,80 @@ class SecondLook:
 
     def claim(self, batch_size: int) -> Join | None:
         """Return what puts one more image to the next batch, if this look wants one; it is used."""
-        if batch_size == 1:
+        if batch_size == 1 or not self.is_due:
             return None
-        if self.is_due:
-            self._is_open = self.is_due = False
-            return self._with_intact
-        if self._doubt is not None:
-            self._doubted, self._doubt = self._doubt, None
-            return self._with_last_twice
-        return None
+        self._is_open = self.is_due = False
+        self._most = batch_size
+        return self._with_intact
 
     def take_back(self, claimed: Join) -> None:
         """Be due again: the batch that this was claimed for was not answered."""
-        if claimed == self._with_intact:
-            self._is_open = self.is_due = True
-        else:
-            self._doubt = self._doubted
+        self._is_open = self.is_due = True
 
     def _with_intact(self, batch: Batch, composer: Composer) -> tuple[Batch, AtEnd]:
         return beside(batch, composer.intact()), lambda scores: self._compare(scores, composer)
 
-    def _with_last_twice(self, batch: Batch, composer: Composer) -> tuple[Batch, AtEnd]:
-        last = batch[batch.shape[0] - 1 :, ...]
-        return beside(batch, last), lambda scores: self._tell(scores[-2:], composer)
+    def _compare(self, scores: Scores, composer: Composer) -> None:
+        if differs(self._known[composer.asked].scores, scores[-1], self._hidden):
+            self._doubt = scores[-1].copy()
+        else:
+            self._may_be_scaled = may_be_scaled(scores)
+
+    def settle(self) -> None:
+        """Ask the model what the comparison left open, now that the rows of that batch are kept."""
+        composer, doubt, is_suspect = self._composer, self._doubt, self._may_be_scaled
+        self._doubt, self._may_be_scaled = None, False
+        if composer is None:
+            return
+        known = self._known[composer.asked]
+        if doubt is not None:
+            repeated = self._ask(self._first_call(composer, known), composer)[0]
+            copies = self._ask(self._copies(composer), composer)[[0, 1, 3][: self._most - 1]]
+            pairs = why_it_differs(known.scores, doubt, repeated, copies, self._hidden)
+            self.pairs = pairs or []
+            is_suspect = pairs is None
+        if is_suspect:
+            again = known.scores if doubt is None else doubt
+            check_company((known.scores, self._hidden), self._ends_alone(composer), again)
+
+    def _ends_alone(self, composer: Composer) -> list[Scores]:
+        """Return the scores of the intact and the hidden image, each by itself.
+
+        They are infinite where these are no numbers: a single image has no range to be scaled by.
+        """
+        each = (composer.hidden(m) for m in range(composer.backgrounds.shape[0]))
+        try:
+            hidden = mean_scores([self._ask(one, composer)[0] for one in each])
+            return [self._alone(composer), hidden]
+        except PredictionError:
+            return [np.full(self._hidden.shape, np.inf)] * 2
 
     def end(self) -> bool:
-        """Ask for the intact image alone, where that is still wanted after the last batch.
+        """Ask for the intact image alone, where every image goes by itself.
 
         Return whether it was.
         """
-        composer, again = self._composer, self._doubt
-        if composer is None or not (self.is_due or again is not None or self._may_be_scaled):
+        composer = self._composer
+        if composer is None or not self.is_due:
             return False
-        known, alone = self._known[composer.asked], self._alone(composer)
-        if self._may_be_scaled:
-            self._may_be_scaled = False
-            check_batch_independence(known.scores, alone, self._hidden)
-        elif self.is_due:  # every image goes by itself
-            self._is_open = self.is_due = False
-            if differs(known.scores, alone, self._hidden):
-                self._is_random([known.scores, alone])
-        elif again is not None:
-            self._doubt = None
-            self._tell_alone(known, again, alone)
+        self._is_open = self.is_due = False
+        known, again = self._known[composer.asked], self._alone(composer)
+        if differs(known.scores, again, self._hidden):
+            third = self._alone(composer)
+            self.pairs = check_calls(known.scores, again, third, self._hidden)
         return True
 
     def _alone(self, composer: Composer) -> Scores:
-        return self._caller.receive(self._caller.send(composer.intact(), composer))[0]
+        return self._ask(composer.intact(), composer)[0]
 
-    def _compare(self, scores: Scores, composer: Composer) -> None:
-        known = self._known[composer.asked]
-        if differs(known.scores, scores[-1], self._hidden):
-            self._doubt = scores[-1]
-        else:
-            self._may_be_scaled = not known.alone and covers_zero_to_one(scores)
+    def _ask(self, batch: Batch, composer: Composer) -> Scores:
+        return self._caller.receive(self._caller.send(batch, composer))
 
-    def _tell(self, pair: Scores, composer: Composer) -> None:
-        """Judge by two answers to one image in one batch."""
-        before, again = self._known[composer.asked].scores, self._doubted
-        if again is None:
-            return
-        if differs(pair[0], pair[1], self._hidden):
-            self._is_random([before, again], [*pair])
-        else:
-            check_batch_independence(before, again, self._hidden)
+    def _first_call(self, composer: Composer, known: _Known) -> Batch:
+        intact = composer.intact()
+        return intact if known.alone else beside(intact, composer.backgrounds)[: self._most, ...]
 
-    def _tell_alone(self, known: _Known, again: Scores, alone: Scores) -> None:
-        """Judge by three answers to the intact image, each in another company."""
-        same = [not differs(alone, other, self._hidden) for other in (known.scores, again)]
-        if known.alone and not same[0]:
-            self._is_random([known.scores, again], [known.scores, alone])
-        elif any(same) or is_flat(alone):
-            check_batch_independence(known.scores, again, self._hidden)
-        elif warn_of_chance_or_batch(known.scores, again, alone, self._hidden):
-            self.pairs = [np.stack([known.scores, again]), np.stack([again, alone])]
-
-    def _is_random(self, *pairs: list[Scores]) -> None:
-        self.pairs = [np.stack(pair) for pair in pairs]
-        warn_of_chance(self.pairs, self._hidden)
+    def _copies(self, composer: Composer) -> Batch:
+        """Return the intact image three times; the hidden one between shows a mixed-up order."""
+        with_hidden = beside(composer.intact(2), composer.hidden(0))
+        return beside(with_hidden, composer.intact())[: self._most, ...]

@@ -157,7 +157,8 @@ def _fit_surrogate(
     values = np.concatenate([np.stack(query.ends()), query.ask_values(coalitions)])
     rows = np.concatenate([both_ends(d), coalitions])
     weights = np.concatenate([np.ones(2), np.repeat(weights, 2)])
-    fit = ask_surrogate(surrogate, rows, values, weights)
+    names, at_random = query.target_names, query.at_random
+    fit = ask_surrogate(surrogate, rows, values, weights, names=names, at_random=at_random)
     gaps = values[0] - values[1] - fit.importances.sum(axis=1)
     importances = fit.importances + gaps[:, np.newaxis] / d
     return Attribution(

@@ -100,7 +100,14 @@ class Lime(SegmentExplainer):
             coalitions[0] = True
         values = query.ask_values(coalitions)
         weights = kernel_weights(cosine_distance(coalitions), self.kernel_width)
-        fit = ask_surrogate(self.surrogate, coalitions, values, weights)
+        fit = ask_surrogate(
+            self.surrogate,
+            coalitions,
+            values,
+            weights,
+            names=query.target_names,
+            at_random=query.at_random,
+        )
         return Attribution(
             importances=fit.importances,
             standard_errors=fit.standard_errors,

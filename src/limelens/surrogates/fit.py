@@ -1,6 +1,7 @@
 """The result of a surrogate: importances of every segment, and how far to trust them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -9,7 +10,7 @@ import numpy as np
 from limelens._axes import read_only
 from limelens._checks.values import describe
 from limelens._typing import Coalitions, Floats
-from limelens.errors import InvalidInputError
+from limelens.errors import InvalidInputError, warn
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -84,20 +85,56 @@ Surrogate: TypeAlias = Callable[[Coalitions, Floats, Floats], Fit]
 """From coalitions (n, d), values (n, t) and weights (n,) to a fit."""
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What the warnings of a surrogate need to know of the scores that it is shown."""
+
+    names: Sequence[str] = ()
+    at_random: bool = False
+
+
+_ASKED: ContextVar[_Asked | None] = ContextVar("what a surrogate was asked", default=None)
+
+
 def ask_surrogate(
-    surrogate: Surrogate, coalitions: Coalitions, values: Floats, weights: Floats
+    surrogate: Surrogate,
+    coalitions: Coalitions,
+    values: Floats,
+    weights: Floats,
+    *,
+    names: Sequence[str] = (),
+    at_random: bool = False,
 ) -> Fit:
     """Return a surrogate's fit; it cannot change the rows that it is shown.
+
+    Its warnings call the targets by their `names`, (t,). Of scores that were called random already
+    it does not say that their signal is weak.
 
     Raises
     ------
     InvalidInputError
         If it returns no Fit of these targets and segments.
     """
-    fit: object = surrogate(read_only(coalitions), read_only(values), read_only(weights))
+    token = _ASKED.set(_Asked(names, at_random))
+    try:
+        fit: object = surrogate(read_only(coalitions), read_only(values), read_only(weights))
+    finally:
+        _ASKED.reset(token)
     shape = (values.shape[1], coalitions.shape[1])
     if not isinstance(fit, Fit) or fit.importances.shape != shape:
         came = f"one of {fit.importances.shape}" if isinstance(fit, Fit) else describe(fit)
         msg = f"`surrogate` must return a Fit with importances of shape {shape}; got {came}."
         raise InvalidInputError(msg)
     return fit
+
+
+def name_of(target: int) -> str:
+    """Return what a surrogate's warning calls a target: its name, or its row."""
+    asked = _ASKED.get() or _Asked()
+    return asked.names[target] if target < len(asked.names) else str(target)
+
+
+def warn_of_weak_signal(message: str) -> None:
+    """Warn, unless the scores have been called random already."""
+    if not (_ASKED.get() or _Asked()).at_random:
+        warn(message)

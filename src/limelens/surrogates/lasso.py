@@ -11,7 +11,7 @@ from limelens._checks.values import check_choice, check_flag, check_number
 from limelens._threads import one_blas_thread
 from limelens._typing import Coalitions, Floats
 from limelens.errors import warn
-from limelens.surrogates.fit import Fit
+from limelens.surrogates.fit import Fit, name_of, warn_of_weak_signal
 from limelens.surrogates.lasso_path import lasso_paths
 from limelens.surrogates.linear import least_squares, left_out_errors, linear_fit
 from limelens.surrogates.moments import Moments, r2_of_residuals, weighted_moments
@@ -265,19 +265,19 @@ class Lasso:
         """Warn of the targets for which the requested criterion kept no segment."""
         if self.alpha is not None:
             empty = [
-                str(t) for t, c in enumerate(choices) if c.how == "alpha" and not c.coefs.any()
+                name_of(t) for t, c in enumerate(choices) if c.how == "alpha" and not c.coefs.any()
             ]
-            message = (
-                f"`alpha`={self.alpha:g} keeps no segment of target {', '.join(empty)}: its "
-                "importances are all zero. Let the data choose with alpha=None."
-            )
-        else:
-            weak = ("aic", "ridge") if self.criterion == "bic" else ("ridge",)
-            empty = [f"{t} ({c.how})" for t, c in enumerate(choices) if c.how in weak]
-            message = (
+            if empty:
+                warn(
+                    f"`alpha`={self.alpha:g} keeps no segment of target {', '.join(empty)}: its "
+                    "importances are all zero. Let the data choose with alpha=None."
+                )
+            return
+        weak = ("aic", "ridge") if self.criterion == "bic" else ("ridge",)
+        empty = [f"{name_of(t)} ({c.how})" for t, c in enumerate(choices) if c.how in weak]
+        if empty:
+            warn_of_weak_signal(
                 f"The signal is weak: {self.criterion.upper()} keeps no segment of target "
                 f"{', '.join(empty)}, whose importances come from the fallback in brackets. Ask "
                 "for more samples, or explain logits instead of probabilities."
             )
-        if empty:
-            warn(message)

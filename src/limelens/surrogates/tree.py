@@ -8,8 +8,7 @@ import numpy as np
 from limelens._checks.values import check_flag, check_int
 from limelens._statistics import is_still
 from limelens._typing import Coalitions, Floats
-from limelens.errors import warn
-from limelens.surrogates.fit import Fit
+from limelens.surrogates.fit import Fit, name_of, warn_of_weak_signal
 from limelens.surrogates.moments import rows_that_count
 from limelens.surrogates.regressor import held_out_r2, r2_of_one
 
@@ -123,13 +122,13 @@ class Tree:
 
     def _warn_of_stumps(self, rules: list[list[str]]) -> None:
         """Warn of the targets whose tree has no branch at all."""
-        bare = [str(target) for target, leaves in enumerate(rules) if len(leaves) == 1]
+        bare = [name_of(target) for target, leaves in enumerate(rules) if len(leaves) == 1]
         if bare:
             msg = (
                 f"The tree of target {', '.join(bare)} has no branch and its importances are all "
                 "zero. Ask for more samples or lower min_samples_leaf."
             )
-            warn(msg)
+            warn_of_weak_signal(msg)
 
 
 def _rules(tree: Any, *, scale: float, mean: float) -> list[str]:
