@@ -314,7 +314,7 @@ def test_a_score_that_never_changes_is_warned_of():
         ({"images": noise(1)}, "`images` must be at least two"),
         ({"images": [np.zeros(4)] * 3}, "`image` must have at least two axes"),
         ({"images": [np.zeros((4, 6))] * 3}, "`fill` returned the image itself"),
-        ({"model": "net.onnx"}, "from_onnx"),
+        ({"model": "net.onnx"}, "no file is at 'net.onnx'"),
         ({"target": None}, "`target` must be one class"),
         ({"target": [0, 1]}, "`target` must be one class"),
         ({"target": ll.Top(2)}, "`target` must be one class"),
@@ -350,8 +350,64 @@ def test_what_cannot_be_used_is_refused(changes, words):
 def test_an_error_names_the_image():
     images = dict(zip("abcdef", [*noise(5), np.zeros(4)], strict=True))
     with pytest.raises(InvalidInputError) as error:
-        audit(images)
+        audit(images, on_error="raise")
     assert "at 'f', after 5 images" in error.value.__notes__
+
+
+def test_an_image_that_cannot_be_used_is_left_out_and_told():
+    images = dict(zip("abcdefghijkl", [np.zeros(4), *noise(11)], strict=True))
+    images["e"] = lambda: 1 / 0
+    with pytest.warns(
+        LimelensWarning, match="2 of 12 images could not be used, the first, 'a', by"
+    ):
+        found = audit(images)
+    assert found.names == tuple("bcdfghijkl")
+    assert [failure.name for failure in found.failures] == ["a", "e"]
+    assert "ZeroDivisionError" in found.failures[1].error
+    assert found.to_dict()["failures"][1]["name"] == "e"
+    images = {name: images[name] for name in found.names}
+    np.testing.assert_array_equal(audit(images).grid_effects, found.grid_effects)
+
+
+def test_labels_stay_with_their_images_where_one_cannot_be_used():
+    labels = [np.full((4, 6), 7), *np.arange(24).reshape(4, 6)[np.newaxis].repeat(11, 0) // 12]
+    images = [np.zeros(4), *noise(11)]
+    with pytest.warns(LimelensWarning, match="1 of 12 images"):
+        found = audit(images, labels=labels, segmenter=None)
+    assert {effect.name for effect in found.effects if effect.kind == "label"} == {
+        "label 0",
+        "label 1",
+    }
+
+
+@pytest.mark.parametrize("n", [2, 100])
+def test_a_model_that_fails_on_the_first_images_ends_the_audit(n):
+    model = Recorder(lambda batch: None)
+    with pytest.raises(PredictionError, match="got None"):
+        audit(noise(n), model)
+    assert model.n_calls <= 5
+
+
+def test_a_target_that_the_model_does_not_have_ends_the_audit_at_once():
+    model = Recorder(first_quarter)
+    with pytest.raises(InvalidInputError, match="`target`"):
+        audit(model=model, target="cat")
+    assert model.n_calls == 1
+
+
+def test_a_model_is_found_by_its_place(tmp_path, monkeypatch):
+    (tmp_path / "audited_model.py").write_text(
+        "from numpy import mean\n\ndef f(batch):\n"
+        "    return 0.25 + batch[:, :2, :3].mean(axis=(1, 2)) / 2\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    found = audit(model="audited_model:f")
+    np.testing.assert_array_equal(found.grid_effects, audit().grid_effects)
+
+
+def test_several_batches_in_flight_give_the_same_answer():
+    found = audit(batch_size=2, in_flight=3)
+    np.testing.assert_array_equal(found.grid_effects, audit().grid_effects)
 
 
 def test_descriptors_must_be_alike_for_all_images():

@@ -17,6 +17,9 @@ def predict(batch):  # two classes: dark, bright in the upper half; grey images 
 def broken(batch):
     raise ZeroDivisionError("no\\nsensor")
 
+def odd(batch):
+    raise GeneratorExit("odd")
+
 def silent(batch):
     return None
 

@@ -1,14 +1,17 @@
 """What a person types, gets, and reads when it was wrong."""
 
 import re
+import signal
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 from PIL import Image
 
 import limelens as ll
-from limelens.cli.main import command_parser
+from limelens import cli
+from limelens.cli.commands import command_parser
 
 ASK = "--model shell_models:predict --method ablation --segments 4 --quiet"
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "command-line.md"
@@ -145,22 +148,25 @@ MISTAKES = [
     ("explain photos/a.png --model shell_models:nothing", "'shell_models' has no 'nothing'"),
     ("explain photos/a.png --model shell_models:weights", "--model must be"),
     ("explain photos/a.png --model no_models:f", "a module that can be imported"),
+    ("explain photos/a.png --model shell_models.py:f", "ending: 'shell_models:...'"),
+    (f"explain photos/a.png {ASK} --target cat", "a column number where .* --classes FILE"),
+    (f"explain photos/a.png {ASK} --output {'y' * 300}", "File name too long"),
     ("explain photos/a.png --model shell_models:predict --mean 0.5", "--mean is for ONNX files"),
     ("explain photos/a.png --model shell_models:predict --mean x", "invalid number value: 'x'"),
     ("explain photos/a.png --model m.onnx --size 1,2,3", "invalid size value: '1,2,3'"),
     ("explain photos/a.png --model shell_models:predict --method lame", "--method must be one of"),
     (f"explain photos/a.png {ASK} --calls 9", "--calls is no setting of ablation"),
     (f"explain photos/a.png {ASK} --classes no.txt", "--classes must be a text file"),
-    (f"explain photos/a.png {ASK} --jobs 0", "`n_jobs` must be 1 or more"),
-    (f"explain photos/a.png {ASK} --batch-size 0", "`batch_size` must be"),
-    (f"explain photos/a.png {ASK} --seed -1", "`rng` must be"),
+    (f"explain photos/a.png {ASK} --jobs 0", "--jobs must be 1 or more"),
+    (f"explain photos/a.png {ASK} --batch-size 0", "--batch-size must be"),
+    (f"explain photos/a.png {ASK} --seed -1", "--seed must be"),
     (f"explain photos/a.png {ASK} --output photos/a.png", "is a file"),
     (f"explain photos/a.png {ASK} --output photos", "holds 'a.png', and no manifest"),
     ("compare photos/a.png --model shell_models:predict --methods ,", "--method must be one of"),
     ("compare photos --model shell_models:predict", "cannot read 'photos'"),
-    ("compare photos/a.png --model shell_models:predict --output x.gif", "`output` must be a file"),
+    ("compare photos/a.png --model shell_models:predict --output x.gif", "--output must be a file"),
     ("audit photos", "--model must be given"),
-    ("audit photos --model shell_models:predict", "--target must be given: the class"),
+    ("audit photos --model shell_models:predict", "--target must be given, the class"),
     ("audit photos --model shell_models:predict --target 0 --target 1", "once; got 0 and 1"),
     ("compare photos/a.png --model shell_models:predict --target 0 --target 1", "once; got 0"),
     (f"explain photos/a.png {ASK} --target cat --classes labels.txt", "0 to 1; got 'cat'"),
@@ -168,7 +174,7 @@ MISTAKES = [
     ("audit photos --model shell_models:predict --target 1 --calls 3", "calls"),
     ("segments photos/b.gif", "cannot read 'photos/b.gif'"),
     ("segments photos/a.png --segmenter quickshift --segments 3", "is no setting of quickshift"),
-    ("segments photos/a.png --segments 0", "`n_segments` must be"),
+    ("segments photos/a.png --segments 0", "--segments must be"),
 ]
 
 
@@ -190,6 +196,11 @@ def test_what_the_model_raises_is_one_line_and_code_1(shell):
         shell("compare photos/a.png --model shell_models:broken --methods ablation --traceback")
 
 
+def test_no_kind_of_exception_shows_a_traceback(shell):
+    code, _, err = shell(f"explain photos/a.png {ASK.replace('predict', 'odd')}")
+    assert (code, err) == (1, "limelens explain: GeneratorExit: odd (--traceback shows where)\n")
+
+
 @pytest.mark.parametrize("model", ["silent", "leaves"])
 @pytest.mark.parametrize("command", ["explain", "compare", "audit"])
 def test_a_model_without_scores_is_one_line_and_code_1(shell, command, model):
@@ -208,10 +219,93 @@ def test_a_script_that_leaves_when_it_is_imported_is_no_success(shell, folder):
     assert "the model's code ended the program" in err
 
 
-def test_a_class_that_is_not_there_is_said(shell):
-    code, _, err = shell(f"explain photos/a.png {ASK} --target 7")
+@pytest.mark.parametrize("target", ["7", "cat"])
+@pytest.mark.parametrize("output", ["", "--output run"])
+def test_a_class_that_is_not_there_is_said_at_the_first_image(shell, target, output):
+    code, out, err = shell(f"explain photos/a.png photos/b.png {ASK} --target {target} {output}")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("limelens explain: --target must be ")
+    assert target in err
+
+
+def test_calls_under_way_at_once_change_nothing(shell):
+    shell(f"explain photos/a.png {ASK} --output one --batch-size 2")
+    shell(f"explain photos/a.png {ASK} --output more --batch-size 2 --in-flight 3")
+    one, more = ll.Run.load("one")[0], ll.Run.load("more")[0]
+    np.testing.assert_array_equal(one.importances, more.importances)
+
+
+@pytest.fixture
+def many(folder):
+    """Twelve pictures more, and label images of all in the folder parts."""
+    rng = np.random.default_rng(1)
+    for index in range(12):
+        Image.fromarray(rng.integers(0, 256, (8, 8), dtype=np.uint8)).save(f"photos/{index}.png")
+    for path in sorted(Path("photos").rglob("*.png")):
+        place = Path("parts") / path.relative_to("photos")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        halves = np.repeat([[0], [1]], 4, axis=0).repeat(8, axis=1).astype(np.uint8)
+        np.save(place.with_suffix(".npy"), halves)
+        picture = Image.fromarray(halves, "P")
+        picture.putpalette([200, 0, 0, 0, 0, 200])
+        if path.stem != "a":
+            picture.save(place)
+            place.with_suffix(".npy").unlink()
+    (folder / "parts.txt").write_text("sky\nground\n")
+    return folder
+
+
+BRIGHT = "audit photos --model shell_models:predict --target 1 --quiet"
+
+
+def test_an_audit_takes_label_images_of_the_same_names(shell, many):
+    code, out, err = shell(f"{BRIGHT} --labels parts --label-names parts.txt")
+    assert (code, err) == (0, "")
+    assert "sky" in out
+    assert out.startswith("class 1: 15 images, 60 calls")  # all four masks of two regions
+    shell(f"explain photos {ASK} --output run --target 1")
+    assert "sky" in shell("audit run --labels parts --label-names parts.txt")[1]
+    (many / "parts" / "3.png").unlink()
+    code, out, err = shell(f"{BRIGHT} --labels parts")
+    assert (code, out) == (2, "")
+    assert "--labels must hold one label image for '3.png', 'parts/3.png'; got none" in err
+    Image.new("RGB", (8, 8)).save("parts/3.png")
+    code, out, err = shell(f"{BRIGHT} --labels parts")
+    assert (code, out.split(" images")[0]) == (1, "class 1: 14")
+    assert re.match("limelens audit: 3.png: .*--labels must be images of one whole number", err)
+    assert "--label-names must come" in shell(f"{BRIGHT} --label-names parts.txt")[2]
+
+
+def test_an_audit_leaves_out_what_cannot_be_read(shell, many):
+    (many / "photos" / "4.png").write_bytes(b"no picture")
+    code, out, err = shell(f"{BRIGHT} --segments 6")
     assert code == 1
-    assert "7" in err
+    assert out.startswith("class 1: 14 images")
+    assert re.match("limelens audit: 4.png: InvalidInputError: `images` must be files", err)
+    assert err.count("\n") == 1
+    assert shell(f"{BRIGHT} --segments 6 --color grey")[0] == 1
+
+
+def test_the_folders_name_is_the_class_where_there_is_one(shell, many):
+    (many / "photos").rename("bright")
+    line = "audit bright --model shell_models:predict --classes labels.txt --quiet --segments 6"
+    code, out, _ = shell(line)
+    assert code == 0
+    assert out.startswith("bright: 15 images")
+    assert shell(line.replace(" --classes labels.txt", ""))[0] == 2
+
+
+def test_names_that_no_terminal_shows_are_escaped(shell, folder):
+    (folder / "photos" / "a.png").rename("photos/two\nlines.png")
+    code, out, err = shell(f"explain photos {ASK} --output run")
+    assert (code, out.count("\n"), err) == (0, 3, "")
+    assert "two\\nlines.png: 1 0." in out or "two\\nlines.png: 0 0." in out
+
+
+def test_an_empty_path_is_not_the_current_folder(folder, capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["explain", "", *ASK.split(), "--output", "run"])
+    assert "the path is empty" in capsys.readouterr().err
 
 
 def test_a_warning_is_one_line(shell, folder):
@@ -229,3 +323,13 @@ def test_the_page_shows_the_help_as_it_is(command, capsys):
     helped = capsys.readouterr().out
     line = f"$ limelens {command + ' ' * bool(command)}--help"
     assert f"```text\n{line}\n{helped}```" in PAGE.read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="signals of POSIX")
+def test_workers_are_deaf_to_the_interrupt_that_ends_the_command(shell):
+    assert shell(f"explain photos/a.png photos/b.png {ASK} --jobs 2")[0] == 0
+    masks = joblib.Parallel(2)(
+        joblib.delayed(signal.pthread_sigmask)(signal.SIG_BLOCK, ()) for _ in range(2)
+    )
+    assert all(signal.SIGINT in mask for mask in masks)
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())

@@ -1,5 +1,6 @@
 """The command line: what it runs, says and returns."""
 
+import signal
 import subprocess
 import sys
 
@@ -40,7 +41,7 @@ def test_an_output_that_cannot_be_written_is_one_clear_line(tmp_path, capsys):
     assert stop.value.code == 2
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert printed.err.startswith("limelens demo: `output` must be a file that can be written; got")
+    assert printed.err.startswith("limelens demo: --output must be a file that can be written; got")
     assert printed.err.count("\n") == 1
 
 
@@ -51,6 +52,27 @@ def test_interruption_returns_130(monkeypatch, capsys):
     monkeypatch.setattr(demo, "run", interrupted)
     assert cli.main(["demo"]) == 130
     assert "interrupted" in capsys.readouterr().err
+
+
+def test_an_interrupt_while_modules_are_loaded_is_one_line():
+    code = (
+        "import builtins, sys, time\n"
+        "from limelens.cli import main\n"
+        "load = builtins.__import__\n"
+        "def slowly(name, *rest):\n"
+        "    if name == 'limelens.cli.commands':\n"
+        "        print('here', flush=True); time.sleep(60)\n"
+        "    return load(name, *rest)\n"
+        "builtins.__import__ = slowly\n"
+        "sys.exit(main(['demo']))"
+    )
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdout.readline() == "here\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == "\nlimelens: interrupted\n"
+        assert process.wait() == 130
 
 
 def test_the_package_runs_as_a_module():
@@ -71,3 +93,10 @@ def test_a_closed_pipe_ends_it_without_a_traceback():
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait() == 141
+
+
+def test_a_stream_that_is_closed_is_no_mistake():
+    code = "import sys; sys.stdout = None; from limelens import cli; sys.exit(cli.main({}))"
+    for arguments in (["--help"], ["--version"]):
+        command = [sys.executable, "-c", code.format(arguments)]
+        assert subprocess.run(command, capture_output=True, check=False).returncode == 0

@@ -1,5 +1,6 @@
 """How far a run is."""
 
+import re
 import sys
 import types
 
@@ -7,6 +8,8 @@ import numpy as np
 import pytest
 
 import limelens as ll
+from limelens.engine import progress
+from limelens.engine.progress import Reporter, say
 from limelens.errors import InvalidInputError
 
 IMAGE = np.random.default_rng(0).random((6, 6))
@@ -103,3 +106,15 @@ def test_a_run_in_parts_is_not_done_after_each_of_them(explainer):
     assert shares == sorted(shares)
     assert 1 not in shares[:-1]
     assert shares[-1] == 1
+
+
+def test_a_line_that_is_said_stands_alone(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "_bar", lambda: None)
+    with Reporter(progress=True) as reporter:
+        reporter.report(1, 2)
+        say("a warning")
+        reporter.report(2, 2)
+    *_, said, last = re.split(r"[\r\n]+", capsys.readouterr().err.rstrip())
+    assert (said, last.strip()) == ("a warning", "2 of 2 images, 100 %")
+    say("after the bar")
+    assert capsys.readouterr().err == "after the bar\n"

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 from PIL import Image
 
 import limelens as ll
+from limelens.errors import InvalidInputError, LimelensWarning
 from limelens.results import storage
 from limelens.runs import Failure, image_seed
 from limelens.testing import digits_classifier
@@ -468,6 +470,8 @@ def test_large_arrays_leave_nothing_behind_while_workers_run(explainer, tmp_path
     assert max(kept) < 400 * 400 * 8
 
 
+# joblib's own thread may stumble over the workers that it kills
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_giving_up_half_way_is_no_reason_to_warn(explainer):
     images = [np.random.default_rng(seed).random((6, 6)) for seed in range(30)]
     found = ll.explain_many(explainer, images, mean_of, n_jobs=2)
@@ -492,3 +496,61 @@ def test_warnings_point_at_the_callers_line(explainer, model):
     with pytest.warns(ll.LimelensWarning, match="never changed") as caught:
         list(ll.explain_many(explainer, [np.eye(6)], lambda batch: np.ones(len(batch))))
     assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("target", [{"target": 7}, {"target": "cat"}, {"class_names": ["a", "b"]}])
+def test_what_no_image_has_ends_the_run_at_the_first_one(
+    explainer, images, model, target, tmp_path
+):
+    with pytest.raises(InvalidInputError, match=r"`target`|`class_names`") as error:
+        ll.explain_many(explainer, images, model, output=tmp_path, **target)
+    assert error.value.__notes__ == ["raised for the image 'image-000000'"]
+    assert model.shown <= 2
+    assert ll.Run.load(tmp_path).failures == ()
+
+
+def test_a_callable_target_that_fails_on_an_image_fails_there_only(explainer, images, model):
+    def target(scores):
+        if scores[0, 0] == tanh_of_first:
+            raise InvalidInputError("`target` likes other images")
+        return scores[:, 0]
+
+    tanh_of_first = model(images[0][np.newaxis])[0]
+    found = list(ll.explain_many(explainer, images, model, target=target))
+    assert [isinstance(each, Failure) for each in found] == [True, False, False, False, False]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"format": "limelens.run"}'])
+def test_a_damaged_manifest_is_named_after_the_argument(
+    explainer, images, model, tmp_path, content
+):
+    (tmp_path / "manifest.jsonl").write_text(content)
+    with pytest.raises(InvalidInputError, match=r"`output` must be the folder of a run; .*damaged"):
+        ll.explain_many(explainer, images, model, output=tmp_path)
+    with pytest.raises(InvalidInputError, match=r"`folder` must be the folder of a run; .*damaged"):
+        ll.Run.load(tmp_path)
+    assert (tmp_path / "manifest.jsonl").read_text() == content
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(b"torn")])
+def test_a_file_that_is_gone_or_torn_is_told_by_its_image(explainer, images, model, tmp_path, harm):
+    run = ll.explain_many(
+        explainer, dict(zip("abcde", images, strict=True)), model, output=tmp_path
+    )
+    harm(tmp_path / "b.npz")
+    for take in (lambda: run["b"], lambda: list(run), lambda: run[1]):
+        with pytest.raises(
+            InvalidInputError, match=r"that of 'b', .*b.npz'.*The same explain_many"
+        ):
+            take()
+    run = ll.explain_many(
+        explainer, dict(zip("abcde", images, strict=True)), model, output=tmp_path
+    )
+    assert len(list(run)) == 5
+
+
+def test_warnings_of_workers_reach_the_caller(explainer, images):
+    grey = replace(explainer, fill=ll.Constant(0.5))  # any pixel of it counts
+    with pytest.warns(LimelensWarning, match="never changed") as caught:
+        list(ll.explain_many(grey, images, partial(np.any, axis=(1, 2)), n_jobs=2))
+    assert {each.filename for each in caught} == {__file__}

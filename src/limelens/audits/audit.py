@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from numbers import Integral
-from typing import Any
+from os import PathLike
+from typing import Any, Literal
 
 import numpy as np
 
-from limelens._checks.models import check_model
 from limelens._checks.strategies import check_fill
 from limelens._checks.values import check_int, check_number, check_rng, describe
 from limelens._typing import ClassNames, Fill, Floats, PredictFn, Progress, Seed, Segmenter
 from limelens.audits.conclusions import conclude
 from limelens.audits.families import Family, families_of
 from limelens.audits.gathering import Answered, Asking
+from limelens.audits.losses import Losses
 from limelens.audits.pooling import pooled_estimates
 from limelens.audits.regions import Describe
 from limelens.audits.result import Audit
@@ -24,8 +25,8 @@ from limelens.engine.model import as_model
 from limelens.engine.progress import Reporter
 from limelens.errors import InvalidInputError, add_note, warn
 from limelens.fills.simple import ImageMean
+from limelens.runs.models import loaded_model
 from limelens.runs.reading import Named, named_images
-from limelens.segmenting.superpixels import Slic
 from limelens.targets.of_scores import LogOdds
 
 _BLOCKS = 8  # of the positions that the pooled regression knows
@@ -33,7 +34,7 @@ _BLOCKS = 8  # of the positions that the pooled regression knows
 
 def audit(
     images: Any,
-    predict_fn: PredictFn,
+    predict_fn: PredictFn | str | PathLike[str],
     *,
     target: Any,
     labels: Any = None,
@@ -47,8 +48,10 @@ def audit(
     channel_axis: int | None = -1,
     class_names: ClassNames = None,
     batch_size: BatchSize = "auto",
+    in_flight: int = 1,
     rng: Seed = 0,
     progress: Progress = None,
+    on_error: Literal["record", "raise"] = "record",
 ) -> Audit:
     r"""Find what a class relies on, over many images, at a handful of calls for each.
 
@@ -67,8 +70,9 @@ def audit(
         (n, H, W) or (n, H, W, C), a generator), paths, a folder, a pattern such as
         ``photos/*.jpg``, or a mapping from name to image. They should be a random sample of those
         that the answer is for.
-    predict_fn : callable
-        Takes `(n, *image.shape)` and returns scores `(n, k)` or `(n,)`; see `Explainer.explain`.
+    predict_fn : callable, path or str
+        Takes `(n, *image.shape)` and returns scores `(n, k)` or `(n,)`; see `Explainer.explain`. Or
+        the path of an ONNX file, or "module:function", as in `explain_many`.
     target : int, str or callable
         The class, a column or its name, whose probability becomes log-odds. A function of the
         scores, such as `margin(3)` or ``lambda scores: scores[:, 3]`` for logits, is taken as it
@@ -95,10 +99,14 @@ def audit(
         Cells of the common grid along height and width, on which images of any size are averaged.
     level : float, optional
         Probability that anything at all is found where there is nothing to find.
-    channel_axis, class_names, batch_size, progress
+    channel_axis, class_names, batch_size, in_flight, progress
         See `Explainer.explain`.
     rng : int, numpy.random.Generator or None, optional
         The same seed and the same images give the same answer, whatever the batch size.
+    on_error : {"record", "raise"}, optional
+        What happens to an image that cannot be read, or on which the model fails: it is left out,
+        with a warning, and stands in `failures` of the audit; or the exception ends the audit. If
+        the first five images all fail, or fewer than two are left, it is raised in any case.
 
     Returns
     -------
@@ -164,31 +172,30 @@ def audit(
     >>> found.n_predictions
     320
     """
-    check_model("predict_fn", predict_fn)
     named = named_images(images)
-    n_calls = _check_calls(calls_per_image)
     check_number("level", level, minimum=0, maximum=0.5, open_minimum=True)
     generator = check_rng(rng)
     asked, quantity = _check_target(target)
     asking = Asking(
-        model=as_model(predict_fn),
+        model=as_model(loaded_model(predict_fn)),
         target=asked,
         class_names=class_names,
         channel_axis=channel_axis,
         fill=ImageMean() if fill is None else check_fill("fill", fill),
-        batch_size=check_batch_size(batch_size),
-        n_calls=n_calls,
+        batch_size=check_batch_size(batch_size, in_flight),
+        in_flight=in_flight,
+        n_calls=_check_calls(calls_per_image),
         grid=check_grid(grid),
     )
-    if segmenter is None and labels is None:
-        segmenter = Slic()
     regions = region_source(segmenter, labels, label_names, descriptors)
-    gathered = _gather(named, regions, asking, generator, progress)
-    return _concluded(gathered, regions.kinds, quantity, level, generator)
+    losses = Losses(target, on_error)
+    gathered = _gather(named, regions, asking, losses, generator, progress)
+    return _concluded(gathered, losses, regions.kinds, quantity, level, generator)
 
 
 def _concluded(
     gathered: Answered,
+    losses: Losses,
     kinds: Sequence[str],
     quantity: str,
     level: float,
@@ -203,6 +210,7 @@ def _concluded(
         quantity=quantity,
         n_predictions=gathered.n_predictions,
         mean_picture=gathered.pictures.mean(),
+        failures=tuple(losses.failures),
         **conclude(gathered.sights, estimates, families, level=level, rng=rng),
     )
 
@@ -211,6 +219,7 @@ def _gather(
     named: Named,
     regions: RegionSource,
     asking: Asking,
+    losses: Losses,
     rng: np.random.Generator,
     progress: Progress,
 ) -> Answered:
@@ -227,8 +236,11 @@ def _gather(
                 gathered.add(name, image, regions, asking, rng, report)
             except BaseException as error:
                 add_note(error, f"at {name!r}, after {len(gathered.sights)} images")
-                raise
+                if not isinstance(error, Exception):
+                    raise
+                losses.take(name, error, len(gathered.sights))
     regions.labels.finish()
+    losses.tell(len(gathered.sights))
     gathered.check_enough("images")
     if not any(pairs.differences.any() for pairs in gathered.pairs):
         warn(

@@ -12,6 +12,7 @@ from limelens.audits.families import Family
 from limelens.audits.inference import (
     N_SHUFFLES,
     Regression,
+    Share,
     family_wise,
     quantile,
     regress,
@@ -108,11 +109,38 @@ def _column(
 ) -> _Column:
     present = found.present[:, k]
     parts, noise = found.parts[:, k], found.noise[:, k]
-    share = share_of_images(parts[present], noise[present], rng)
-    value, error = float(found.values[k]), float(found.errors[k])
-    half = float(quantile(found.dof[k])) * error
-    controls = found.controls[:, k] if kind != "any" else np.full(2, np.nan)
-    effect = Effect(
+    effect = _effect(
+        (float(found.values[k]), float(found.errors[k]), float(found.dof[k])),
+        share_of_images(parts[present], noise[present], rng),
+        found.controls[:, k] if kind != "any" else np.full(2, np.nan),
+        name=name,
+        kind=kind,
+        unit=unit,
+        p=float(p),
+        found=bool(p <= level),
+    )
+    return _Column(
+        effect=effect,
+        parts=np.where(present, parts, np.nan),
+        noise=np.where(present, noise, np.nan),
+    )
+
+
+def _effect(
+    mean: tuple[float, float, float],
+    share: Share,
+    controls: Floats,
+    *,
+    name: str,
+    kind: str,
+    unit: str,
+    p: float,
+    found: bool,
+) -> Effect:
+    """Return an effect of a mean, its standard error and its degrees of freedom."""
+    value, error, dof = mean
+    half = float(quantile(dof)) * error
+    return Effect(
         name=name,
         kind=kind,
         unit=unit,
@@ -125,13 +153,8 @@ def _column(
         share_high=share.high,
         control=float(controls.mean()),
         control_error=float(controls.std(ddof=1)),
-        p=float(p),
-        found=bool(p <= level),
-    )
-    return _Column(
-        effect=effect,
-        parts=np.where(present, parts, np.nan),
-        noise=np.where(present, noise, np.nan),
+        p=p,
+        found=found,
     )
 
 
@@ -239,22 +262,13 @@ def _place(
     for estimate, weight in zip(estimates, weights, strict=True):
         controls += shuffled(estimate.effects, N_SHUFFLES, rng) @ weight
     controls /= len(sights)
-    share = share_of_images(parts, noise, rng)
-    value, error = float(grid.effects[peak]), float(grid.errors[peak])
-    half = float(quantile(len(parts) - 1)) * error
-    effect = Effect(
+    effect = _effect(
+        (float(grid.effects[peak]), float(grid.errors[peak]), len(parts) - 1.0),
+        share_of_images(parts, noise, rng),
+        controls,
         name=name,
         kind="place",
         unit="the region",
-        value=value,
-        standard_error=error,
-        low=value - half,
-        high=value + half,
-        share=share.value,
-        share_low=share.low,
-        share_high=share.high,
-        control=float(controls.mean()),
-        control_error=float(controls.std(ddof=1)),
         p=float(grid.p[peak]),
         found=True,
     )

@@ -35,7 +35,7 @@ class Asking:
     Attributes
     ----------
     model : Model
-    target, class_names, channel_axis, fill, batch_size
+    target, class_names, channel_axis, fill, batch_size, in_flight
         As in `audit`.
     n_calls : int
         Masked images for each image.
@@ -48,6 +48,7 @@ class Asking:
     channel_axis: int | None
     fill: Fill
     batch_size: BatchSize
+    in_flight: int
     n_calls: int
     grid: tuple[int, int]
 
@@ -77,9 +78,9 @@ class Gathered:
         """Remember an image, to tell whether it comes twice."""
         digest = hashlib.blake2b(np.ascontiguousarray(image).tobytes(), digest_size=16)
         digest.update(repr((image.shape, image.dtype.str)).encode())
-        earlier = self._digests.setdefault(digest.digest(), name)
-        if len(self._digests) == len(self.sights) + len(self.twice):
+        if (earlier := self._digests.get(digest.digest())) is not None:
             self.twice.append((earlier, name))
+        self._digests.setdefault(digest.digest(), name)
 
     def check_tables(self, tables: tuple[Described, ...], kinds: tuple[str, ...]) -> None:
         """Refuse descriptors that the first image did not have."""
@@ -153,9 +154,12 @@ class Answered(Gathered):
         rng: np.random.Generator,
         report: Callable[[int], None],
     ) -> None:
-        """Ask about one more image, an array or a path."""
-        image = read_image(source) if isinstance(source, Path) else source
-        picture, axis, _ = check_native_image(image, asking.channel_axis)
+        """Ask about one more image: an array, a path, or a function that returns it."""
+        try:
+            picture, axis = _taken(source, asking.channel_axis)
+        except Exception:
+            regions.labels.skip()
+            raise
         segments, tables = regions.of(picture, axis)
         self.check_tables(tables, regions.kinds)
         self.note(name, picture)
@@ -169,15 +173,19 @@ class Answered(Gathered):
             target=asking.target,
             class_names=asking.class_names,
             batch_size=asking.batch_size,
+            in_flight=asking.in_flight,
             report=lambda done, _: report(before + done),
             look_again=False,
         )
         self._name_target(query)
-        self.pairs.append(ask_pairs(query, asking.n_calls, rng))
-        self.n_predictions = before + query.n_predictions
+        try:
+            pairs = ask_pairs(query, asking.n_calls, rng)
+        finally:
+            self.n_predictions = before + query.n_predictions
         score = float(query.ends()[0][0])
         places = places_of(segments, asking.grid)
         self.keep(name, score, places, tables, picture_of(picture, axis))
+        self.pairs.append(pairs)
 
     def _name_target(self, query: Query) -> None:
         if len(query.target_names) > 1:
@@ -188,3 +196,11 @@ class Answered(Gathered):
             raise InvalidInputError(msg)
         if not self.target_name:
             self.target_name = query.target_names[0]
+
+
+def _taken(source: Any, channel_axis: int | None) -> tuple[Image, int | None]:
+    """Return an image and its channel axis, from an array, a path, or a function."""
+    image = read_image(source) if isinstance(source, Path) else source
+    image = image() if callable(image) else image
+    picture, axis, _ = check_native_image(image, channel_axis)
+    return picture, axis

@@ -48,6 +48,11 @@ class Labels:
         msg = "`labels` must have one entry for each image; got fewer."
         raise InvalidInputError(msg)
 
+    def skip(self) -> None:
+        """Leave out the label image of an image that cannot be used."""
+        if self._each is not None:
+            next(self._each, None)
+
     def finish(self) -> None:
         """Refuse label images that are left over."""
         if self._each is not None and next(self._each, None) is not None:

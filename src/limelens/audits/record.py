@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from limelens._typing import Floats
 from limelens.audits.regions import WORDS
+from limelens.runs.entries import Failure
 
 ANY = "any region"
 """Name of the mean effect of all regions."""
@@ -88,6 +89,7 @@ class Findings:
     n_predictions: int
     mean_picture: NDArray[np.uint8]
     thumbnails: tuple[bytes, ...]
+    failures: tuple[Failure, ...] = ()
 
     @property
     def found(self) -> tuple[Effect, ...]:

@@ -61,6 +61,8 @@ class Audit(Findings):
         The mean of the images, each stretched to a square.
     thumbnails : tuple of bytes
         A small JPEG of each image.
+    failures : tuple of Failure
+        The images that could not be used: name, error, traceback.
 
     Examples
     --------
@@ -158,6 +160,7 @@ class Audit(Findings):
                 for effect in self.effects
             ],
             "names": list(self.names),
+            "failures": [asdict(failure) for failure in self.failures],
             **{name: _plain(getattr(self, name).tolist()) for name in _ARRAYS},
         }
 

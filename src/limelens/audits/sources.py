@@ -22,6 +22,7 @@ from limelens.audits.regions import (
 )
 from limelens.errors import InvalidInputError
 from limelens.fills.background import ask_segmenter
+from limelens.segmenting.superpixels import Slic
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -82,7 +83,12 @@ class RegionSource:
 
 
 def region_source(segmenter: Any, labels: Any, label_names: Any, descriptors: Any) -> RegionSource:
-    """Return a source of regions, of arguments as `audit` takes them."""
+    """Return a source of regions, of arguments as `audit` takes them.
+
+    Without a segmenter and labels the regions are those of `Slic()`.
+    """
+    if segmenter is None and labels is None:
+        segmenter = Slic()
     if descriptors is not None:
         check_callable("descriptors", descriptors, "(image, region) -> numbers")
     if segmenter is not None:

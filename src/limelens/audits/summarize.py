@@ -98,8 +98,8 @@ def summarize(
     generator = check_rng(rng)
     cells = check_grid(grid)
     source = region_source(None, labels, label_names, descriptors)
-    gathered, estimates = Gathered(), []
-    for name, explanation in _named(explanations):
+    gathered, estimates, failures = Gathered(), [], list[Failure]()
+    for name, explanation in _named(explanations, failures):
         try:
             estimates.append(_add(gathered, name, explanation, target, source, cells))
         except InvalidInputError as error:
@@ -113,36 +113,37 @@ def summarize(
         quantity="log-odds" if gathered.target_name.startswith(_LOG_ODDS) else "the score",
         n_predictions=gathered.n_predictions,
         mean_picture=gathered.pictures.mean(),
+        failures=tuple(failures),
         **conclude(gathered.sights, estimates, families, level=level, rng=generator),
     )
 
 
-def _named(explanations: Any) -> Iterator[tuple[str, Explanation]]:
-    """Yield every explanation with its image's name; images that failed are left out."""
+def _named(explanations: Any, failures: list[Failure]) -> Iterator[tuple[str, Explanation]]:
+    """Yield every explanation with its image's name; images that failed go to `failures`."""
     if isinstance(explanations, (str, PathLike)) and (Path(explanations) / MANIFEST).is_file():
         explanations = Run.load(explanations)
     if isinstance(explanations, Run):
-        _warn_of_failures([failure.name for failure in explanations.failures])
+        failures += explanations.failures
+        _warn_of_failures(failures)
         yield from zip(explanations.names, explanations, strict=True)
         return
-    failed: list[str] = []
     if isinstance(explanations, Iterable) and not isinstance(explanations, (str, PathLike)):
-        explanations = _done(explanations, failed)
+        explanations = _done(explanations, failures)
     yield from opened(explanations)
-    _warn_of_failures(failed)
+    _warn_of_failures(failures)
 
 
-def _done(explanations: Iterable[Any], failed: list[str]) -> Iterator[Any]:
+def _done(explanations: Iterable[Any], failures: list[Failure]) -> Iterator[Any]:
     for each in explanations:
         if isinstance(each, Failure):
-            failed.append(each.name)
+            failures.append(each)
         else:
             yield each
 
 
-def _warn_of_failures(failed: list[str]) -> None:
-    if failed:
-        warn(f"{len(failed)} images failed, {failed[0]!r} for example; they are left out.")
+def _warn_of_failures(failures: list[Failure]) -> None:
+    if failures:
+        warn(f"{len(failures)} images failed, {failures[0].name!r} for example; they are left out.")
 
 
 def _add(

@@ -77,6 +77,13 @@ def add_model(parser: argparse.ArgumentParser, *, required: bool = True) -> None
         metavar="N",
         help="most images a call; auto finds the fastest",
     )
+    group.add_argument(
+        "--in-flight",
+        type=int,
+        default=1,
+        metavar="N",
+        help="calls under way at once, for models that may be called from threads (default: 1)",
+    )
     group = parser.add_argument_group("pixels of an ONNX model")
     words = "{} of the scaled pixels, a number or one for each channel: 0.485,0.456,0.406"
     group.add_argument("--mean", type=_numbers, metavar="X", help=words.format("mean"))
@@ -151,18 +158,27 @@ def model_asked(options: argparse.Namespace) -> Any:
 
 def class_names_asked(options: argparse.Namespace) -> list[str] | None:
     """Return the names of the classes, one a line of a file."""
-    if options.classes is None:
-        return None
+    return None if options.classes is None else names_of("--classes", options.classes)
+
+
+def names_of(option: str, path: str) -> list[str]:
+    """Return the names in a file, one a line.
+
+    Raises
+    ------
+    InvalidInputError
+        If it cannot be read, or holds none.
+    """
     try:
-        lines = Path(options.classes).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        msg = f"--classes must be a text file, a name a line; {options.classes!r}: {reason}"
+        msg = f"{option} must be a text file, a name a line; {path!r}: {reason}"
         raise InvalidInputError(msg) from error
     while lines and not lines[-1].strip():
         lines.pop()
     if not lines:
-        msg = f"--classes must be a text file, a name a line; {options.classes!r} is empty"
+        msg = f"{option} must be a text file, a name a line; {path!r} is empty"
         raise InvalidInputError(msg)
     return [line.strip() for line in lines]
 
@@ -235,11 +251,12 @@ def explainers_asked(names: list[str], options: argparse.Namespace) -> list[Any]
         raise InvalidInputError(msg)
     found = [known[name.lower()]() for name in names]
     segmenter = None if options.segments is None else limelens.Slic(options.segments)
-    found = _with(found, _BUDGETS, options.calls, "--calls", names)
+    found = _with(found, BUDGETS, options.calls, "--calls", names)
     return _with(found, ("segmenter",), segmenter, "--segments", names)
 
 
-_BUDGETS = ("n_samples", "max_samples", "n_masks", "n_permutations", "n_steps")
+BUDGETS = ("n_samples", "max_samples", "n_masks", "n_permutations", "n_steps")
+"""What --calls sets, of each explainer one."""
 
 
 def _with(
@@ -303,7 +320,21 @@ def _size(text: str) -> int | tuple[int, int]:
     return (int(height), int(width)) if width else int(height)
 
 
-_numbers.__name__, _size.__name__ = "number", "size"  # argparse names them in its errors
+# argparse names them in its errors
+_numbers.__name__, _size.__name__, number_or_auto.__name__ = "number", "size", "number"
+
+
+def shown(text: object) -> str:
+    r"""Return text for one line: what cannot be printed is escaped.
+
+    Examples
+    --------
+    >>> print(shown("new\nline.png"))
+    new\nline.png
+    """
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in str(text)
+    )
 
 
 def target_words(explanation: Any) -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 import argparse
 import sys
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,12 @@ from limelens.cli.arguments import (
     class_names_asked,
     images_asked,
     model_asked,
+    names_of,
     one_target_asked,
+    shown,
 )
-from limelens.errors import InvalidInputError
+from limelens.cli.labels import label_files, read_labels
+from limelens.errors import InvalidInputError, LimelensWarning
 from limelens.runs.folder import MANIFEST
 from limelens.runs.run import Run
 
@@ -37,6 +42,15 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="calls an image (default: %(default)s)",
     )
     add_segments(parser, "segments")
+    parser.add_argument(
+        "--labels",
+        metavar="DIR",
+        help="what the regions are: for each image a label image of its name, photos/a.jpg and "
+        "DIR/a.png; with --segments, superpixels are described by them",
+    )
+    parser.add_argument(
+        "--label-names", metavar="FILE", help="names of the labels, one a line, from label 0 on"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is random")
     parser.add_argument(
         "--output",
@@ -55,13 +69,17 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     """Ask, say what was found on standard output, and draw it."""
     places = [checked_picture(path) for path in (options.output, options.sheet) if path]
-    found = _summarized(options) if _is_run(options.images) else _audited(options)
+    with warnings.catch_warnings():  # every failure gets a line of its own
+        warnings.filterwarnings("ignore", ".*images (could not be used|failed)", LimelensWarning)
+        found = _summarized(options) if _is_run(options.images) else _audited(options)
     sys.stdout.write(f"{found}\n")
     found.to_image().save(places[0])
     if options.sheet:
         found.contact_sheet().save(places[1])
     sys.stdout.write("".join(f"{place}\n" for place in places))
-    return 0
+    for failure in found.failures:
+        sys.stderr.write(f"limelens audit: {shown(failure.name)}: {shown(failure.error)}\n")
+    return int(len(found.failures) > 0)
 
 
 def _is_run(place: str) -> bool:
@@ -76,21 +94,24 @@ def _summarized(options: argparse.Namespace) -> Audit:
         msg = f"{beside[0]} must be left out: {options.images!r} holds a run, which is explained"
         raise InvalidInputError(msg)
     target = one_target_asked(options)
-    return summarize(Run.load(options.images), target=target, rng=options.seed)
+    run = Run.load(options.images)
+    return summarize(run, target=target, rng=options.seed, **_labels(options, run.names))
 
 
 def _audited(options: argparse.Namespace) -> Audit:
     """Ask the model about the images of a folder."""
-    target = one_target_asked(options)
+    target = one_target_asked(options) or _folder_as_class(options)
     if options.model is None:
         msg = f"--model must be given: {options.images!r} holds images, and no run"
         raise InvalidInputError(msg)
     if target is None:
-        msg = "--target must be given: the class that the images are of"
+        msg = (
+            "--target must be given, the class that the images are of, unless their folder has the "
+            "name of one in --classes"
+        )
         raise InvalidInputError(msg)
-    named: Any = images_asked([options.images], options.color, None)
-    if options.color:  # functions that read and turn, called when their turn comes
-        named = ((name, read()) for name, read in named)
+    named = images_asked([options.images], options.color, None)
+    labels = _labels(options, [name for name, _ in named])
     return audit(
         named,
         model_asked(options),
@@ -99,9 +120,27 @@ def _audited(options: argparse.Namespace) -> Audit:
         segmenter=None if options.segments is None else limelens.Slic(options.segments),
         class_names=class_names_asked(options),
         batch_size=options.batch_size,
+        in_flight=options.in_flight,
         rng=options.seed,
         progress=not options.quiet,
+        **labels,
     )
+
+
+def _folder_as_class(options: argparse.Namespace) -> str | None:
+    """Return the name of the images' folder, if it is one of the classes."""
+    name = Path(options.images).absolute().name
+    return name if name in (class_names_asked(options) or ()) else None
+
+
+def _labels(options: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
+    """Return the labels of images by their names, and the labels' own names."""
+    said: dict[str, Any] = {}
+    if options.label_names is not None:
+        said["label_names"] = dict(enumerate(names_of("--label-names", options.label_names)))
+    if options.labels is not None:
+        said["labels"] = map(read_labels, label_files(options.labels, names))
+    return said
 
 
 AUDIT = Command(
@@ -111,6 +150,7 @@ AUDIT = Command(
     examples="""\
   limelens audit wolves/ --model net.onnx --size 224 --classes labels.txt --target wolf
   limelens audit 'scans/*.png' --model my_models:predict --target 1 --calls 16 --sheet sheet.png
+  limelens audit wolf/ --model net.onnx --classes labels.txt --labels masks/ --label-names parts.txt
   limelens audit run/""",
     add_arguments=_add_arguments,
     run=_run,

@@ -57,6 +57,7 @@ def _run(options: argparse.Namespace) -> int:
             target=target,
             class_names=class_names_asked(options),
             batch_size=options.batch_size,
+            in_flight=options.in_flight,
             rng=options.seed,
         )
         for each in explainers

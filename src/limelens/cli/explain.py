@@ -1,6 +1,7 @@
 """`limelens explain`: pictures of why, for some images or for whole folders."""
 
 import argparse
+import signal
 import sys
 import warnings
 from pathlib import Path
@@ -15,6 +16,7 @@ from limelens.cli.arguments import (
     explainers_asked,
     images_asked,
     model_asked,
+    shown,
     target_asked,
     target_words,
 )
@@ -60,9 +62,11 @@ def _run(options: argparse.Namespace) -> int:
         "target": target_asked(options),
         "class_names": class_names_asked(options),
         "batch_size": options.batch_size,
+        "in_flight": options.in_flight,
     }
     images = images_asked(options.images, options.color, output)
     model = model_asked(options)
+    _start_workers(options.jobs)
     if output is not None:
         settings["progress"] = not options.quiet
         with warnings.catch_warnings():  # every failure gets a line of its own
@@ -74,6 +78,23 @@ def _run(options: argparse.Namespace) -> int:
     outcomes = explain_many(explainer, images, model, progress=progress, **settings)
     failed = [_failed(*each, options) for each in zip(places, outcomes, strict=True)]
     return int(any(failed))
+
+
+def _start_workers(n_jobs: int) -> None:
+    """Start joblib's processes, deaf to Ctrl-C: it is this one that stops them, with one line."""
+    if n_jobs in (0, 1) or not hasattr(signal, "pthread_sigmask"):
+        return
+    from multiprocessing import resource_tracker  # noqa: PLC0415
+
+    import joblib  # noqa: PLC0415
+
+    resource_tracker.ensure_running()  # up to Python 3.11 its start would unblock the signal
+    kept = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which processes inherit
+    try:
+        n_workers = joblib.effective_n_jobs(n_jobs)
+        joblib.Parallel(n_jobs)(joblib.delayed(abs)(each) for each in range(n_workers))
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, kept)
 
 
 def _told(run: Run, options: argparse.Namespace) -> int:
@@ -119,7 +140,8 @@ def _tell(name: str, explanation: Explanation, path: Path) -> None:
     said = "; ".join(target_words(explanation))
     sure = explanation.reliability
     told = "" if sure is None else f"; reliability {sure[0]:.2f}"
-    sys.stdout.write(f"{name}: {said}{told}; {explanation.n_predictions} calls; {path}\n")
+    line = f"{name}: {said}{told}; {explanation.n_predictions} calls; {path}"
+    sys.stdout.write(f"{shown(line)}\n")
 
 
 def _count(done: int, total: int) -> None:
@@ -127,7 +149,7 @@ def _count(done: int, total: int) -> None:
 
 
 def _complain(failure: Failure) -> None:
-    sys.stderr.write(f"limelens explain: {failure.name}: {failure.error}\n")
+    sys.stderr.write(f"limelens explain: {shown(failure.name)}: {shown(failure.error)}\n")
 
 
 EXPLAIN = Command(

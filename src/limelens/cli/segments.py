@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 
 import limelens
-from limelens.cli.arguments import Command, add_color, add_segments, checked_picture, colored
+from limelens.cli.arguments import (
+    Command,
+    add_color,
+    add_segments,
+    checked_picture,
+    colored,
+    shown,
+)
 from limelens.errors import InvalidInputError
 from limelens.pictures.preview import segment_preview
 from limelens.runs.reading import read_image
@@ -42,9 +49,8 @@ def _run(options: argparse.Namespace) -> int:
     segmenter = _segmenter(options)
     image = colored(read_image(Path(options.image)), options.color)
     segment_preview(image, segmenter).save(path)
-    sys.stdout.write(
-        f"{Path(options.image).name}: {len(np.unique(segmenter(image)))} segments; {path}\n"
-    )
+    line = f"{Path(options.image).name}: {len(np.unique(segmenter(image)))} segments; {path}"
+    sys.stdout.write(f"{shown(line)}\n")
     return 0
 
 

@@ -9,7 +9,7 @@ from limelens._typing import Progress
 
 
 class Reporter:
-    """Calls `(done, total)`, or drives a bar that closes with the `with` block.
+    """Calls `(done, total)`, or drives a bar that opens and closes with the `with` block.
 
     Parameters
     ----------
@@ -27,13 +27,15 @@ class Reporter:
     def __init__(self, progress: Progress) -> None:
         self._call = None
         self._bar: Any = None
-        if progress is True:
-            bar = _bar()
-            self._bar = Line() if bar is None else bar
-        elif progress not in (None, False):
+        self._shows = progress is True
+        if not self._shows and progress not in (None, False):
             self._call = check_callable("progress", progress, "(done, total)")
 
     def __enter__(self) -> "Reporter":
+        if self._shows:
+            bar = _bar()
+            self._bar = Line() if bar is None else bar
+            _OPEN.append(self._bar)
         return self
 
     def __exit__(
@@ -48,6 +50,7 @@ class Reporter:
         """Close the bar, if there is one; a second time does nothing."""
         bar, self._bar = self._bar, None
         if bar is not None:
+            _OPEN.remove(bar)
             bar.close()
 
     def report(self, done: int, total: int) -> None:
@@ -75,11 +78,26 @@ class Line:
         sys.stderr.flush()
         self._width = len(text)
 
+    def clear(self) -> None:
+        """Blank the line until the next step."""
+        sys.stderr.write("\r" + " " * self._width + "\r")
+
     def close(self) -> None:
         """End the line."""
         if self._width:
             sys.stderr.write("\n")
             sys.stderr.flush()
+
+
+_OPEN: list[Any] = []
+"""The bars that are shown now."""
+
+
+def say(text: str) -> None:
+    """Write a line to stderr, where no bar that is shown is in its way."""
+    for bar in _OPEN:
+        bar.clear()
+    sys.stderr.write(f"{text}\n")
 
 
 def _bar() -> Any:

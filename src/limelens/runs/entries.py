@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 from urllib.parse import quote
 
+from limelens.errors import LimelensError
 from limelens.results.explanation import Explanation
 
 _LONGEST = 180  # bytes of a file's name; most file systems allow 255
@@ -66,6 +67,24 @@ class Failure:
         """Return what is kept of an exception."""
         words = " ".join(f"{type(error).__name__}: {error}".split())
         return cls(name=name, error=words, traceback="".join(traceback.format_exception(error)))
+
+
+def is_of_all(error: Exception, target: object, *others: str) -> bool:
+    """Return whether every other image would raise this error, too.
+
+    That is so if it is about the target, unless this is a callable that may fail on some images
+    only, about the names of the classes, or about one of the `others`, as its first words say.
+
+    Examples
+    --------
+    >>> is_of_all(LimelensError("`target` must be below 10; got 12."), 12)
+    True
+    >>> is_of_all(LimelensError("`image` must be finite."), 12)
+    False
+    """
+    named = ("`class_names`", "`predict_fn.class_names`", *others)
+    named = named if callable(target) else ("`target`", *named)
+    return isinstance(error, LimelensError) and str(error).startswith(named)
 
 
 def entry_of(name: str, digest: str, explanation: Explanation) -> Entry:

@@ -42,7 +42,9 @@ def check_folder(output: object) -> Path:
         msg = f"`output` must be the path of a folder; got {describe(output)}."
         raise InvalidInputError(msg)
     folder = Path(os.fsdecode(output))
-    if folder.exists() and not folder.is_dir():
+    with writing(folder):  # a name may be too long to be looked for
+        is_file = folder.exists() and not folder.is_dir()
+    if is_file:
         msg = f"`output` must be a folder; {str(folder)!r} is a file. Take another name."
         raise InvalidInputError(msg)
     return folder
@@ -131,7 +133,7 @@ class Manifest:
                 )
                 raise InvalidInputError(msg)
             return
-        head, lines = read_manifest(self._folder)
+        head, lines = read_manifest(self._folder, name="output")
         if head["digest"] != self._head["digest"]:
             raise InvalidInputError(
                 _another(self._folder, head["settings"], self._head["settings"])
@@ -155,13 +157,16 @@ class Manifest:
             draft.unlink(missing_ok=True)
 
 
-def read_manifest(folder: Path) -> tuple[dict[str, Any], list[Entry | Failure]]:
+def read_manifest(
+    folder: Path, *, name: str = "folder"
+) -> tuple[dict[str, Any], list[Entry | Failure]]:
     """Return the first line of a manifest, and its entries and failures, the last of each name.
 
     Raises
     ------
     InvalidInputError
-        If the folder holds no manifest that this version can read.
+        If the folder holds no manifest that this version can read. The message calls the argument
+        `name`.
     """
     path = folder / MANIFEST
     try:
@@ -170,11 +175,14 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], list[Entry | Failure]]:
         known = head["format"] == _FORMAT and head["version"] <= _VERSION
         known = known and {"settings", "digest", "versions"} <= set(head)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        msg = f"`folder` must be that of a run; {str(path)!r} cannot be read: {error}."
+        reason = error.strerror if isinstance(error, OSError) else "it is empty or damaged"
+        msg = f"`{name}` must be the folder of a run; {str(path)!r} cannot be read: {reason}."
+        if not isinstance(error, OSError):
+            msg += " Take another folder; Explanation.load reads the .npz files of this one."
         raise InvalidInputError(msg) from error
     if not known:
         msg = (
-            f"`folder` must be that of a run; {str(path)!r} is of format {head['format']!r}, "
+            f"`{name}` must be the folder of a run; {str(path)!r} is of format {head['format']!r}, "
             f"version {head['version']!r}, and this limelens reads {_FORMAT!r} up to {_VERSION}."
         )
         raise InvalidInputError(msg)

@@ -11,7 +11,7 @@ from limelens._typing import ClassNames, Image
 from limelens.engine.batches import BatchSize
 from limelens.errors import InvalidInputError, add_note
 from limelens.results.explanation import Explanation
-from limelens.runs.entries import Entry, Failure, entry_of, file_name
+from limelens.runs.entries import Entry, Failure, entry_of, file_name, is_of_all
 from limelens.runs.folder import writing
 from limelens.runs.models import loaded_model
 from limelens.runs.reading import read_image
@@ -64,7 +64,8 @@ class Job:
         Raises
         ------
         InvalidInputError
-            If the model cannot be loaded, or the file of this name explains another image.
+            If the model cannot be loaded, it has no such target or other class names, or the file
+            of this name explains another image.
         OutputError
             If the explanation cannot be written.
         """
@@ -76,7 +77,7 @@ class Job:
         except _ConflictError as error:
             raise InvalidInputError(str(error)) from None
         except Exception as error:
-            if self.stops:
+            if self.stops or is_of_all(error, self.target):
                 add_note(error, f"raised for the image {name!r}")
                 raise
             return Failure.of(name, error)

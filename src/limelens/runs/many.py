@@ -117,7 +117,8 @@ def explain_many(
         known, the total is that of the images so far.
     on_error : {"record", "raise"}
         What happens when an image cannot be explained: it becomes a `Failure` with the traceback
-        and the run goes on, or the exception ends the run.
+        and the run goes on, or the exception ends the run. A target that the model does not have
+        always ends it, as no image could be explained.
     target, channel_axis, class_names, valid, in_flight
         As in `explain`, for all images; `valid` may be a function from an image to its mask, too.
     batch_size : int or "auto"

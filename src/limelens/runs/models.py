@@ -67,7 +67,7 @@ def loaded_model(predict_fn: Any) -> Any:
     except ModuleNotFoundError as error:
         msg = (
             f"`predict_fn` must name a module that can be imported; {place!r} does not: {error}. "
-            "Install it, or put its folder on PYTHONPATH."
+            f"{_where(module)}"
         )
         raise InvalidInputError(msg) from error
     for part in name.split("."):
@@ -76,6 +76,19 @@ def loaded_model(predict_fn: Any) -> Any:
             raise InvalidInputError(msg)
         value = getattr(value, part)
     return check_model("predict_fn", value)
+
+
+def _where(module: str) -> str:
+    """Return where a module is found.
+
+    Examples
+    --------
+    >>> _where("models.py")
+    "Leave out the ending: 'models:...'."
+    """
+    if module.endswith(".py"):
+        return f"Leave out the ending: '{module.removesuffix('.py')}:...'."
+    return "Install it, or put its folder on PYTHONPATH."
 
 
 def _is_onnx(place: str) -> bool:

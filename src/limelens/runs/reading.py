@@ -134,6 +134,9 @@ def _refuse_one_image(images: Any) -> None:
 def _files(text: str | bytes, leave_out: Path | None) -> list[tuple[str, Path]]:
     """Return the images of a folder, of a pattern, or the one file, by names that keep folders."""
     place = Path(os.fsdecode(text))
+    if not text:  # which would be the current folder
+        msg = "`images` must hold at least one image; the path is empty."
+        raise InvalidInputError(msg)
     if place.is_file():
         return [(place.name, place)]
     if place.is_dir():

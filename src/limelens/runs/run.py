@@ -200,7 +200,23 @@ class Run:
         )
 
     def _open(self, entry: Entry) -> Explanation:
-        return Explanation.load(self.folder / entry.file)
+        """Return the explanation of an entry.
+
+        Raises
+        ------
+        InvalidInputError
+            If its file is gone or damaged.
+        """
+        try:
+            return Explanation.load(self.folder / entry.file)
+        except (OSError, InvalidInputError) as error:
+            what = "is gone" if isinstance(error, FileNotFoundError) else f"cannot be read: {error}"
+            msg = (
+                f"`folder` must hold a file of every explained image; that of {entry.name!r}, "
+                f"{str(self.folder / entry.file)!r}, {what.rstrip('.')}. The same explain_many "
+                "call explains this image again."
+            )
+            raise InvalidInputError(msg) from error
 
     def __repr__(self) -> str:
         words = f"{len(self.entries)} images explained, {len(self.failures)} failed"

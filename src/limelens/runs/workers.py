@@ -1,10 +1,13 @@
 """One job for many images: here one after the other, or wherever joblib's workers are."""
 
 import itertools
+import os
 import pickle
+import platform
 import uuid
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._checks.values import check_int, describe
-from limelens.errors import InvalidInputError
+from limelens.errors import InvalidInputError, LimelensWarning, warn
 
 _WAITING = 8
 """Most explanations a worker that lie here until the caller takes them."""
@@ -87,7 +90,7 @@ def _from_workers(
                 is_over = True
                 return
             under_way += 1
-            yield joblib.delayed(_work)(token, parcel, pair[0], _sent(pair[1]))
+            yield joblib.delayed(_work)(token, parcel, pair[0], _sent(pair[1]), _here())
 
     # joblib bundles images by the time they take; singly, no bundle outgrows what may lie here.
     bundle: Any = "auto" if most is None else 1
@@ -97,7 +100,7 @@ def _from_workers(
             try:
                 for outcome in outcomes:
                     under_way -= 1
-                    yield outcome
+                    yield _passed_on(*outcome)
             finally:
                 with warnings.catch_warnings():  # joblib's, of the tasks that a caller gives up
                     warnings.simplefilter("ignore", UserWarning)
@@ -110,7 +113,48 @@ _JOBS: dict[str, Any] = {}
 """The job of the run that this process works for: its model stays loaded from image to image."""
 
 
-def _work(token: str, parcel: NDArray[np.uint8], name: str, source: Any) -> Any:
+def _work(
+    token: str, parcel: NDArray[np.uint8], name: str, source: Any, home: str
+) -> tuple[Any, list[str]]:
+    """Return the outcome of one image, and what was warned of where the caller does not see it."""
+    if home == _here():  # a thread of the caller's process
+        return _outcome(token, parcel, name, source), []
+    with _noting() as warned:
+        return _outcome(token, parcel, name, source), warned
+
+
+def _passed_on(outcome: Any, warned: list[str]) -> Any:
+    """Return an outcome; warn of what its worker noted."""
+    for message in warned:
+        warn(message)
+    return outcome
+
+
+def _here() -> str:
+    """Return a name of this process."""
+    return f"{platform.node()}:{os.getpid()}"
+
+
+@contextmanager
+def _noting() -> Iterator[list[str]]:
+    """Take down the warnings of this package instead of showing them."""
+    noted: list[str] = []
+    shown = warnings.showwarning
+
+    def note(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if issubclass(category, LimelensWarning):
+            noted.append(str(message))
+        else:
+            shown(message, category, *place, **more)
+
+    warnings.showwarning = note
+    try:
+        yield noted
+    finally:
+        warnings.showwarning = shown
+
+
+def _outcome(token: str, parcel: NDArray[np.uint8], name: str, source: Any) -> Any:
     job = _JOBS.get(token)
     if job is None:
         job = pickle.loads(parcel.data)

@@ -1,19 +1,22 @@
 """The commands, and how each ends: with one line and a code, never a traceback."""
 
 import argparse
+import io
 import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import limelens
 from limelens import demo
-from limelens.cli.arguments import Command
+from limelens.cli.arguments import BUDGETS, Command
 from limelens.cli.audit import AUDIT
 from limelens.cli.compare import COMPARE
 from limelens.cli.explain import EXPLAIN
 from limelens.cli.segments import SEGMENTS
+from limelens.engine.progress import say
 from limelens.errors import LimelensError, LimelensWarning, PredictionError
 
 _CODES = """\
@@ -23,7 +26,7 @@ read or written; 130 interrupted; 141 the reader of the output has gone"""
 _ENDED = "the model's code ended the program (--traceback shows where)"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def run_command(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code.
 
     The code is 0 for success, 1 if an image or the model failed, 2 for wrong usage or a file that
@@ -35,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments : sequence of str, optional
         Arguments after the program's name; by default those of the shell.
     """
+    _open_streams()
     parser = command_parser()
     options = parser.parse_args(arguments)
     name = f"limelens {options.command}"
@@ -45,23 +49,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except (LimelensError, ImportError) as error:
             _raise_if_asked(options, error)
             code = 1 if isinstance(error, PredictionError) else 2
-            parser.exit(code, f"{name}: {_one_line(error)}\n")
+            parser.exit(code, f"{name}: {_in_options(_one_line(error))}\n")
         except SystemExit as error:  # of a script that was made for a shell, most likely
             _raise_if_asked(options, error)
             sys.stderr.write(f"{name}: {_ENDED}\n")
             return 1
-        except KeyboardInterrupt:
-            sys.stderr.write("\nlimelens: interrupted\n")
-            return 130
         except BrokenPipeError:
             # Python flushes standard output on exit: give it something that is open.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 141
-        except Exception as error:  # noqa: BLE001 - of the user's own model, most likely
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - of the user's own model, most likely
             _raise_if_asked(options, error)
             words = f"{type(error).__name__}: {_one_line(error)}"
             sys.stderr.write(f"{name}: {words} (--traceback shows where)\n")
             return 1
+
+
+def _open_streams() -> None:
+    """Let both streams take any text: a locale may lack letters of names, a shell close them."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def command_parser() -> argparse.ArgumentParser:
@@ -129,7 +142,7 @@ def _told(name: str) -> Iterator[None]:
     """Say every warning of ours on one line."""
 
     def tell(message: Warning | str, *place: object) -> None:
-        sys.stderr.write(f"{name}: warning: {_one_line(message)}\n")
+        say(f"{name}: warning: {_one_line(message)}")
 
     with warnings.catch_warnings():
         warnings.filterwarnings("default", category=LimelensWarning)
@@ -140,6 +153,47 @@ def _told(name: str) -> Iterator[None]:
 def _raise_if_asked(options: argparse.Namespace, error: BaseException) -> None:
     if options.traceback:
         raise error
+
+
+_OPTIONS = {
+    "predict_fn": "--model",
+    "target": "--target",
+    "class_names": "--classes",
+    "images": "IMAGE",
+    "image": "IMAGE",
+    "output": "--output",
+    "label_names": "--label-names",
+    **dict.fromkeys(("calls_per_image", *BUDGETS), "--calls"),
+    **{name: f"--{name}" for name in ("mean", "std", "scale", "size")},
+    "n_segments": "--segments",
+    "batch_size": "--batch-size",
+    "in_flight": "--in-flight",
+    "n_jobs": "--jobs",
+    "rng": "--seed",
+}
+"""What an argument of the library is called in a shell."""
+
+
+_WORDS = {
+    "None, a column number, a sequence of them, Top(k) or a callable": "a column number",
+    "class_names=[...]": "--classes FILE",
+    "Pass an instance: predict_fn=": "Make an instance in the module and name it: ",
+}
+"""What only Python has, and what a shell has instead."""
+
+
+def _in_options(message: str) -> str:
+    """Return a message that names the option in place of the argument that it begins with.
+
+    Examples
+    --------
+    >>> _in_options("`n_jobs` must be 1 or more")
+    '--jobs must be 1 or more'
+    """
+    for words, instead in _WORDS.items():
+        message = message.replace(words, instead)
+    _, first, rest = message.split("`", 2) if message.count("`") > 1 else ("-", "", "")
+    return f"{_OPTIONS[first]}{rest}" if message[0] == "`" and first in _OPTIONS else message
 
 
 def _one_line(error: object) -> str:
