@@ -446,14 +446,14 @@ def test_streams_of_other_masks_have_keys_of_their_own():
         batch[np.arange(len(rows)), rows] = asked.backgrounds[background, 0]
         return batch
 
-    np.testing.assert_array_equal(asked.stream(keys, compose), [[26.0], [10.0]])
-    np.testing.assert_array_equal(asked.stream(keys, compose), [[26.0], [10.0]])
+    np.testing.assert_array_equal(asked.stream_values(keys, compose), [[26.0], [10.0]])
+    np.testing.assert_array_equal(asked.stream_values(keys, compose), [[26.0], [10.0]])
     ends = np.array([[255, 255], [0, 0]], dtype=np.uint8)
-    np.testing.assert_array_equal(asked.stream(ends, compose), [[36.0], [0.0]])
+    np.testing.assert_array_equal(asked.stream_values(ends, compose), [[36.0], [0.0]])
     assert model.n_images == 5
     other = Query(IMAGE, None, model, BACKGROUND, None, mask_kind="rows", reuse=asked.samples())
     with pytest.raises(InvalidInputError, match="masks of another size"):
-        other.stream(keys[:, :1], compose)
+        other.stream_values(keys[:, :1], compose)
     with pytest.raises(InvalidInputError, match="kind of masks"):
         Query(IMAGE, None, model, BACKGROUND, None, mask_kind="discs", reuse=asked.samples())
 

@@ -153,13 +153,7 @@ class Query:
 
     def ask_values(self, coalitions: Coalitions) -> Floats:
         """Return the target values, shape (n, t), of coalitions (n, d); True where kept."""
-        keys = self._ask(coalitions)
-        if self.columns.reduce is None:
-            return self._ledger.find(keys, self.targets).astype(np.float64)
-        values = np.empty((len(keys), len(self.targets)))
-        for part in chunks(len(keys), len(self.intact_scores)):
-            values[part] = self.values(self._ledger.find(keys[part]))
-        return values
+        return self._known_values(self._ask(coalitions))
 
     def ask_again(self, coalitions: Coalitions) -> Floats:
         """Return fresh target values (n, t) of coalitions asked before; their rows stay."""
@@ -184,8 +178,8 @@ class Query:
         with Attaching(self):
             self._payments.finish()
 
-    def stream(self, keys: NDArray[np.uint8], compose: Compose) -> Scores:
-        """Return the scores, shape (n, k), of any masked images, one key per row.
+    def stream_values(self, keys: NDArray[np.uint8], compose: Compose) -> Floats:
+        """Return the target values, shape (n, t), of any masked images, one key per row.
 
         Parameters
         ----------
@@ -198,7 +192,7 @@ class Query:
         self._set_width(keys.shape[1])
         with Attaching(self):
             self._payments.pay(self._ledger, keys, compose, self._itself, self.hidden_scores)
-        return self._ledger.find(keys)
+        return self._known_values(keys)
 
     def in_batches(
         self, n: int, score: Callable[[slice], T], keep: Callable[[slice, T], None]
@@ -236,6 +230,15 @@ class Query:
         scores = self._ledger.scores()
         precision = 0.0 if self.columns.reduce else precision_of(scores)
         return is_within_rounding(self.values(scores), precision)
+
+    def _known_values(self, keys: NDArray[np.uint8]) -> Floats:
+        """Return the target values of rows of the ledger; of many classes no more than those."""
+        if self.columns.reduce is None:
+            return self._ledger.find(keys, self.targets).astype(np.float64)
+        values = np.empty((len(keys), len(self.targets)))
+        for part in chunks(len(keys), len(self.intact_scores)):
+            values[part] = self.values(self._ledger.find(keys[part]))
+        return values
 
     def _ask(self, coalitions: Coalitions) -> NDArray[np.uint8]:
         """Make sure that the ledger has the scores of coalitions, and return their keys."""

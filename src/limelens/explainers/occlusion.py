@@ -163,7 +163,7 @@ def _ask(query: Query, grid: WindowGrid, hiding: NDArray[Any], asked: NDArray[np
         return compose_shapes(image, behind, hiding, starts[rows], query.channel_axis)
 
     keys = boxes.reshape(len(boxes), -1).astype(np.int32).view(np.uint8)
-    return query.values(query.stream(keys, compose))
+    return query.stream_values(keys, compose)
 
 
 class _Average:

@@ -114,7 +114,7 @@ class Rise(FillExplainer):
         masks = _Masks(query, self.grid)
         uniform = rng.random((self.n_masks, masks.n_cells + len(masks.cells)))
         p = self._pilot(query, masks, uniform) if self.p is None else self.p
-        values = query.values(masks.scores(uniform, p))
+        values = masks.values(uniform, p)
         intact, _ = query.ends()
         soft = masks.soft(uniform, p)
         parts = [
@@ -156,7 +156,7 @@ class Rise(FillExplainer):
     def _pilot(self, query: Query, masks: "_Masks", uniform: Floats) -> float:
         """Return the p whose scores vary most, over all targets."""
         few = uniform[:PILOT_MASKS]
-        spreads = [query.values(masks.scores(few, p)).var(axis=0) for p in PILOT_PS]
+        spreads = [masks.values(few, p).var(axis=0) for p in PILOT_PS]
         largest = np.maximum(np.max(spreads, axis=0), np.finfo(float).tiny)
         return PILOT_PS[int(np.argmax([(spread / largest).mean() for spread in spreads]))]
 
@@ -180,8 +180,8 @@ class _Masks:
             for background in query.backgrounds
         ]
 
-    def scores(self, uniform: Floats, p: float) -> NDArray[np.generic]:
-        """Return the scores (n, k) of the images under the masks."""
+    def values(self, uniform: Floats, p: float) -> Floats:
+        """Return the target values (n, t) of the images under the masks."""
         grids, shifts = self._draw(uniform, p)
         bits = np.packbits(grids.reshape(len(grids), -1), axis=1)
         keys = np.concatenate([bits, shifts.astype(np.int32).view(np.uint8)], axis=1)
@@ -189,7 +189,7 @@ class _Masks:
         def compose(rows: NDArray[np.intp], background: int) -> Batch:
             return self._composers[background](grids[rows], shifts[rows])
 
-        return self._query.stream(keys, compose)
+        return self._query.stream_values(keys, compose)
 
     def soft(self, uniform: Floats, p: float) -> SoftSums:
         """Return the masks, to be summed."""

@@ -309,7 +309,7 @@ class _Asking:
             ]
             return np.concatenate(parts)
 
-        return self._query.values(self._query.stream(keys, compose))
+        return self._query.stream_values(keys, compose)
 
     def _key(self, number: int, coalition: Coalitions) -> NDArray[np.uint8]:
         """Return bytes that identify the pixels kept: the labelling and its kept labels."""
