@@ -1,148 +1,214 @@
-"""What a person waits for: the time of whole calls, outside the model, before and now.
+"""What a person waits for: whole calls, before issue 22 and now, and by other libraries.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/bench_user.py [--only save]
+    python tests/benchmarks/bench_user.py [--before REVISION] [--only save]
 
-The model is nearly free. "Before" are the milliseconds of the version that the goals were set
-for, measured on another day: the ratio to them is a rough one. Ratios within the run are not.
+The revision's sources are taken out of git, and run in a process of their own, in turns with
+those of today. Milliseconds of the processor outside the model, of one thread, the shortest of a
+few; where "wall" is said, of the clock. Peers are those that this Python can import.
 """
 
 import argparse
 import importlib.util
+import io
 import os
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-from timing import photograph, print_table, superpixels
+from timing import print_table
 
-import limelens as ll
-from limelens.games.lime_kernel import cosine_distance, kernel_weights
+HERE = Path(__file__).parent
+BEFORE = "ce78b98"  # the last revision before any of this was worked on
+REPEATS, ENOUGH = 4, 2.0  # runs of a case, and seconds for all of them
 
-CLASSES = np.random.default_rng(0).normal(size=(30, 1000)) / 3
-SMALL = np.random.default_rng(5).normal(size=(32 * 32 * 3, 5)) / 40
-
-Row: TypeAlias = tuple[str, str, str, str, str]  # what, before, now, goal, whether it is met
+Row: TypeAlias = tuple[str, ...]  # what, before, now, before / now, goal, whether it is met
 
 
-def probabilities(batch: NDArray[Any]) -> NDArray[np.float32]:
-    """Score a batch by thirty of its pixels: a thousand classes that compete."""
-    pixels = batch[:, ::53, ::53].reshape(len(batch), -1)[:, :30].astype(np.float64) / 255
-    odds = np.exp(pixels @ CLASSES)
-    return (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
+class Version:
+    """One version of limelens, or the peers, in a process that waits for the names of cases."""
 
+    def __init__(self, sources: Path, script: str, threads: int = 1) -> None:
+        libraries = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+        self._environment = os.environ | dict.fromkeys(libraries, str(threads))
+        self._environment["PYTHONPATH"] = str(sources)
+        self._command = [sys.executable, "-W", "ignore", str(HERE / script)]
+        self._process: subprocess.Popen[str] | None = None
 
-def small_model(batch: NDArray[Any]) -> NDArray[np.float64]:
-    """Score images of 32 pixels by all of them, five classes."""
-    odds = np.exp(batch.reshape(len(batch), -1) / 255 @ SMALL)
-    return odds / odds.sum(axis=1, keepdims=True)
-
-
-def milliseconds(run: Callable[[], object], repeats: int = 3) -> float:
-    """Return the shortest CPU time of a few calls, after one that warms up."""
-    run()
-    times = []
-    for _ in range(repeats):
-        start = time.process_time()
-        run()
-        times.append(1e3 * (time.process_time() - start))
-    return min(times)
-
-
-def row(
-    what: str, before: float | None, now: float, goal: float | None = None, unit: str = "ms"
-) -> Row:
-    """Return a line of the table; `goal` is the largest number that meets it."""
-    earlier = "" if before is None else f"{before:.3g} {unit}"
-    if goal is None:
-        return what, earlier, f"{now:.3g} {unit}", "", ""
-    return what, earlier, f"{now:.3g} {unit}", f"{goal:.3g} {unit}", "yes" if now <= goal else "no"
-
-
-def targets() -> Iterator[Row]:
-    """Ten and a hundred targets against one, `QuickShap` and `QuickLime` of 256 calls."""
-    image, labels = photograph("astronaut", 224), superpixels("astronaut", 224, 50)
-    before = {"QuickShap": {1: 84, 10: 684, 100: 12_000}, "QuickLime": {}}
-    for name, earlier in before.items():
-        explainer = getattr(ll, name)(
-            segmenter=ll.LabelImage(labels), max_samples=256, tolerance=0.0
-        )
-        times = {
-            n: milliseconds(
-                lambda n=n, e=explainer: e.explain(image, probabilities, target=range(n), rng=0), 2
+    def run(self, case: str) -> float:
+        """Return the number of a case; NaN where this version cannot do it."""
+        if self._process is None or self._process.poll() is not None:
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                env=self._environment,
             )
-            for n in (1, 10, 100)
-        }
-        yield row(f"`{name}`, one target", earlier.get(1), times[1])
-        for n, goal in ((10, 2), (100, 8)):
-            ratio = earlier[n] / earlier[1] if n in earlier else None
-            yield row(f"`{name}`, {n} targets / one", ratio, times[n] / times[1], goal, "times")
+        print(case, file=self._process.stdin, flush=True)
+        answer = self._process.stdout.readline()
+        return float(answer) if answer else float("nan")
+
+    def fresh(self, code: str) -> float:
+        """Return the number that a fresh process prints last."""
+        command = [sys.executable, "-W", "ignore", "-c", code]
+        run = subprocess.run(command, capture_output=True, text=True, env=self._environment)
+        return float(run.stdout.split()[-1]) if run.returncode == 0 else float("nan")
 
 
-def rise() -> Iterator[Row]:
-    """`Rise` of a thousand masks."""
-    image = photograph("astronaut", 224)
-    explainer = ll.Rise(n_masks=1000)
-    run = lambda: explainer.explain(image, probabilities, target=0, rng=0)  # noqa: E731
-    yield row("`Rise(n_masks=1000)`, 224 px", 358, milliseconds(run), 130)
+def shortest(versions: dict[str, Version], case: str, *, once: bool = False) -> dict[str, float]:
+    """Return the shortest time of each version, in turns; with `once`, that of "before" is one."""
+    best: dict[str, float] = {}
+    start = time.perf_counter()
+    for turn in range(REPEATS + 1):  # the first one warms up, and counts only where it is the last
+        for name, version in versions.items():
+            took = version.run(case)
+            best[name] = took if turn < 2 else min(best[name], took)
+        if once:
+            versions = {name: each for name, each in versions.items() if name == "now"}
+        elif time.perf_counter() - start > ENOUGH:
+            break
+    return best
 
 
-def cubes() -> Iterator[Row]:
-    """Fits on many segments: the lasso against ridge, and the stability report."""
-    rng = np.random.default_rng(0)
-    before = {500: 0.49, 1000: 3.5, 2000: 28}
-    for d in before:
-        rows = rng.random((1000, d)) < 0.5
-        effects = np.where(rng.random(d) < 0.1, rng.normal(size=d), 0.0)
-        scores = 1 / (1 + np.exp(-((rows - 0.5) @ effects + 0.3 * rng.normal(size=1000))))
-        problem = rows, scores[:, np.newaxis], kernel_weights(cosine_distance(rows), 0.25)
-        ridge, lasso = (
-            milliseconds(lambda s=s, p=problem: s(*p), 1) for s in (ll.Ridge(), ll.Lasso())
+def line(what: str, before: float, now: float, goal: float | None = None, unit: str = "ms") -> Row:
+    """Return a line of the table; `goal` is the largest number that meets it."""
+    ratio = f"{before / now:.3g}" if before == before and unit != "times" else ""
+    earlier = f"{before:.3g} {unit}" if before == before else ""
+    if goal is None:
+        return what, earlier, f"{now:.3g} {unit}", ratio, "", ""
+    met = "yes" if now <= goal else "no"
+    return what, earlier, f"{now:.3g} {unit}", ratio, f"{goal:.3g} {unit}", met
+
+
+class Table:
+    """The parts of the table, each a generator of its lines."""
+
+    def __init__(self, before: Path, now: Path) -> None:
+        self.sources = {"before": before, "now": now}
+        self.versions = {name: Version(each, "call_user.py") for name, each in self.sources.items()}
+        self.peers = Version(now, "call_peers.py")
+
+    def both(self, case: str, **settings: bool) -> tuple[float, float]:
+        best = shortest(self.versions, case, **settings)
+        return best["before"], best["now"]
+
+    def now(self, case: str) -> float:
+        return shortest({"now": self.versions["now"]}, case)["now"]
+
+    def targets(self) -> Iterator[Row]:
+        """Ten and a hundred targets against one, 224 px, 256 calls, 50 segments."""
+        for name in ("QuickShap", "QuickLime"):
+            one = self.both(f"{name}, 1")
+            yield line(f"`{name}`, one target", *one)
+            for n, goal in ((10, 2), (100, 8)):
+                many = self.both(f"{name}, {n}", once=n == 100)
+                yield line(f"`{name}`, {n} targets", *many)
+                ratios = (many[0] / one[0], many[1] / one[1])
+                yield line(f"`{name}`, {n} targets / one", *ratios, goal, "times")
+
+    def rise(self) -> Iterator[Row]:
+        """A thousand masks."""
+        yield line("`Rise(n_masks=1000)`, 224 px", *self.both("Rise, 224 px"), 130)
+        yield line("the same, 10 targets", *self.both("Rise, 10 targets"))
+        yield line("`Rise(n_masks=100)`, 1024 px", *self.both("Rise, 1024 px"))
+
+    def cubes(self) -> Iterator[Row]:
+        """Fits of a thousand rows."""
+        for d in (500, 1000, 2000):
+            ridge = self.both(f"Ridge, {d}")[1]
+            lasso = self.both(f"Lasso, {d}", once=d > 500)
+            yield line(f"`Lasso`, {d} segments", *lasso)
+            ratios = (lasso[0] / ridge, lasso[1] / ridge)
+            yield line(f"`Lasso` / `Ridge`, {d} segments", *ratios, 3, "times")
+        yield line("`stability_report`, 1000 segments", *self.both("stability, 1000", once=True))
+        yield line(
+            "`stability_report`, 2000 segments", *self.both("stability, 2000", once=True), 2000
         )
-        yield row(f"`Lasso`, {d} segments, 1000 rows", before[d], lasso / 1e3, 3 * ridge / 1e3, "s")
-    explainer = ll.Lime(
-        segmenter=ll.Grid(cell=(4, 5)), n_samples=1000, surrogate=ll.Ridge(), fill=ll.Constant(0)
-    )
-    explanation = explainer.explain(photograph("astronaut", 200), probabilities, target=0, rng=0)
-    report = milliseconds(lambda: explanation.stability_report(rng=0), 1)
-    yield row("`stability_report`, 2000 segments", None, report / 1e3, 2, "s")
 
+    def save(self) -> Iterator[Row]:
+        """A file of a thousand rows of a thousand scores."""
+        yield line("`save(path)`, 1000 classes", *self.both("save"), 20)
+        yield line("its size", *self.both("size", once=True), 1, "MB")
+        yield line("`save(path, samples='all')`", float("nan"), self.now("save all"))
 
-def save() -> Iterator[Row]:
-    """A file of a thousand rows of a thousand scores."""
-    image = photograph("astronaut", 224)
-    explanation = ll.Lime(n_samples=1000).explain(image, probabilities, target=0, rng=0)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "why.npz"
-        yield row("`save`, 1000 classes", 158, milliseconds(lambda: explanation.save(path)), 20)
-        yield row("size of that file", 3.7, path.stat().st_size / 1e6, 1, "MB")
-        every = milliseconds(lambda: explanation.save(path, samples="all"))
-        yield row("`save(samples='all')`", 158, every)
+    def small(self) -> Iterator[Row]:
+        """Explanations of 32 x 32 x 3."""
+        goals = {"QuickShap": 5, "Anchors": 5}
+        names = ("Ablation", "KernelShap(200)", "Lime(1000)", "QuickLime", "Owen")
+        for name in (*names, *goals):
+            before, now = self.both(name)
+            yield line(f"`{name}`, 32 px", before, now, before / goals.get(name, 2))
 
+    def batches(self) -> Iterator[Row]:
+        """How many images a call, and calls under way at once."""
+        sizes = {size: self.now(f"batches of {size}") for size in (16, 32, 64, 111, "auto")}
+        ratio = sizes.pop("auto") / min(sizes.values())
+        yield line('near-free model, "auto" / best fixed size', float("nan"), ratio, 1.1, "times")
+        one = self.both("one at a time")
+        yield line("`Lime(1000)`, 50 ms a call of 64, wall", *one)
+        yield line("the same, 8 in flight, wall", one[0], self.now("8 in flight"), 250)
 
-def small() -> Iterator[Row]:
-    """Explanations of 32 x 32 x 3."""
-    image = photograph("astronaut", 32)
-    grid = ll.Grid(49)
-    cases = {
-        "Ablation": (ll.Ablation(segmenter=grid), 1220, 2),
-        "KernelShap(200)": (ll.KernelShap(segmenter=grid, n_samples=200), 485, 2),
-        "Lime(1000)": (ll.Lime(segmenter=grid, n_samples=1000), 117, 2),
-        "QuickLime": (ll.QuickLime(segmenter=grid), 68, 2),
-        "Owen": (ll.Owen(segmenter=grid), 55, 2),
-        "QuickShap": (ll.QuickShap(segmenter=grid), 18, 5),
-        "Anchors": (ll.Anchors(segmenter=grid), 1.2, 5),
-    }
-    for name, (explainer, a_second, times) in cases.items():
-        run = lambda e=explainer: e.explain(image, small_model, rng=0)  # noqa: E731
-        before = 1e3 / a_second
-        yield row(f"`{name}`, 32 px", before, milliseconds(run), before / times)
+    def threads(self) -> Iterator[Row]:
+        """With two threads of linear algebra allowed."""
+        two = {name: Version(each, "call_user.py", 2) for name, each in self.sources.items()}
+        for name in ("QuickLime", "KernelShap", "Lime"):
+            best = shortest(two, f"threads, {name}")
+            yield line(f"`{name}`, 50 segments, two threads, wall", best["before"], best["now"])
+
+    def first_use(self) -> Iterator[Row]:
+        """A fresh process that imports limelens and explains, against what it has to import."""
+        times: dict[str, list[float]] = {}
+        codes = {"grid": FIRST.format("segmenter=ll.Grid(49), n_samples=100")}
+        codes |= {"slic": FIRST.format("n_samples=100"), "numpy": IMPORT.format("numpy")}
+        codes |= {"skimage": IMPORT.format("skimage.segmentation._slic")}
+        peers = ("lime.lime_image", "captum.attr", "shap", "xaitk_saliency")
+        found = [each for each in peers if importlib.util.find_spec(each.split(".")[0])]
+        codes |= {each: IMPORT.format(each) for each in found}
+        for _ in range(REPEATS):
+            for name, code in codes.items():
+                for version in ("before", "now") if name in ("grid", "slic") else ("now",):
+                    took = self.versions[version].fresh(code)
+                    times.setdefault(f"{name}, {version}", []).append(took)
+        best = {name: min(each) for name, each in times.items()}
+        for name, called in (("grid", "a grid"), ("slic", "`Slic`")):
+            yield line(
+                f"first `Lime` of a process, {called}",
+                best[f"{name}, before"],
+                best[f"{name}, now"],
+            )
+        for name, base, goal in (("grid", "numpy", 3), ("slic", "skimage", 2)):
+            ratios = (best[f"{name}, {each}"] / best[f"{base}, now"] for each in ("before", "now"))
+            yield line(f"the same / import {base}", *ratios, goal, "times")
+        yield line("`Slic` of an image explained before", *self.both("again"))
+        for each in found:
+            yield line(f"`import {each}`, nothing explained", float("nan"), best[f"{each}, now"])
+
+    def others(self) -> Iterator[tuple[str, ...]]:
+        """Other libraries on the same task; the ratio is theirs to ours."""
+        pairs = {
+            "lime": "Lime, 224 px",
+            "xaitk": "Rise, 224 px",
+            "captum Ablation": "Ablation",
+            "captum KernelShap": "KernelShap(200)",
+            "captum Lime": "Lime(1000)",
+            "shap": "KernelShap(200)",
+        }
+        for peer, case in pairs.items():
+            best = shortest({"peer": self.peers}, peer)["peer"]
+            if best == best:
+                yield (
+                    peer,
+                    f"{best:.3g} ms",
+                    case,
+                    f"{(ours := self.now(case)):.3g} ms",
+                    f"{best / ours:.3g}",
+                )
 
 
 FIRST = """
@@ -151,51 +217,38 @@ start = time.process_time()
 import numpy as np
 import limelens as ll
 image = np.random.default_rng(0).integers(0, 256, (224, 224, 3), np.uint8)
-ll.Lime({settings}).explain(image, lambda batch: batch[:, 9, 9], target=0, rng=0)
+ll.Lime({}).explain(image, lambda batch: batch[:, 9, 9], target=0, rng=0)
 print(1e3 * (time.process_time() - start))
 """
-PEERS = ("lime.lime_image", "captum.attr", "shap")
+IMPORT = "import time; s = time.process_time(); import {}; print(1e3 * (time.process_time() - s))"
+PARTS = ("targets", "rise", "cubes", "save", "small", "batches", "threads", "first_use", "others")
 
 
-def first_use() -> Iterator[Row]:
-    """A fresh process that imports limelens and explains; beside it, the import of its peers."""
-    for name, settings, before in (
-        ("a grid", "segmenter=ll.Grid(49), n_samples=100", 240),
-        ("`Slic`", "n_samples=100", 530),
-    ):
-        took = min(fresh(FIRST.format(settings=settings)) for _ in range(3))
-        yield row(f"first `Lime` of a process, {name}", before, took, 1.2 * before)
-    for module in PEERS:
-        if importlib.util.find_spec(module.split(".")[0]) is not None:
-            code = f"import time; s = time.process_time(); import {module}; "
-            took = fresh(code + "print(1e3 * (time.process_time() - s))")
-            yield row(f"`import {module}`", None, took)
-
-
-def fresh(code: str) -> float:
-    """Return the number that a fresh process prints last."""
-    run = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code],
-        check=True,
-        capture_output=True,
-        text=True,
-        env=dict(os.environ),
-    )
-    return float(run.stdout.split()[-1])
-
-
-PARTS = {each.__name__: each for each in (targets, rise, cubes, save, small, first_use)}
+def taken_out(revision: str, folder: str) -> Path:
+    """Write the sources of a revision to a folder, and return it."""
+    command = ["git", "archive", revision, "src"]
+    archive = subprocess.run(command, cwd=HERE.parent.parent, check=True, capture_output=True)
+    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as packed:
+        packed.extractall(folder, filter="data")
+    return Path(folder) / "src"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--before", default=BEFORE, help="revision to compare with")
     parser.add_argument("--only", choices=PARTS, help="this part of the table alone")
     arguments = parser.parse_args()
-    warnings.simplefilter("ignore")
-    print("## What a person waits for\n\nCPU time of whole calls, the shortest of a few.\n")
-    parts = [PARTS[arguments.only]] if arguments.only else PARTS.values()
-    columns = ("what", "before", "now", "goal", "met")
-    print_table(columns, (line for part in parts for line in part()))
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        table = Table(taken_out(arguments.before, folder), HERE.parent.parent / "src")
+        for part in (arguments.only,) if arguments.only else PARTS:
+            rows = getattr(table, part)
+            print(f"## {rows.__doc__}\n")
+            columns = ("what", f"before ({arguments.before})", "now", "ratio", "goal", "met")
+            if part == "others":
+                columns = ("library", "it takes", "limelens", "takes", "ratio")
+            print_table(columns, rows())
+    print(f"{time.perf_counter() - start:.0f} s in all.")
 
 
 if __name__ == "__main__":
