@@ -5,7 +5,7 @@ import pytest
 
 import limelens as ll
 from limelens.errors import InvalidInputError
-from limelens.sampling.kl_lucb import confidence_bounds
+from limelens.sampling.kl_lucb import _farthest, confidence_bounds
 from limelens.testing import Recorder, TableGame
 
 SHAPE = (2, 5)
@@ -245,3 +245,14 @@ def test_a_rule_that_needs_every_segment_is_found(beam_size):
     found = explainer.explain(np.ones((2, 2)), conjunction(0, 1, 2, 3), rng=0)
     assert found.details["success"].all()
     np.testing.assert_array_equal(found.importances, [[1, 1, 1, 1]])
+
+
+@pytest.mark.parametrize("level", [0.1, 3.0, 9.0])
+def test_the_farthest_bound_is_that_of_all_bounds(level):
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        counts = rng.integers(0, rng.choice([3, 50, 5000]), 30)
+        means = rng.binomial(counts, rng.random(30)) / np.maximum(counts, 1)
+        low, high = confidence_bounds(means, counts, level)
+        assert _farthest(means, counts, level, 0.0) == (np.argmin(low), low.min())
+        assert _farthest(means, counts, level, 1.0) == (np.argmax(high), high.max())
