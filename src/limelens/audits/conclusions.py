@@ -28,7 +28,7 @@ _MOST_PLACES = 6
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Column:
-    """An effect with each image's part in it and the variance of the part's noise."""
+    """An effect, each image's part in it, and the variance of the noise of each part."""
 
     effect: Effect
     parts: Floats
@@ -69,7 +69,7 @@ def conclude(
 
 
 def _with_own_names(columns: Sequence[_Column]) -> list[_Column]:
-    """Tell effects apart that have one name: a label and a place may both be "left"."""
+    """Add the kind to names that come twice: a label and a place may both be "left"."""
     taken: set[str] = set()
     named: list[_Column] = []
     for column in columns:

@@ -1,4 +1,4 @@
-"""Images one after the other: their regions, a few answers of the model, and nothing else kept."""
+"""Images one after the other: of each, its regions and a few answers of the model are kept."""
 
 import hashlib
 from collections.abc import Callable
@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 from limelens._checks.images import check_native_image
 from limelens._typing import ClassNames, Fill, Image
 from limelens.audits.pairs import Pairs, ask_pairs
-from limelens.audits.regions import (
-    Described,
-)
+from limelens.audits.regions import Described
 from limelens.audits.sights import MeanPicture, Sight, picture_of, places_of, thumbnail_of
 from limelens.audits.sources import RegionSource
 from limelens.engine.batches import BatchSize
@@ -63,7 +61,7 @@ class Gathered:
     n_predictions : int
     target_name : str
     twice : list of (str, str)
-        Names of images that are one image.
+        Names of two files, or entries, that are the same image.
     """
 
     def __init__(self) -> None:

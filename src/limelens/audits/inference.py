@@ -25,7 +25,7 @@ class Regression:
     parts : ndarray, shape (n, p)
         Each image's part: the coefficients are their means.
     noise : ndarray, shape (n, p)
-        Variance of each part that the choice of masks is answerable for.
+        Variance of each part that comes from the choice of masks.
     present : ndarray of bool, shape (n, p)
         Whether the image has anything that the descriptor tells apart.
     controls : ndarray, shape (r, p)
@@ -100,7 +100,7 @@ def _jackknife(grams: Floats, sums: Floats) -> Floats:
 
 
 def is_singular(tables: Sequence[Floats]) -> bool:
-    """Tell whether descriptors say the same thing twice, so that they cannot be told apart."""
+    """Return whether some descriptors follow from others, so that no regression separates them."""
     total = np.sum([table.T @ table for table in tables], axis=0)
     scale = np.sqrt(np.diagonal(total))
     scale = np.where(scale > 0, scale, 1.0)
@@ -122,7 +122,7 @@ def quantile(dof: Floats | float) -> Floats:
 
 
 def family_wise(parts: Floats, rng: np.random.Generator) -> Floats:
-    r"""Return how often chance alone would make any of the means as clear as each of them.
+    r"""Return for each mean how often chance alone would make any of the means as clear.
 
     Parameters
     ----------

@@ -22,7 +22,8 @@ class Estimate:
     parts : ndarray, shape (p, d), optional
         Estimates of which `effects` is the mean: one from each pair.
     errors : ndarray, shape (d,), optional
-        Standard errors, taken as independent, where there are no parts. None of both: exact.
+        Standard errors, taken as independent, where there are no parts. Without parts and errors
+        the effects are exact.
     """
 
     effects: Floats

@@ -33,7 +33,7 @@ _WINDOWS = 32  # of local contrast along the longer side
 
 
 def properties(image: Image, segments: Segments) -> dict[str, Floats]:
-    """Return what any region of any image has: six numbers for every segment.
+    """Return six numbers for every segment: brightness, colour, texture, size and place.
 
     Parameters
     ----------
@@ -110,7 +110,8 @@ def ask_descriptors(describe_region: Describe, image: Image, segments: Segments)
     Raises
     ------
     InvalidInputError
-        If it is neither a number, several, nor numbers by name, or not alike for all regions.
+        If it returns neither a number, nor several, nor numbers by name, or if the names differ
+        between regions.
     """
     shown = read_only(image)
     rows = [

@@ -48,7 +48,7 @@ class Sight:
         return np.asarray(np.concatenate([effects, nothing], axis=-1)[..., self.places].mean(-3))
 
     def weights_at(self, row: int, column: int, d: int) -> Floats:
-        """Return how much each segment counts at one cell, shape (d,)."""
+        """Return the weight of each segment in the value of one cell, shape (d,)."""
         here = self.places[:, row, column]
         return np.bincount(here[here >= 0], minlength=d) / len(here)
 

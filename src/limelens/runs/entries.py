@@ -20,9 +20,9 @@ class Entry:
     Attributes
     ----------
     name : str
-        Of the image.
+        The image's name.
     file : str
-        Of its explanation, in the run's folder.
+        Name of its explanation's file, in the run's folder.
     image : str
         The image's digest.
     targets : tuple of str
@@ -46,16 +46,16 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """One image that could not be explained; a run that goes on tries it again.
+    """One image that could not be explained; the next call of the run tries it again.
 
     Attributes
     ----------
     name : str
-        Of the image.
+        The image's name.
     error : str
         What was raised, on one line.
     traceback : str
-        Where.
+        Where it was raised, as Python prints it.
     """
 
     name: str

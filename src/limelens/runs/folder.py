@@ -17,14 +17,13 @@ from limelens.runs.entries import Entry, Failure, from_line
 from limelens.runs.settings import digest_of_settings
 
 MANIFEST, _FORMAT, _VERSION = "manifest.jsonl", "limelens.run", 1
-_DRAFT = re.compile(
-    r"\.[0-9a-f]{32}"
-)  # what `write_record` and `_replace` leave if they are killed
+# What `write_record` and `_replace` leave if they are killed.
+_DRAFT = re.compile(r"\.[0-9a-f]{32}")
 
 
 @contextlib.contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Say of an OSError that the results cannot be kept, and how to go on."""
+    """Turn an OSError into one that says how to go on after results could not be written."""
     try:
         yield
     except OSError as error:
@@ -51,10 +50,10 @@ def check_folder(output: object) -> Path:
 
 
 class Manifest:
-    """The manifest of a folder, open to be added to; used as a context.
+    """The manifest of a folder; within a `with` block lines are added to it.
 
-    Only one process has it at a time. The first line holds the settings; every further line is an
-    entry or a failure, and of several lines of one name the last counts. A line that was cut
+    Only one process has it at a time. The first line holds the settings, and every further line is
+    an entry or a failure. If several lines have one name, the last counts. A line that was cut
     short is left out.
 
     Parameters
@@ -63,7 +62,7 @@ class Manifest:
     settings : mapping
         What JSON can hold.
     versions : mapping from str to str
-        Of whatever the results may depend on.
+        Versions of what the results may depend on.
 
     Raises
     ------
@@ -146,7 +145,7 @@ class Manifest:
                 each.unlink(missing_ok=True)
 
     def _replace(self, lines: Iterable[Entry | Failure]) -> None:
-        """Write the manifest anew; it is there as a whole, the old or the new one."""
+        """Replace the manifest at once: a kill leaves the old or the new one, never a part."""
         draft = self._folder / f".{os.urandom(16).hex()}"
         try:
             with draft.open("w", encoding="utf-8") as file:
@@ -218,7 +217,7 @@ def _locked(folder: Path) -> int | None:
 
 
 def _another(folder: Path, kept: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Say which settings of the run in a folder are others."""
+    """Say which settings differ from those of the run in a folder."""
     parts = [
         f"{name} was {_short(was)} and is {_short(is_)}" for name, was, is_ in _unlike(kept, now)
     ]

@@ -127,4 +127,4 @@ class Job:
 
 
 class _ConflictError(Exception):
-    """A file explains another image, which is no failure of the image."""
+    """A file explains another image: the folder is wrong, not the image."""

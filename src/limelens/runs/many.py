@@ -113,8 +113,8 @@ def explain_many(
         Seed of the run. An image's own seed depends on it and on the image's content alone, see
         `limelens.runs.image_seed`.
     progress : None, bool or callable
-        True shows a bar; a callable gets `(done, total)` images. If the number of images is not
-        known, the total is that of the images so far.
+        True shows a bar; a callable gets `(done, total)` images. Where the number of images is
+        not known, the total counts those that came so far.
     on_error : {"record", "raise"}
         What happens when an image cannot be explained: it becomes a `Failure` with the traceback
         and the run goes on, or the exception ends the run. A target that the model does not have
@@ -133,8 +133,9 @@ def explain_many(
     Raises
     ------
     InvalidInputError
-        If an argument cannot be used: before anything is paid for, but for an image whose name
-        is another's, or was that of another image.
+        If an argument cannot be used. That is said before the model is asked. Only two mistakes
+        show later: two images of one name, and an image whose name an earlier attempt used for
+        another one.
     OutputError
         If an explanation cannot be written. What is there stays, and the same call goes on.
 

@@ -45,7 +45,7 @@ def named_images(images: Any, *, leave_out: Path | None = None) -> Named:
     images : path, pattern, mapping, array or iterable
         As `explain_many` takes them.
     leave_out : Path, optional
-        A folder whose files are no images of the run: where its results go.
+        The folder of the results, whose files are no images of the run.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def _pair(entry: Any, index: int) -> tuple[str, Any]:
 
 
 def _refuse_one_image(images: Any) -> None:
-    """Refuse what is a single image, or cannot be gone through."""
+    """Refuse a single image, and what cannot be iterated over."""
     array = isinstance(images, np.ndarray) and len(images) > 0
     one = hasattr(images, "getexif") or (
         array and (images.ndim < 3 or (images.ndim == 3 and images.shape[-1] <= 4))

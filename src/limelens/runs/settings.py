@@ -1,4 +1,4 @@
-"""Settings as JSON, the same in every process: by them a run knows itself again."""
+"""Settings as JSON, the same in every process: they tell whether a folder is that of a run."""
 
 import hashlib
 import json
@@ -83,7 +83,7 @@ def digest_of_settings(settings: Mapping[str, Any]) -> str:
 
 
 def model_name(predict_fn: Any) -> Any:
-    """Return how a run knows its model: by a file's content, frozen settings, or else a name.
+    """Return what identifies a run's model: a file's content, frozen settings, or else a name.
 
     Examples
     --------

@@ -18,7 +18,7 @@ from limelens._checks.values import check_int, describe
 from limelens.errors import InvalidInputError, LimelensWarning, warn
 
 _WAITING = 8
-"""Most explanations a worker that lie here until the caller takes them."""
+"""Most explanations, for each worker, that wait here until the caller takes them."""
 
 
 def check_n_jobs(n_jobs: object) -> int | None:
@@ -72,7 +72,7 @@ def _from_workers(
     n_jobs: int | None,
     most: int | None,
 ) -> Iterator[Any]:
-    """Yield what comes back; hand out no more while `most` outcomes are under way or lie here."""
+    """Yield what comes back; hand out no more while `most` outcomes are under way or wait here."""
     import joblib  # noqa: PLC0415
 
     token, under_way, is_over = uuid.uuid4().hex, 0, False
@@ -92,7 +92,7 @@ def _from_workers(
             under_way += 1
             yield joblib.delayed(_work)(token, parcel, pair[0], _sent(pair[1]), _here())
 
-    # joblib bundles images by the time they take; singly, no bundle outgrows what may lie here.
+    # joblib bundles images by the time they take. One by one, no more than `most` ever wait here.
     bundle: Any = "auto" if most is None else 1
     with joblib.Parallel(n_jobs, return_as="generator", batch_size=bundle) as parallel:
         while not is_over:
@@ -165,7 +165,7 @@ def _outcome(token: str, parcel: NDArray[np.uint8], name: str, source: Any) -> A
 
 @dataclass(frozen=True, eq=False)
 class _Sent:
-    """An array as plain bytes: of arrays joblib keeps files, every one until the run is over."""
+    """An array as plain bytes. joblib would keep a file of each array until the run is over."""
 
     content: bytes
 
