@@ -20,6 +20,7 @@ _FALLBACK_ALPHA = 1.0
 # An error sum below this share of the target's own sum of squares is rounding.
 _EXACT = 1e-28
 _STRETCH = 32  # corners of a path
+_SHORT = 2**12  # coefficients along it
 
 
 def information_criterion(
@@ -102,6 +103,8 @@ def _smallest(criterion: str, moments: Moments, target: int, coefs: Floats) -> i
         errors = np.maximum(errors, _EXACT * moments.totals[target])
         return information_criterion(criterion, errors, n_selected, moments.effective_rows)
 
+    if coefs.size <= _SHORT:  # one look at all is quicker than any choice among them
+        return int(np.argmin(judge(np.arange(len(coefs)), n_selected)))
     stretches = np.array_split(np.arange(len(coefs)), -(-len(coefs) // _STRETCH))
     ends = np.array([stretch[-1] for stretch in stretches])
     values = np.full(len(coefs), np.inf)
