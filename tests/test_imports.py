@@ -8,12 +8,13 @@ import pytest
 HEAVY = ("sklearn", "scipy", "skimage", "PIL", "matplotlib", "torch", "joblib", "tqdm")
 
 
-def loaded_after(statement: str) -> set[str]:
-    """Return the top-level modules that a fresh interpreter holds after a statement.
+def loaded_after(statement: str, depth: int = 1) -> set[str]:
+    """Return the modules, down to a depth, that a fresh interpreter holds after a statement.
 
     A subprocess, since other tests of this run have imported the heavy packages already.
     """
-    code = f"import sys; {statement}; print(*{{name.split('.')[0] for name in sys.modules}})"
+    names = f"{{'.'.join(name.split('.')[:{depth}]) for name in sys.modules}}"
+    code = f"import sys; {statement}; print(*{names})"
     command = [sys.executable, "-W", "error", "-c", code]
     result = subprocess.run(command, check=False, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
@@ -28,3 +29,14 @@ def test_importing_loads_no_heavy_package(module):
 def test_looking_at_every_public_name_loads_no_heavy_package():
     statement = "import limelens; [getattr(limelens, name) for name in limelens.__all__]"
     assert loaded_after(statement).isdisjoint(HEAVY)
+
+
+def test_a_first_explanation_on_a_grid_loads_no_linear_algebra_of_scipy():
+    statement = (
+        "import numpy as np, limelens as ll; "
+        "ll.Lime(segmenter=ll.Grid(4), n_samples=30).explain("
+        "np.arange(64.0).reshape(8, 8), lambda batch: batch[:, 3, 3], rng=0)"
+    )
+    loaded = loaded_after(statement, depth=2)
+    assert "numpy.linalg" in loaded
+    assert loaded.isdisjoint(["scipy.linalg", "concurrent.futures", "sklearn", "skimage"])

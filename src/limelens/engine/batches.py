@@ -2,13 +2,15 @@
 
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from time import perf_counter
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from limelens._checks.values import check_int
 from limelens.engine.pace import USUAL, Pace
 from limelens.errors import InvalidInputError, is_out_of_memory, warn
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 T = TypeVar("T")
 
@@ -148,6 +150,8 @@ class Batches:
         keep: Callable[[slice, T], None],
         claim: Callable[[int], Claim],
     ) -> None:
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+
         left = [slice(0, n)] if n else []
         sent: deque[tuple[slice, int, Future[T]]] = deque()
         pool = ThreadPoolExecutor(self.in_flight)
@@ -173,7 +177,7 @@ class Batches:
         finally:
             pool.shutdown(wait=wait, cancel_futures=True)
 
-    def _is_to_be_divided(self, answer: Future[T], n_images: int) -> bool:
+    def _is_to_be_divided(self, answer: "Future[T]", n_images: int) -> bool:
         """Return whether memory ran out; several batches in flight run out of it together."""
         error = answer.exception()
         if not isinstance(error, Exception) or n_images == 1 or not is_out_of_memory(error):
@@ -195,7 +199,7 @@ class Batches:
 
 
 def _keep_what_came(
-    sent: deque[tuple[slice, int, Future[T]]], keep: Callable[[slice, T], None], *, wait: bool
+    sent: "deque[tuple[slice, int, Future[T]]]", keep: Callable[[slice, T], None], *, wait: bool
 ) -> None:
     """Keep the answers that are under way, as they are paid for; errors give way to the first."""
     for part, _, answer in sent:

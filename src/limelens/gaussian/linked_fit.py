@@ -84,7 +84,7 @@ def fit_linked(
     return fits
 
 
-@one_blas_thread()
+@one_blas_thread(with_scipy=True)
 def _fits(
     rows: Rows, names: dict[int, list[str]], definition: str, scale: str
 ) -> dict[int, TargetFit]:

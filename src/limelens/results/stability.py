@@ -92,7 +92,7 @@ class StabilityReport:
         return f"{html_table(head, rows)}<p>{wanted}</p>"
 
 
-@one_blas_thread()
+@one_blas_thread(with_scipy=True)
 def stability_report(
     record: Record,
     target: int | str | None = None,

@@ -85,7 +85,7 @@ class GaussianProcess:
         if self.energy is not None:
             object.__setattr__(self, "energy", check_energy(self.energy))
 
-    @one_blas_thread()
+    @one_blas_thread(with_scipy=True)
     def __call__(self, coalitions: Coalitions, scores: Floats, weights: Floats) -> Fit:
         """Fit every target; see `rows_that_count` for the arguments."""
         coalitions, values, weights = rows_that_count(coalitions, scores, weights)

@@ -13,6 +13,7 @@ from limelens._typing import Coalitions, Floats
 from limelens.errors import warn
 from limelens.surrogates.fit import Fit, name_of, warn_of_weak_signal
 from limelens.surrogates.lasso_path import lasso_paths
+from limelens.surrogates.lasso_walk import WIDE
 from limelens.surrogates.linear import least_squares, left_out_errors, linear_fit
 from limelens.surrogates.moments import Moments, r2_of_residuals, weighted_moments
 
@@ -200,10 +201,14 @@ class Lasso:
         check_choice("criterion", self.criterion, ("aic", "bic"))
         check_flag("debias", self.debias)
 
-    @one_blas_thread()
     def __call__(self, coalitions: Coalitions, scores: Floats, weights: Floats) -> Fit:
         """Fit every target; see `rows_that_count` for the arguments."""
-        moments = weighted_moments(coalitions, scores, weights)
+        with one_blas_thread():
+            moments = weighted_moments(coalitions, scores, weights)
+        with one_blas_thread(with_scipy=moments.n_segments >= WIDE):
+            return self._fit(moments)
+
+    def _fit(self, moments: Moments) -> Fit:
         choices = self._choose(moments)
         self._warn_of_empty(choices)
         columns = [self._refit(moments, target, chosen) for target, chosen in enumerate(choices)]

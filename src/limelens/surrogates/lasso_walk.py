@@ -36,9 +36,7 @@ class _Walker:
 
     def __init__(self, gram: Floats, cross: Floats) -> None:
         d = len(cross)
-        from scipy.linalg.blas import dger  # noqa: PLC0415
-
-        self.gram, self.add_product = gram, dger
+        self.gram = gram
         self.table = np.zeros((d, 2 + min(d, 62)), order="F")  # a step adds to whole columns
         self.table[:, 0] = cross
         self.pair = self.table[:, :2]
@@ -126,7 +124,7 @@ class _Walker:
         """Sweep what is held, in place, on a column that stands in `own`; see `sweep`."""
         table = self.table[:, : 2 + self.n_active]
         row = table[column] / own[column]
-        self.add_product(-1.0, own, row, a=table, overwrite_a=1)
+        table -= np.multiply.outer(row, own).T  # in the table's own order
         table[column] = -row
 
 
