@@ -199,14 +199,19 @@ def pointing(heatmap: Map, mask: Mask) -> float:
 def insertion_minus_deletion(
     heatmap: Map, image: NDArray, probability: Callable[[NDArray], NDArray], steps: int = 14
 ) -> float:
-    """Return mean probability while the strongest pixels are shown, less while they are hidden."""
+    """Return mean probability while the strongest pixels are shown, less while they are hidden.
+
+    Means are over 0, 1, ..., `steps` parts of the pixels. The first and the last step show the same
+    two images in both means, so nobody is asked about them.
+    """
     ranks = np.empty(heatmap.size, int)
     ranks[np.argsort(-heatmap.ravel(), kind="stable")] = np.arange(heatmap.size)
-    first = ranks.reshape(heatmap.shape) < np.arange(steps + 1)[:, None, None] / steps * ranks.size
+    shares = np.arange(1, steps)[:, None, None] / steps
+    first = ranks.reshape(heatmap.shape) < shares * ranks.size
     mean = image.mean(axis=(0, 1))
     shown = np.where(first[..., None], image, mean).astype(image.dtype)
     hidden = np.where(first[..., None], mean, image).astype(image.dtype)
-    return float(probability(shown).mean() - probability(hidden).mean())
+    return float(probability(shown).sum() - probability(hidden).sum()) / (steps + 1)
 
 
 def centred_blob(shape: tuple[int, int]) -> Map:

@@ -114,6 +114,88 @@ def test_regions_tell_where_before_halves_do():
     assert inside(halves) < 0.6
 
 
+def test_several_trees_are_averaged_and_their_spread_is_the_error():
+    table = np.random.default_rng(2).normal(size=2**D)
+    model = TableGame(LABELS, table, image=IMAGE, background=0)
+    found = explain(owen(n_trees=3, max_samples=10**4), model, rng=0)
+    merges = found.details["merges"]
+    assert merges.shape == (3, D - 1, 2)
+    alone = np.stack(
+        [
+            explain(owen(tree=lambda *_, m=each: m, max_samples=10**4), model).importances[0]
+            for each in merges
+        ]
+    )
+    assert np.ptp(alone, axis=0).max() > 0.01
+    np.testing.assert_allclose(found.importances[0], alone.mean(axis=0), atol=1e-12)
+    errors = alone.std(axis=0, ddof=1) / np.sqrt(3)
+    np.testing.assert_allclose(found.standard_errors[0], errors, atol=1e-12)
+    assert found.details["exact"]
+
+
+def test_several_trees_share_the_calls_of_one():
+    model = Recorder(XorModel(LABELS, (0, 3, 6), image=IMAGE, background=0))
+    found = explain(owen(n_trees=4, max_samples=30), model, rng=0)
+    assert model.n_images == found.n_predictions <= 31
+    assert sum(found.details["n_splits"]) == 14
+    assert min(found.details["n_splits"]) > 0
+    np.testing.assert_allclose(found.importances.sum(), 1, atol=1e-9)
+    assert found.reliability.shape == found.details["shared"].shape == (1,)
+
+
+def test_other_seeds_grow_other_trees():
+    first, again, other = (
+        explain(owen(n_trees=2), rng=seed).details["merges"] for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+def test_trees_see_every_segment_in_another_colour():
+    seen = []
+
+    def tree(image, segments):
+        seen.append(image)
+        return ll.HalvingTree()(image, segments)
+
+    with pytest.warns(ll.LimelensWarning, match="all 2 trees are the same.*tree=RegionTree"):
+        found = explain(owen(tree=tree, n_trees=2), rng=0)
+    assert found.standard_errors is None
+    for each in seen:
+        assert not each.flags.writeable
+        changes = (each - IMAGE).reshape(64, 3)
+        for label in range(D):
+            assert np.ptp(changes[LABELS.ravel() == label], axis=0).max() < 1e-12
+        assert 0.5 < changes.std() / IMAGE.std() < 2
+    assert (seen[0] != seen[1]).all()
+    assert explain(owen(tree=ll.RegionTree(), n_trees=2), rng=0).standard_errors is not None
+
+
+def test_trees_of_integers_and_of_pixels_that_count_are_grown():
+    image = (IMAGE * 100).astype(np.uint8)
+    valid = np.indices((8, 8))[0] < 6
+    found = owen(n_trees=3).explain(
+        image, lambda batch: batch.sum(axis=(1, 2, 3), dtype=float), valid=valid, rng=0
+    )
+    assert found.standard_errors.shape == (1, 6)
+    assert found.importances.sum() == pytest.approx(found.scores[0] - found.hidden_scores[0])
+
+
+def test_errors_over_trees_cover_what_further_trees_would_say():
+    """Every segment against the mean of 16 draws of 8 trees: Student's t of 7 degrees."""
+    rng = np.random.default_rng(2)
+    image, weights = rng.random((30, 30)), rng.normal(size=(30, 30)) + 1
+
+    def model(batch):
+        return np.tanh((batch * weights).sum(axis=(1, 2)) / 200)
+
+    several = ll.Owen(segmenter=ll.Grid(25), fill=ll.Constant(0), max_samples=66, n_trees=8)
+    draws = [several.explain(image, model, rng=seed) for seed in range(16)]
+    truth = np.mean([each.importances for each in draws], axis=0)
+    inside = [np.abs(each.importances - truth) < 2.365 * each.standard_errors for each in draws]
+    assert 0.88 < np.mean(inside) < 0.99
+
+
 @pytest.mark.parametrize(
     ("merges", "words"),
     [
@@ -147,6 +229,8 @@ def test_the_tree_gets_the_image_channels_last_and_cannot_change_it():
     ("settings", "words"),
     [
         ({"max_samples": 3}, "`max_samples` must be an integer >= 4"),
+        ({"n_trees": 8, "max_samples": 17}, "`max_samples` must be an integer >= 18; got 17"),
+        ({"n_trees": 0}, "`n_trees` must be an integer >= 1; got 0"),
         ({"max_samples": 100.0}, "`max_samples` must be an integer"),
         ({"tree": ll.RegionTree}, r"tree=RegionTree\(\)"),
         ({"tree": None}, "`tree` must be a callable"),

@@ -1,6 +1,7 @@
 """Sharp: several segmentations, one budget, one map a pixel."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -371,13 +372,57 @@ def test_a_faithful_map_adds_coarse_divisions_fitted_on_the_other_half_of_the_ca
     rows = found.samples.keys
     assert len(rows) <= 256
     assert len(rows) > 256 - 4  # an odd call may be left
-    assert found.details["n_segmentations"] == 8 + 4
+    assert found.details["n_segmentations"] == 8 + 2
     assert len(found.details["n_splits"]) == 8
-    assert found.details["n_segments"][-4:].max() < 25
+    assert (
+        25 <= found.details["n_segments"][-2:].min() <= found.details["n_segments"][-2:].max() < 38
+    )
     change = found.scores[0] - found.hidden_scores[0]
     for values in found.details["layer_importances"]:
         assert np.isclose(values.sum(), change, rtol=1e-9)
     assert np.isclose(found.importances.sum(), change, rtol=1e-9)
+
+
+def test_half_of_a_faithful_map_is_that_of_its_trees_and_half_that_of_the_coarse_divisions():
+    found = ll.Sharp(max_samples=256, faithful=True).explain(IMAGE, blob, rng=0)
+    details = found.details
+    np.testing.assert_allclose(details["layer_weights"], [1 / 16] * 8 + [1 / 4] * 2)
+    maps = [
+        (values[0] / np.bincount(labels.ravel()))[labels]
+        for labels, values in zip(details["layers"], details["layer_importances"], strict=True)
+    ]
+    trees, coarse = np.mean(maps[:8], axis=0), np.mean(maps[8:], axis=0)
+    np.testing.assert_allclose(found.importances[0], (trees + coarse) / 2, atol=1e-12)
+
+
+def test_errors_of_a_faithful_map_weigh_its_divisions_like_the_map():
+    found = ll.Sharp(max_samples=256, faithful=True).explain(IMAGE, blob, rng=0)
+    labels = np.indices((40, 48))[1] // 24
+    weights = found.details["layer_weights"]
+    sums = np.array([
+        [(values[0] / np.bincount(each.ravel()))[each][labels == side].sum() for side in (0, 1)]
+        for each, values in zip(
+            found.details["layers"], found.details["layer_importances"], strict=True
+        )
+    ])  # fmt: skip
+    mean = weights @ sums
+    variance = weights @ (sums - mean) ** 2 / (1 - (weights**2).sum())
+    regions = found.by_segment(labels)
+    np.testing.assert_allclose(regions.importances[0], mean)
+    np.testing.assert_allclose(
+        regions.standard_errors[0], np.sqrt(variance * (weights**2).sum()), rtol=1e-6
+    )
+    alike = replace(found, details={k: v for k, v in found.details.items() if k != "layer_weights"})
+    errors = [each.inside(labels == 0, sign="absolute").standard_error for each in (found, alike)]
+    assert min(errors) > 0
+    assert abs(errors[0] / errors[1] - 1) > 0.01
+
+
+@pytest.mark.parametrize(
+    ("calls", "coarse"), [(64, [16]), (100, [25]), (128, [30]), (256, [30, 30]), (384, [30] * 3)]
+)
+def test_coarse_divisions_have_at_most_half_as_many_segments_as_rows(calls, coarse):
+    assert ll.Sharp(max_samples=calls, faithful=True)._coarse() == coarse
 
 
 def test_least_squares_spread_what_they_leave_unexplained_over_all_pixels():

@@ -84,9 +84,19 @@ def test_as_many_segments_are_numbered_in_every_row_as_asked(scored, words):
 
 def test_a_map_that_the_common_scale_leaves_blank_is_warned_of(scored):
     weak = replace(scored, importances=scored.importances / 1e4)
-    with pytest.warns(ll.LimelensWarning, match=r"map of 'cat' by Lime is blank.*by itself: show"):
+    with pytest.warns(ll.LimelensWarning, match=r"map of 'cat' by Lime is blank.*for_target\(1\)"):
         ll.show([scored, weak])
-    ll.show([weak])  # what the message advises
+    with pytest.warns(ll.LimelensWarning, match=r"show\(\[explanation\]\)"):
+        ll.show([scored, weak.for_target(1)])
+    ll.show([weak.for_target(1)])  # what the message advises
+
+
+def test_the_advice_for_a_weak_target_beside_a_strong_one_works(scored):
+    values = scored.importances * [[1e-4], [1.0]]
+    weak = replace(scored, importances=values)
+    with pytest.warns(ll.LimelensWarning, match=r"show\(\[explanation.for_target\(1\)\]\)"):
+        ll.show([weak])
+    ll.show([weak.for_target(1)])
 
 
 def test_a_map_of_zeros_is_no_reason_to_warn(scored):

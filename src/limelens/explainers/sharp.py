@@ -1,9 +1,8 @@
 """Sharp: Owen values over many displaced segmentations, added up pixel by pixel."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -13,14 +12,14 @@ from limelens._axes import channels_last, spatial_shape
 from limelens._checks.images import check_segments
 from limelens._checks.values import check_callable, check_flag, check_int, describe
 from limelens._statistics import label_sums, predicted_correlation
-from limelens._typing import Batch, Coalitions, Floats, Image, Segmenter, Segments, Valid
+from limelens._typing import Coalitions, Floats, Image, Segmenter, Segments, Valid
 from limelens.engine.query import Query
+from limelens.engine.segmentations import Segmentations
 from limelens.errors import InvalidInputError
 from limelens.explainers.base import Attribution, FillExplainer
 from limelens.fills.background import ask_segmenter, standing_in
 from limelens.games.lime_kernel import cosine_distance, kernel_weights
 from limelens.games.owen import SplitTree, owen_values
-from limelens.masking.segment_composer import coalition_composer
 from limelens.results.layers import densities, mean_and_error
 from limelens.results.units import SCORE_PER_PIXEL
 from limelens.sampling.designs import Foldover
@@ -35,15 +34,15 @@ N_SEGMENTS = (30, 40, 50, 60, 70, 80, 90, 100)
 LARGEST_OFFSET = 0.18
 """Largest displacement of a segmentation, as a share of the side."""
 
-N_COARSE = 20
-"""Number of segments of a division for least squares: fewer than the rows that are asked of it."""
+N_COARSE = 30
+"""Number of segments of a division for least squares, at most half of the rows asked of it."""
 
 _FEWEST, _MOST = 4, 64
+_COARSE_ROWS = 64
 _FEWEST_FAITHFUL = 64
 _KERNEL_WIDTH = 0.25  # LIME's
 _FEWEST_PIXELS = 10_000
 _LARGEST_SIDE = 256
-_KEY_BYTES = 16
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,8 +67,8 @@ class Sharp(FillExplainer):
         What hidden pixels show; it is given no segments.
     faithful : bool
         Whether half of the calls go to least squares over coarse segmentations, as of `Lime`. Such
-        a map finds objects as well, and shows better in which order the pixels move the score. Take
-        256 calls for it. `segmenters` must be None.
+        a map shows better in which order the pixels move the score, and finds objects nearly as
+        well. Take 256 calls for it. `segmenters` must be None.
 
     Raises
     ------
@@ -90,16 +89,18 @@ class Sharp(FillExplainer):
     in units of the score per pixel. Over all pixels it sums to the score of the intact image minus
     that of everything hidden, over a region to the evidence in it.
 
-    With `faithful`, R stands for the segmentations that half of the calls are enough for. Half as
-    many come on top, of 20 segments each. Their importances are LIME's, by ridge regression on an
-    equal part of the other calls (`Foldover`); the score that these leave unexplained is spread
-    evenly over the image. The map is the mean over all of them.
+    With `faithful`, R stands for the segmentations that half of the calls are enough for. One more
+    for every 64 other calls comes on top, of 30 segments each. Their importances are LIME's, by
+    ridge regression on an equal part of these calls (`Foldover`); the score that they leave
+    unexplained is spread evenly over the image. The map is half the mean over the segmentations
+    with trees, half that over the others.
 
     `importances` hold this map without smoothing. **`heatmap` and pictures smooth it by a
     Gaussian** that is 4.7 % of the side wide, unless ``interpolation="nearest"``.
 
     `standard_errors` come from the spread over segmentations; take Student's t with R - 1 degrees
-    of freedom. They show what further segmentations would change. They do not show how deep the
+    of freedom. (With `faithful` R is 1 over the sum of the squares of ``"layer_weights"``, about 6
+    for 256 calls.) They show what further segmentations would change. They do not show how deep the
     trees went: what an unsplit group adds is spread over all of it, and some evidence leaks out of
     its object. ``details["shared"]`` is the share of such groups. For the error of the evidence in
     a region use `by_segment`, which takes into account that neighbouring pixels err together.
@@ -107,10 +108,10 @@ class Sharp(FillExplainer):
     `details` holds ``"n_segmentations"``, the coarse ones included; ``"n_segments"`` of each;
     ``"n_splits"`` of those with a tree; ``"shared"``, for each target; ``"layers"``, the label
     images, shape (n_segmentations, \*spatial), and ``"layer_importances"``, as many arrays of
-    shape (t, d), the coarse ones last; ``"targets"``, the columns of their rows; and
-    ``"interpolation"`` and ``"unit"``, see `Explanation`. Several targets share all calls. A
-    model's `prepare` is not used. Memory is O(batch_size · image + (t + R) · pixels + max_samples ·
-    k) bytes.
+    shape (t, d), the coarse ones last; with `faithful`, ``"layer_weights"``, their weights in the
+    map; ``"targets"``, the columns of their rows; and ``"interpolation"`` and ``"unit"``, see
+    `Explanation`. Several targets share all calls. A model's `prepare` is not used. Memory is
+    O(batch_size · image + (t + R) · pixels + max_samples · k) bytes.
 
     References
     ----------
@@ -169,17 +170,17 @@ class Sharp(FillExplainer):
         view = segmenting_view(last, half_side(spatial), query.valid)
         layers = self._divisions(query.image, query.channel_axis, query.valid)
         layers = layers or self._divide(view, query.valid, rng, self._numbers())
-        n_coarse = max(1, len(layers) // 2) if self.faithful else 0
-        coarse = self._divide(view, query.valid, rng, [N_COARSE] * n_coarse) if n_coarse else []
+        coarse = self._divide(view, query.valid, rng, self._coarse()) if self.faithful else []
         trees = [_tree(view, labels) for labels in layers]
         n_splits = (self._for_trees - 2) // 2
-        ask = _Asking(query, [*layers, *coarse], 2 * n_splits)
+        ask = Segmentations(query, [*layers, *coarse], 2 * n_splits)
         query.announce(self.max_samples)
         found = owen_values(ask, trees, query.ends(), n_splits=n_splits)
         importances = [each.importances for each in found]
         importances += self._fit_coarse(ask, coarse, len(layers), query.ends(), rng)
+        weights = _weights(len(layers), len(coarse))
         layers = [*layers, *coarse]
-        maps, errors = mean_and_error(densities(layers, importances))
+        maps, errors = mean_and_error(densities(layers, importances), weights)
         return Attribution(
             importances=maps,
             standard_errors=errors,
@@ -191,6 +192,7 @@ class Sharp(FillExplainer):
                 "shared": np.mean([each.shared for each in found], axis=0),
                 "layers": _stacked(layers),
                 "layer_importances": importances,
+                **({} if weights is None else {"layer_weights": weights}),
                 "targets": list(query.targets),
                 "interpolation": "smooth",
                 "unit": SCORE_PER_PIXEL,
@@ -208,9 +210,15 @@ class Sharp(FillExplainer):
         numbers = N_SEGMENTS[:: max(1, len(N_SEGMENTS) // n)]
         return [numbers[k % len(numbers)] for k in range(n)]
 
+    def _coarse(self) -> list[int]:
+        """Return the number of segments of each division for least squares."""
+        n_rows = self.max_samples - self._for_trees
+        n_divisions = max(1, n_rows // _COARSE_ROWS)
+        return [min(N_COARSE, n_rows // n_divisions // 2)] * n_divisions
+
     def _fit_coarse(
         self,
-        ask: "_Asking",
+        ask: Segmentations,
         coarse: Sequence[Segments],
         first: int,
         ends: tuple[Floats, Floats],
@@ -277,56 +285,11 @@ def _superpixels(view: View, n_segments: int, offset: tuple[float, ...]) -> Segm
     return labels
 
 
-class _Asking:
-    """Scores coalitions of several segmentations, in the batches of one stream."""
-
-    def __init__(self, query: Query, layers: Sequence[Segments], n_rows: int) -> None:
-        self._query = query
-        self._names = [
-            blake2b(labels.tobytes(), digest_size=_KEY_BYTES).digest() for labels in layers
-        ]
-        self._composers = [
-            [
-                coalition_composer(
-                    query.image, background, labels, query.channel_axis, n_rows // len(layers)
-                )
-                # where pixels do not count the background is the image: any segment may hold them
-                for labels in (np.maximum(layer, 0) for layer in layers)
-            ]
-            for background in query.backgrounds
-        ]
-
-    def __call__(self, asked: list[tuple[int, Coalitions]]) -> Floats:
-        """Return the target values, shape (n, t), of all coalitions, one after the other."""
-        rows = [(number, row) for number, coalitions in asked for row in coalitions]
-        keys = np.stack([self._key(*row) for row in rows])
-
-        def compose(wanted: NDArray[np.intp], background: int) -> Batch:
-            composers = self._composers[background]
-            parts = [
-                composers[number](np.stack(coalitions))
-                for number, coalitions in _runs(rows[index] for index in wanted)
-            ]
-            return np.concatenate(parts)
-
-        return self._query.stream_values(keys, compose)
-
-    def _key(self, number: int, coalition: Coalitions) -> NDArray[np.uint8]:
-        """Return bytes that identify the pixels kept: the labelling and its kept labels."""
-        content = self._names[number] + np.packbits(coalition).tobytes()
-        return np.frombuffer(blake2b(content, digest_size=_KEY_BYTES).digest(), dtype=np.uint8)
-
-
-def _runs(
-    rows: Iterable[tuple[int, Coalitions]],
-) -> list[tuple[int, list[Coalitions]]]:
-    """Collect neighbouring rows of one segmentation."""
-    runs: list[tuple[int, list[Coalitions]]] = []
-    for number, row in rows:
-        if not runs or runs[-1][0] != number:
-            runs.append((number, []))
-        runs[-1][1].append(row)
-    return runs
+def _weights(n_trees: int, n_coarse: int) -> Floats | None:
+    """Return the weight of every segmentation: those with trees and the coarse ones half each."""
+    if not n_coarse:
+        return None
+    return np.repeat([0.5 / n_trees, 0.5 / n_coarse], [n_trees, n_coarse])
 
 
 def _reliability(maps: Floats, errors: Floats | None, valid: Valid) -> Floats | None:

@@ -136,10 +136,13 @@ def _warn_of_blank_maps(
     for explanation, row in maps:
         strongest, _ = limit_of([(explanation, row)], interpolation, "symmetric")
         if 0 < strongest < limit / _BLANK:
+            alone = "explanation"
+            if len(explanation.targets) > 1:
+                alone += f".for_target({explanation.targets[row]})"
             warn(
                 f"the map of {shown_name(explanation, row)!r} by {_method(explanation)} is blank "
                 f"on the common scale: its strongest importance is {strongest:.2g}, the full "
-                f"colour {limit:.2g}. Show it by itself: show([explanation])."
+                f"colour {limit:.2g}. Show it by itself: show([{alone}])."
             )
             return
 

@@ -199,7 +199,8 @@ def _error_over_layers(record: Record, column: int | None, slopes: Floats) -> fl
     if column is None or layers is None:
         return math.nan
     maps = densities(layers, [each[[column]] for each in record.details["layer_importances"]])
-    error = mean_and_error([each.ravel() @ slopes for each in maps])[1]
+    weights = record.details.get("layer_weights")
+    error = mean_and_error((each.ravel() @ slopes for each in maps), weights)[1]
     return math.nan if error is None else float(error)
 
 

@@ -1,6 +1,7 @@
 """Several segmentations of one image: their mean map, and how they differ."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -29,22 +30,44 @@ def densities(layers: Sequence[NDArray[Any]], importances: Sequence[Floats]) -> 
         yield np.append(each, np.zeros((len(each), 1)), axis=1)[:, labels]  # -1 is the last: zero
 
 
-def mean_and_error(maps: Sequence[Floats] | Iterator[Floats]) -> tuple[Floats, Floats | None]:
-    """Return the mean of some arrays and its standard error; None for a single one.
+def mean_and_error(
+    maps: Iterable[Floats], weights: Iterable[float] | None = None
+) -> tuple[Floats, Floats | None]:
+    r"""Return the mean of some arrays and its standard error; None for a single one.
 
-    Welford's recurrence needs only one of the arrays at a time.
+    Parameters
+    ----------
+    maps : iterable of ndarray
+        Only one of them is in memory at a time.
+    weights : iterable of float, optional
+        One for each array; None weighs all alike.
+
+    Notes
+    -----
+    With weights w that sum to 1 the squared error is :math:`V \sum w^2`, where :math:`V = \sum w
+    (m - \bar m)^2 / (1 - \sum w^2)` is the variance without bias.
+
+    References
+    ----------
+    D. H. D. West, "Updating mean and variance estimates: an improved method", Communications of the
+    ACM 22, 1979, doi:10.1145/359146.359153.
 
     Examples
     --------
     >>> mean_and_error([np.array([1.0, 5.0]), np.array([3.0, 5.0])])
     (array([2., 5.]), array([1., 0.]))
+    >>> mean_and_error([np.array([1.0]), np.array([3.0]), np.array([5.0])], [2, 1, 1])
+    (array([2.5]), array([1.28452326]))
     """
-    n, mean, squares = 0, np.zeros(()), np.zeros(())
-    for n, values in enumerate(maps, start=1):
+    n, total, of_squares, mean, squares = 0, 0.0, 0.0, np.zeros(()), np.zeros(())
+    for weight, values in zip(repeat(1.0) if weights is None else weights, maps, strict=False):
+        n, total, of_squares = n + 1, total + weight, of_squares + weight**2
         change = values - mean
-        mean = mean + change / n
-        squares = squares + change * (values - mean)
-    return mean, np.sqrt(squares / (n * (n - 1))) if n > 1 else None
+        mean = mean + change * weight / total
+        squares = squares + weight * change * (values - mean)
+    if n < 2:
+        return mean, None
+    return mean, np.sqrt(squares * of_squares / (total * (total**2 - of_squares)))
 
 
 def sums_over(

@@ -265,7 +265,8 @@ def _errors_of_sums(record: Record, segments: Segments) -> Floats | None:
         return None
     rows = [list(details["targets"]).index(target) for target in record.targets]
     importances = [each[rows] for each in details["layer_importances"]]
-    return mean_and_error(sums_over(details["layers"], importances, segments))[1]
+    sums = sums_over(details["layers"], importances, segments)
+    return mean_and_error(sums, details.get("layer_weights"))[1]
 
 
 def rows_to_save(record: Record, samples: str | None) -> dict[str, Any] | None:
