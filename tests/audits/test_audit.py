@@ -1,6 +1,7 @@
 """One answer for a class from a handful of calls for each image."""
 
 import json
+import threading
 from itertools import pairwise
 
 import numpy as np
@@ -406,7 +407,14 @@ def test_a_model_is_found_by_its_place(tmp_path, monkeypatch):
 
 
 def test_several_batches_in_flight_give_the_same_answer():
-    found = audit(batch_size=2, in_flight=3)
+    threads = set()
+
+    def model(batch):
+        threads.add(threading.current_thread())
+        return first_quarter(batch)
+
+    found = audit(model=model, batch_size=2, in_flight=3)
+    assert len(threads) > 1
     np.testing.assert_array_equal(found.grid_effects, audit().grid_effects)
 
 
