@@ -1,7 +1,7 @@
 """Advice of `_checks`: images, segments, fills and segmenters, sizes, numbers."""
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageCms
 from skimage.data import astronaut
 
 import limelens as ll
@@ -36,8 +36,32 @@ def perturbed(out):
     return ll.perturb(grey, ll.Grid(4)(grey), [[1, 0, 1, 0]], 0, out=out)
 
 
-def in_palette(mode):
-    return Image.fromarray(color).convert(mode)
+def in_mode(mode):
+    """Return a picture in any mode of Pillow."""
+    ways = {"LAB": ("RGB",), "La": ("L", "LA"), "PA": ("P",), "RGBa": ("RGBA",)}
+    picture = Image.fromarray(color)
+    for step in (*ways.get(mode, ()), mode):
+        if mode.startswith("I;16"):
+            return Image.fromarray(color[..., 0].astype(">u2" if mode == "I;16B" else "<u2"))
+        if step == "LAB":
+            return ImageCms.profileToProfile(
+                picture, *map(ImageCms.createProfile, ("sRGB", "LAB")), outputMode="LAB"
+            )
+        picture = picture.convert(step)
+    return picture
+
+
+NOT_AS_SHOWN = {
+    "P": "RGB",
+    "PA": "RGBA",
+    "CMYK": "RGB",
+    "HSV": "RGB",
+    "YCbCr": "RGB",
+    "LAB": "RGB",
+    "RGBX": "RGB",
+    "RGBa": "RGBA",
+    "La": "LA",
+}
 
 
 def of_fill(fill, image=color):
@@ -90,12 +114,15 @@ CASES = [
     ),
     *[
         (
-            f"image = in_palette({mode!r}); explain(image)",
+            f"image = in_mode({mode!r}); explain(image)",
             {
-                'image.convert("RGB")': f'image = in_palette({mode!r}); explain(image.convert("RGB"))'
+                f'image.convert("{shown}")': f"""
+image = in_mode({mode!r})
+explain(image.convert("{shown}"))
+""",
             },
         )
-        for mode in ("P", "CMYK", "HSV", "YCbCr")
+        for mode, shown in NOT_AS_SHOWN.items()
     ],
     (
         "image = upright; explain(image)",

@@ -25,6 +25,21 @@ class Net:
         return scores * self.rng.uniform(0.5, 1.5, len(batch))
 
 
+class Normalised(Net):
+    """Normalises by the batch until it is told not to."""
+
+    def __call__(self, batch):
+        scores = every_pixel(batch)
+        return scores if self.rng is None else (scores - scores.mean()) / (scores.std() + 1e-3)
+
+
+class OncePerCall(Net):
+    """Draws one random number a call until it is told not to."""
+
+    def __call__(self, batch):
+        return every_pixel(batch) * (1 if self.rng is None else self.rng.uniform(0.5, 1.5))
+
+
 class Output:
     """What a model of Hugging Face returns."""
 
@@ -123,6 +138,13 @@ CASES = [
         "of(lambda batch: softmax(batch, axis=0))",
         {"axis=-1": "of(lambda batch: softmax(batch, axis=-1))"},
     ),
+    *[
+        (
+            f"net = {kind}(); of(net)",
+            {"net.eval()": f"net = {kind}(); net.eval(); of(net)"},
+        )
+        for kind in ("Normalised", "OncePerCall")
+    ],
     ("net = Net(); of(net)", {"net.eval()": "net = Net(); net.eval(); of(net)"}),
     (
         "net = Net(); of(net, batch_size=4)",
@@ -229,6 +251,28 @@ of(predict)
 def predict(batch):
     output = heads(batch)
     return output[0]
+of(predict)
+""",
+        },
+    ),
+    (
+        "of(lambda batch: (score for score in every_pixel(batch)))",
+        {
+            "np.array(list(scores))": """
+def predict(batch):
+    scores = (score for score in every_pixel(batch))
+    return np.array(list(scores))
+of(predict)
+""",
+        },
+    ),
+    (
+        "of(lambda batch: every_pixel(batch).astype(object))",
+        {
+            "scores.astype(float)": """
+def predict(batch):
+    scores = every_pixel(batch).astype(object)
+    return scores.astype(float)
 of(predict)
 """,
         },

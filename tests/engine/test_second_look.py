@@ -201,7 +201,7 @@ def test_a_model_that_answers_at_random_is_told_by_how_much(name):
     assert found.n_predictions == counted.n_images
     assert 0.02 < found.details["answer_noise"][0] < 1
     assert "answers differ at random by" in repr(found)
-    if name not in ("Anchors", "Sharp"):  # a yes or no, and shares of single pixels
+    if name != "Anchors":  # which says yes or no, and has words
         assert np.nanmin(found.standard_errors) > 0
 
 
@@ -231,7 +231,7 @@ def test_every_image_alone_shows_chance_at_once():
     counted = Recorder(dropout(0))
     with pytest.warns(LimelensWarning, match="answers at random"):
         ll.Ablation(segmenter=ll.Grid(4)).explain(IMAGE, counted, target=0, batch_size=1)
-    assert counted.n_images == 4 + 2 + 1 + 1
+    assert counted.n_images == 4 + 2 + 1 + 2
 
 
 def test_a_run_that_goes_on_is_looked_at_once():

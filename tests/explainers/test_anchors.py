@@ -1,10 +1,12 @@
 """Anchors: exactly the conjunction, honest bounds, few calls."""
 
+import re
+
 import numpy as np
 import pytest
 
 import limelens as ll
-from limelens.errors import InvalidInputError
+from limelens.errors import InvalidInputError, LimelensWarning
 from limelens.sampling.kl_lucb import _farthest, confidence_bounds
 from limelens.testing import Recorder, TableGame
 
@@ -256,3 +258,28 @@ def test_the_farthest_bound_is_that_of_all_bounds(level):
         low, high = confidence_bounds(means, counts, level)
         assert _farthest(means, counts, level, 0.0) == (np.argmin(low), low.min())
         assert _farthest(means, counts, level, 1.0) == (np.argmax(high), high.max())
+
+
+def test_a_random_model_is_said_to_repeat_itself_so_often():
+    draw = np.random.default_rng(0).normal
+
+    def wavering(batch):
+        return batch[:, 0, 0] + draw(0, 0.6, len(batch))
+
+    explainer = ll.Anchors(
+        segmenter=ll.Grid(cell=(1, 1)), fill=ll.Constant(0), max_samples=400, score_threshold=0.5
+    )
+    with pytest.warns(LimelensWarning, match="at random"):
+        found = explainer.explain(np.ones((1, 3)), wavering, rng=0)
+    words = found.details["messages"][0]
+    assert re.search(r"at random: \d of 6 answers to the intact image itself are this", words)
+    # of three segments there are eight coalitions: each is asked once, and tells once
+    assert found.details["precision_high"][0] - found.details["precision_low"][0] > 0.5
+
+
+def test_draws_of_the_same_coalition_count_where_nothing_is_random():
+    explainer = ll.Anchors(
+        segmenter=ll.Grid(cell=(1, 1)), fill=ll.Constant(0), max_samples=400, score_threshold=0.5
+    )
+    found = explainer.explain(np.ones((1, 3)), lambda batch: batch[:, 0, 0], rng=0)
+    assert found.details["precision_low"][0] > 0.9

@@ -3,6 +3,7 @@
 import copy
 import pickle
 import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
@@ -105,7 +106,26 @@ def test_smoothing_averages_over_noisy_images():
     explainer = ll.IntegratedGradients(smooth=0.5, n_smooth=500, n_steps=2)
     found = explainer.explain(image, PowerModel(np.ones((4, 4))), rng=0)
     np.testing.assert_allclose(found.importances[0].mean(), (image**2).mean() + 0.25, rtol=0.03)
-    assert np.isnan(found.details["completeness_gap"]).all()
+    # each copy adds up to its own score, which is asked for
+    np.testing.assert_allclose(found.details["completeness_gap"], 0, atol=1e-9)
+    assert found.n_predictions == 2 + 500 + found.details["n_gradients"]
+
+
+@pytest.mark.parametrize("factor", [1, 255])
+def test_a_gradient_that_is_not_the_scores_is_warned_of_with_noise_as_well(factor):
+    def steep(batch):
+        return np.tanh(batch.sum(axis=(1, 2)))
+
+    def slope(batch, target):
+        return np.zeros_like(batch) + factor * (1 - steep(batch) ** 2)[:, np.newaxis, np.newaxis]
+
+    explainer = ll.IntegratedGradients(smooth=0.3, n_smooth=20)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        explainer.explain(IMAGE / 10, ll.with_gradient(steep, slope), rng=0)
+    assert [str(each.message)[:28] for each in caught] == ["importances of target 0 add "] * (
+        factor != 1
+    )
 
 
 def test_expected_gradients_are_their_definition_enumerated():
@@ -147,7 +167,7 @@ def test_noise_is_a_share_of_the_images_range():
         seen.append(batch.copy())
         return np.zeros_like(batch)
 
-    model = ll.with_gradient(lambda batch: batch.sum(axis=(1, 2)), gradient)
+    model = ll.with_gradient(lambda batch: np.zeros(len(batch)), gradient)
     smooth = {"method": "riemann_right", "n_steps": 1, "smooth": 0.1, "n_smooth": 400}
     ll.IntegratedGradients(**smooth).explain(IMAGE, model, rng=0)
     noise = np.concatenate(seen) - IMAGE  # the range is 5
@@ -315,3 +335,36 @@ def test_any_rule_is_exact_on_a_linear_model(method, target):
     found = explainer.explain(IMAGE, model, target=target)
     exact = model.integrated_gradients(IMAGE, 0.0, target)
     np.testing.assert_allclose(found.importances[0], exact, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda b, t: [[1.0], [1.0, 2.0]], "`gradient` must be an array of numbers"),
+        (lambda b, t: np.ma.masked_less(b, 1), r"`gradient` must not be masked.*filled\(0\)"),
+        (lambda b, t: b.astype(object), "`gradient` must hold booleans, integers or real numbers"),
+    ],
+)
+def test_what_is_no_gradient_is_said_with_a_typed_error(answer, words):
+    model = ll.with_gradient(lambda batch: batch.sum(axis=(1, 2)), answer)
+    with pytest.raises(PredictionError, match=words):
+        ll.IntegratedGradients(n_steps=2).explain(IMAGE, model)
+
+
+def test_a_layer_without_maps_is_refused():
+    model = ll.with_gradient(
+        lambda batch: batch.sum(axis=(1, 2)),
+        features_fn=lambda batch, target: (np.zeros((len(batch), 0, 2, 2)),) * 2,
+    )
+    with pytest.raises(PredictionError, match="must return activations"):
+        ll.GradCam().explain(IMAGE, model)
+
+
+def test_small_changes_of_large_scores_of_single_precision_are_told_their_cure():
+    def far(batch):
+        return 1e6 + batch.sum(axis=(1, 2)) / 100
+
+    explainer = ll.Ablation(segmenter=ll.Grid(cell=(1, 1)), fill=ll.Constant(0))
+    with pytest.warns(LimelensWarning, match="rounding .* compute in float64"):
+        assert not explainer.explain(IMAGE, lambda b: far(b).astype(np.float32)).importances.any()
+    assert explainer.explain(IMAGE, far).importances.any()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 import limelens as ll
-from limelens.errors import InvalidInputError
+from limelens.errors import InvalidInputError, LimelensWarning
 from limelens.explainers.sharp import N_SEGMENTS, _least_squares, half_side, n_segmentations
 from limelens.games.lime_kernel import cosine_distance, kernel_weights
 from limelens.results.smoothing import smooth_map
@@ -458,3 +458,17 @@ def test_a_faithful_map_refuses_divisions_of_the_users_own_and_few_calls():
     with pytest.raises(InvalidInputError, match="max_samples"):
         ll.Sharp(max_samples=63, faithful=True)
     assert ll.Sharp(max_samples=256, faithful=True).faithful
+
+
+def test_bars_of_a_random_model_hold_its_noise():
+    def noise(seed):
+        draw = np.random.default_rng(seed).normal
+        return lambda batch: draw(0, 1, len(batch))
+
+    image = np.random.default_rng(0).random((16, 16))
+    with pytest.warns(LimelensWarning, match="at random"):
+        runs = [ll.Sharp(max_samples=40).explain(image, noise(seed), rng=0) for seed in range(12)]
+    spread = np.var([each.importances[0] for each in runs], axis=0).mean()
+    bars = np.mean([each.standard_errors[0] ** 2 for each in runs])
+    assert 0.7 < bars / spread < 1.5
+    assert min(each.standard_errors.min() for each in runs) > 1e-3  # the two ends are shared by all

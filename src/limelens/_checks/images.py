@@ -68,6 +68,18 @@ def in_native_order(array: NDArray[Any]) -> NDArray[Any]:
 
 _PILLOW_MODES = ("1", "L", "LA", "RGB", "RGBA", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 _ORIENTATION = 0x0112  # of EXIF
+_WITH_OPACITY = {"PA": "RGBA", "La": "LA", "RGBa": "RGBA"}
+
+
+def shown_mode(mode: str) -> str:
+    """Return the mode of Pillow that has the colours which another mode shows on a screen.
+
+    Examples
+    --------
+    >>> shown_mode("CMYK"), shown_mode("La")
+    ('RGB', 'LA')
+    """
+    return _WITH_OPACITY.get(mode, "RGB")
 
 
 def check_pillow(image: object) -> object:
@@ -85,7 +97,7 @@ def check_pillow(image: object) -> object:
         what = "numbers of a palette" if image.mode in ("P", "PA") else "no colours as on a screen"
         msg = (
             f"`image` must be a Pillow image of grey or RGB; got mode {image.mode!r}, whose values "
-            f'are {what}. Pass image.convert("RGB").'
+            f'are {what}. Pass image.convert("{shown_mode(image.mode)}").'
         )
         raise InvalidInputError(msg)
     if image.getexif().get(_ORIENTATION, 1) not in (0, 1):

@@ -170,7 +170,7 @@ def audit(
     array([[1.22, 0.  ],
            [0.  , 0.  ]])
     >>> found.n_predictions
-    320
+    321
     """
     named = named_images(images)
     check_number("level", level, minimum=0, maximum=0.5, open_minimum=True)

@@ -173,7 +173,7 @@ class Answered(Gathered):
             batch_size=asking.batch_size,
             in_flight=asking.in_flight,
             report=lambda done, _: report(before + done),
-            look_again=False,
+            look_again=not self.pairs,  # one image tells whether the model answers alike
         )
         self._name_target(query)
         try:

@@ -36,6 +36,7 @@ def ask_pairs(query: Query, n_calls: int, rng: np.random.Generator) -> Pairs:
     """Ask for at most `n_calls` masked images, the intact and the hidden one included."""
     first, complete = draw_pairs(n_calls, query.n_segments, rng)
     values = query.ask_values(np.concatenate([first, ~first]))[:, 0]
+    query.finish()
     half = len(first)
     return Pairs(
         signs=(2 * first.astype(np.int8) - 1).astype(np.int8),

@@ -74,7 +74,7 @@ class Audit(Findings):
     >>> settings = {"segmenter": ll.Grid(2), "fill": ll.Constant(0.1), "grid": (1, 2)}
     >>> found = ll.audit(images, left, target=0, **settings)
     >>> print(found)  # doctest: +ELLIPSIS
-    class 0: 12 images, 48 calls of the model
+    class 0: 12 images, 49 calls of the model
       ...
       The region at the left raises log-odds by 2.33 ± 0.14, in 100 % [76, 100] of images; ...
     >>> [found.names[k] for k in found.ranking("left")[:2]]

@@ -159,7 +159,7 @@ def may_be_scaled(scores: NDArray[Any]) -> bool:
 
 
 def why_it_differs(
-    known: NDArray[Any],
+    first: Sequence[NDArray[Any]],
     again: NDArray[Any],
     repeated: NDArray[Any],
     copies: NDArray[Any],
@@ -169,10 +169,12 @@ def why_it_differs(
 
     Parameters
     ----------
-    known, again : ndarray, shape (k,)
-        Its scores in the first call, and among masked images.
-    repeated : ndarray, shape (k,)
-        Its scores when the first call was made once more.
+    first : sequence of ndarray, shape (k,)
+        Its scores in the first call, and those of the hidden image if that was beside it.
+    again : ndarray, shape (k,)
+        Its scores among masked images.
+    repeated : ndarray, shape (n, k)
+        All scores when the first call was made once more.
     copies : ndarray, shape (n, k)
         Scores of copies of it in one batch.
     hidden : ndarray, shape (k,)
@@ -193,12 +195,14 @@ def why_it_differs(
     """
     others = list(copies[1:])
     by_place = any(differs(copies[0], other, hidden) for other in others)
-    by_call = differs(known, repeated, hidden)
+    by_call = any(differs(*each, hidden) for each in zip(first, repeated, strict=False))
+    known = first[0]
     if by_place and by_call:
-        pairs = [(known, again), (known, repeated), *((copies[0], other) for other in others)]
-        return warn_of_chance([np.stack(pair) for pair in pairs], hidden)
+        answers = [known, again, repeated[0], *copies]
+        pairs = [np.stack(pair) for pair in zip(answers[::2], answers[1::2], strict=False)]
+        return warn_of_chance(pairs, hidden)
     if by_call:
-        return check_calls(known, again, again, hidden)
+        return check_calls(known, again, (), hidden)
     if not by_place:
         return None
     apart = max(_distance(one, other) for one in (known, *copies) for other in (again, *copies))
@@ -225,14 +229,15 @@ def warn_of_chance(
 
 
 def check_calls(
-    known: NDArray[Any], again: NDArray[Any], third: NDArray[Any], hidden: NDArray[Any]
+    known: NDArray[Any], again: NDArray[Any], later: Sequence[NDArray[Any]], hidden: NDArray[Any]
 ) -> list[NDArray[Any]]:
     """Refuse a model that answers otherwise in later calls, or warn of one that answers at random.
 
-    Later calls agree with each other where it is not chance. Return pairs as `why_it_differs` does.
+    The two later answers agree with `again` where it is not chance; none were asked where that is
+    known. Return pairs as `why_it_differs` does.
     """
-    if differs(again, third, hidden):
-        pairs = [np.stack([known, again]), np.stack([again, third])]
+    if any(differs(again, answer, hidden) for answer in later):
+        pairs = [np.stack([known, again]), np.stack(later)]
         return warn_of_chance(pairs, hidden, surely=False)
     apart = _distance(known, again)
     _refuse_or_warn(

@@ -1,6 +1,6 @@
 """Checks of what the caller's functions answer: scores, coalitions, earlier answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,7 +43,7 @@ def check_scores(
         raise PredictionError(msg)
     scores = _as_array(raw, want)
     if scores.dtype.kind not in "buif":
-        msg = f"{want}; got {describe(scores)}, which are not real numbers."
+        msg = f"{want}; got {describe(scores)}, which are not real numbers.{_made_numbers(raw)}"
         raise PredictionError(msg)
     if scores.ndim == 0 or len(scores) != n_images or scores.size == 0:
         msg = f"{want}; got {'a single number' if scores.ndim == 0 else f'shape {scores.shape}'}."
@@ -165,6 +165,16 @@ def likely_scores(outputs: Mapping[Any, Any] | Sequence[Any]) -> Any:
     keys = list(outputs) if isinstance(outputs, Mapping) else range(len(outputs))
     tables = (key for key in keys if getattr(outputs[key], "ndim", 0) == 2)
     return next(tables, next(iter(keys), None))
+
+
+def _made_numbers(raw: object) -> str:
+    """Return the call that makes an array of numbers of what holds numbers in another form."""
+    if isinstance(raw, Iterator):
+        return " Return an array: np.array(list(scores))."
+    array = np.asarray(raw)
+    if array.dtype.kind == "O" and array.ndim:
+        return " Return scores.astype(float)."
+    return ""
 
 
 def _kind(raw: object) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._axes import over_channels
-from limelens._checks.values import describe
+from limelens._checks.values import check_numeric, describe
 from limelens._typing import Batch, Floats, Image
 from limelens.engine.query import Query
 from limelens.errors import InvalidInputError, PredictionError, add_note
@@ -57,8 +57,7 @@ def ask_gradient(query: Query, batch: Batch, target: int) -> Floats:
     PredictionError
         If the gradient has another shape or is not finite.
     """
-    gradients = _ask(query, "gradient", batch, target)
-    array = np.asarray(gradients)
+    array = _as_numbers("gradient", _ask(query, "gradient", batch, target))
     if query.valid is not None and array.shape == batch.shape:
         array = np.where(over_channels(query.valid, query.image, query.channel_axis), array, 0)
     _check(array, batch.shape, "gradient")
@@ -79,8 +78,8 @@ def ask_features(query: Query, batch: Batch, target: int) -> tuple[Floats, Float
     if not isinstance(answer, (tuple, list)) or len(answer) != 2:
         msg = f"`features` must return (activations, gradients); got {describe(answer)}."
         raise PredictionError(msg)
-    activations, gradients = np.asarray(answer[0]), np.asarray(answer[1])
-    if activations.ndim < 3 or len(activations) != len(batch):
+    activations, gradients = (_as_numbers("features", each) for each in answer)
+    if activations.ndim < 3 or len(activations) != len(batch) or 0 in activations.shape:
         msg = (
             f"`features` was given {len(batch)} images and must return activations "
             f"({len(batch)}, maps, *cells); got {describe(activations)}."
@@ -115,6 +114,14 @@ def _ask(query: Query, name: str, batch: Batch, target: int) -> Any:
         raise
     query.count(len(batch))
     return answer
+
+
+def _as_numbers(name: str, raw: object) -> NDArray[Any]:
+    """Return what a function of the model answered as an array of numbers."""
+    try:
+        return check_numeric(name, raw, finite=False)
+    except InvalidInputError as error:
+        raise PredictionError(f"What `{name}` returns: {error}") from error
 
 
 def _check(array: NDArray[Any], shape: tuple[int, ...], name: str) -> None:

@@ -208,6 +208,10 @@ class Query:
         """Return the target values, shape (n, t), of scores (n, k)."""
         return self.columns.values(scores)
 
+    def values_of(self, images: Batch) -> Floats:
+        """Return the target values (n, t) of images that no key stands for; they are not kept."""
+        return self.values(self._caller.receive(self._caller.send(images, self._itself)))
+
     def ends(self) -> tuple[Floats, Floats]:
         """Return the target values, shape (t,) each, of the intact and the hidden image."""
         both = self.values(np.stack([self.intact_scores, self.hidden_scores]))

@@ -107,9 +107,12 @@ class SecondLook:
             return
         known = self._known[composer.asked]
         if doubt is not None:
-            repeated = self._ask(self._first_call(composer, known), composer)[0]
+            repeated = self._ask(self._first_call(composer, known), composer)
+            first = [known.scores]
+            if len(repeated) == 2 and composer.backgrounds.shape[0] == 1:
+                first.append(self._hidden)
             copies = self._ask(self._copies(composer), composer)[[0, 1, 3][: self._most - 1]]
-            pairs = why_it_differs(known.scores, doubt, repeated, copies, self._hidden)
+            pairs = why_it_differs(first, doubt, repeated, copies, self._hidden)
             self.pairs = pairs or []
             is_suspect = pairs is None
         if is_suspect:
@@ -139,8 +142,8 @@ class SecondLook:
         self._is_open = self.is_due = False
         known, again = self._known[composer.asked], self._alone(composer)
         if differs(known.scores, again, self._hidden):
-            third = self._alone(composer)
-            self.pairs = check_calls(known.scores, again, third, self._hidden)
+            later = [self._alone(composer), self._alone(composer)]
+            self.pairs = check_calls(known.scores, again, later, self._hidden)
         return True
 
     def _alone(self, composer: Composer) -> Scores:

@@ -240,7 +240,8 @@ class _Search:
                 break
             ones, n, looks = ones + int(held.sum()), n + len(held), looks + 1
             error = self._settings.delta / (number * (number + 1) * looks * (looks + 1))
-            bounds = confidence_bounds(np.array([ones / n]), np.array([n]), np.log(1 / error))
+            told = n if not self._query.at_random else self._n_distinct(anchor, looks)
+            bounds = confidence_bounds(np.array([ones / n]), np.array([told]), np.log(1 / error))
             low, high = float(bounds[0][0]), float(bounds[1][0])
             if high - low < NARROW * self._settings.tolerance:
                 break
@@ -254,6 +255,10 @@ class _Search:
             }
         )
         return low >= self._settings.threshold
+
+    def _n_distinct(self, anchor: Anchor, looks: int) -> int:
+        """Return how many of the last draws differ: a random answer is asked for once each."""
+        return len(np.unique(np.concatenate(self._draws[anchor].coalitions[-looks:]), axis=0))
 
     def _draw(self, anchor: Anchor) -> NDArray[np.bool_]:
         """Draw coalitions under an anchor; return whether the prediction held, (n,)."""
@@ -298,6 +303,20 @@ class _Search:
 
     def _words(self, anchor: Anchor, judged: dict[str, Any], *, success: bool) -> str:
         shares = f"{judged['precision']:.2f} ({judged['low']:.2f} to {judged['high']:.2f})"
+        return f"{self._verdict(anchor, shares, success=success)}{self._doubt()}"
+
+    def _doubt(self) -> str:
+        """Say how often a model that answers at random repeats its own prediction."""
+        if not self._query.at_random:
+            return ""
+        answers = np.concatenate(self._query.second_look.pairs)
+        same = int(np.count_nonzero(self._decide(answers) == self._intact))
+        return (
+            f" The model answers at random: {same} of {len(answers)} answers to the intact image "
+            "itself are this prediction."
+        )
+
+    def _verdict(self, anchor: Anchor, shares: str, *, success: bool) -> str:
         if not success:
             return (
                 f"No anchor was proven with {self._settings.max_samples} draws; the best found, "

@@ -62,13 +62,16 @@ class Attribution:
 class Explainer:
     """Base of all explainers: frozen settings with one verb, `explain`.
 
-    `of_differences` says that importances are weighted means of differences of two answers.
+    `of_differences` says that importances are weighted means of differences of two answers;
+    `shares_a_change` that they share out the change from the hidden to the intact image, with error
+    bars that know nothing of the noise of these two answers.
 
     A method overrides `_attribute(query, rng) -> Attribution`, and where it needs to
     `_segment`, `_background`, `_check_budget` and `_mask_kind`.
     """
 
     of_differences: ClassVar[bool] = False
+    shares_a_change: ClassVar[bool] = False
 
     def explain(
         self,
@@ -213,10 +216,12 @@ class Explainer:
         noise = np.sqrt((differences**2).mean(axis=0) / 2)
         details = attribution.details | {"answer_noise": noise}
         errors = attribution.standard_errors
+        each = np.sqrt(2) * noise.reshape((-1,) + (1,) * (attribution.importances.ndim - 1))
         if errors is None and self.of_differences:
             # A weighted mean of differences of two answers errs by at most this.
-            shape = (-1,) + (1,) * (attribution.importances.ndim - 1)
-            errors = np.zeros(attribution.importances.shape) + np.sqrt(2) * noise.reshape(shape)
+            errors = np.zeros(attribution.importances.shape) + each
+        elif errors is not None and self.shares_a_change:
+            errors = np.hypot(errors, each / errors[0].size)
         return replace(attribution, details=details, standard_errors=errors)
 
     def _explanation(
@@ -322,7 +327,9 @@ def _without_rounding(query: Query, attribution: Attribution) -> Attribution:
         much = f" by more than rounding ({largest:.1g})"
     cure = "Try another target, fill or segmenter."
     values = query.ends()[0][still]
-    if much and not query.columns.is_callable and ((values >= 0) & (values <= 1)).all():
+    if much and ((values < 0) | (values > 1)).any():
+        cure = "Let `predict_fn` compute in float64, or leave out a constant that all scores share."
+    elif much and not query.columns.is_callable:
         cure = f"Explain target=limelens.log_odds({query.targets[still[0]]}), or logits."
     warn(
         f"the score of target {names} never changed{much} over the masked images: there is nothing "

@@ -60,8 +60,9 @@ class IntegratedGradients(Explainer):
 
     Notes
     -----
-    ``details`` holds ``"completeness_gap"`` (t,), f(x) - f(x') minus the sum of the importances,
-    NaN with `smooth`; ``"per_channel"`` (t, *image.shape); and ``"n_gradients"``, the number of
+    ``details`` holds ``"completeness_gap"`` (t,), f(x) - f(x') minus the sum of the importances;
+    with `smooth` f(x) is the mean score of the noisy copies, which are scored once each.
+    ``"per_channel"`` (t, *image.shape); and ``"n_gradients"``, the number of
     images whose gradient was asked for. Memory is O(batch_size · image + t · image).
 
     References
@@ -113,7 +114,10 @@ class IntegratedGradients(Explainer):
         n_paths = len(backgrounds) * (self.n_smooth if self.smooth else 1)
         maps = np.zeros((len(columns), *query.image.shape))
         ask = _Asker(query, len(columns) * n_paths * self.n_steps)
+        scored = []
         for end in self._ends(query, rng):
+            if self.smooth:
+                scored.append(query.values_of(end[np.newaxis].astype(query.image.dtype))[0])
             for number, start in enumerate(backgrounds):
                 path = _Path(end, backgrounds, np.full(self.n_steps, number), nodes)
                 for row, column in enumerate(columns):
@@ -124,11 +128,10 @@ class IntegratedGradients(Explainer):
 
                     ask.each(path, column, add)
                     maps[row] += _change(query, start, end) * slope / n_paths
-        gap = np.full(len(columns), np.nan)
-        if not self.smooth:
-            intact, hidden = query.ends()
-            gap = intact - hidden - maps.reshape(len(maps), -1).sum(axis=1)
-            _warn_of_gap(query, gap, np.zeros(len(columns)))
+        intact, hidden = query.ends()
+        change = np.mean(scored or [intact], axis=0) - hidden
+        gap = change - maps.reshape(len(maps), -1).sum(axis=1)
+        _warn_of_gap(query, gap, np.zeros(len(columns)), change)
         return Attribution(
             importances=_sum_channels(maps, query),
             details={
@@ -234,7 +237,8 @@ class ExpectedGradients(Explainer):
         flat = (len(columns), -1)
         gap = intact - hidden - totals.reshape(flat).sum(axis=1) / n
         # the gap is that of a mean of random draws: four of its standard errors are no sign
-        _warn_of_gap(query, gap, 4 * whole.std(axis=1, ddof=1) / np.sqrt(n))
+        chance = 4 * whole.std(axis=1, ddof=1) / np.sqrt(n)
+        _warn_of_gap(query, gap, chance, intact - hidden)
         return Attribution(
             importances=totals / n,
             standard_errors=errors,
@@ -330,23 +334,21 @@ def _change(query: Query, start: NDArray[Any], end: Floats) -> Floats:
         return np.where(_counting(query), end - start, 0)
 
 
-def _warn_of_gap(query: Query, gap: Floats, chance: Floats) -> None:
+def _warn_of_gap(query: Query, gap: Floats, chance: Floats, change: Floats) -> None:
     """Warn where importances do not add up to the change of the score: no gradient of it does so.
 
-    `chance`, shape (t,), is what the gap may be by chance.
+    `chance`, shape (t,), is what the gap may be by chance; `change` is that of the score.
     """
-    intact, hidden = query.ends()
-    rounding = 1e-6 * np.maximum(np.abs(intact), np.abs(hidden))
-    far = np.abs(gap) > _GAP * np.abs(intact - hidden) + chance + rounding
+    rounding = 1e-6 * np.abs(query.ends()).max(axis=0)
+    far = np.abs(gap) > _GAP * np.abs(change) + chance + rounding
     if not far.any():
         return
     row = int(np.argmax(far))
-    change = float(intact[row] - hidden[row])
     warn(
-        f"importances of target {query.target_names[row]} add up to {change - gap[row]:.4g}, the "
-        f"score changes by {change:.4g}. Is `gradient` that of the score by the image's own "
-        "values? If predict_fn scales them, it needs the chain rule: for image / 255, divide the "
-        "gradient by 255. If it is, raise n_steps."
+        f"importances of target {query.target_names[row]} add up to {change[row] - gap[row]:.4g}, "
+        f"the score changes by {change[row]:.4g}. Is `gradient` that of the score by the image's "
+        "own values? If predict_fn scales them, it needs the chain rule: for image / 255, divide "
+        "the gradient by 255. If it is, raise n_steps."
     )
 
 

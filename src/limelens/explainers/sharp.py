@@ -133,6 +133,8 @@ class Sharp(FillExplainer):
     array([[[0., 2., 4., 2.]]])
     """
 
+    shares_a_change = True
+
     max_samples: int = 128
     segmenters: Sequence[Segmenter] | None = None
     faithful: bool = False

@@ -10,15 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._checks.images import check_pillow
+from limelens._checks.images import check_pillow, shown_mode
 from limelens._checks.values import describe
 from limelens.errors import InvalidInputError
 
 _PILLOWS = "png jpg jpeg jpe jfif webp avif bmp dib gif tif tiff tga jp2 ppm pgm pbm pnm"
 SUFFIXES = frozenset(f".{name}" for name in [*_PILLOWS.split(), "npy"])
 """What a file of a folder ends in to be taken for an image."""
-
-_DRAWN = {"PA": "RGBA", "La": "LA", "RGBa": "RGBA"}  # modes of Pillow and what they show
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,7 +205,7 @@ def _decoded(path: Path) -> NDArray[Any]:
         if mode == "P":
             mode = "RGBA" if "transparency" in picture.info else "RGB"
         elif mode not in ("1", "L", "LA", "RGB", "RGBA", "F") and not mode.startswith("I"):
-            mode = _DRAWN.get(mode, "RGB")
+            mode = shown_mode(mode)
         if mode != picture.mode:
             return np.asarray(picture.convert(mode))
         return np.asarray(check_pillow(picture))
