@@ -68,6 +68,19 @@ def test_covariance_without_a_group_is_that_of_dense_matrices(additive, monkeypa
     np.testing.assert_allclose(found, expected, atol=1e-11 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize("definition", ["lime", "shapley"])
+def test_the_covariance_of_a_target_does_not_depend_on_the_others(definition, monkeypatch):
+    process = make_process(18, 0.6, monkeypatch)
+    virtual = virtual_coalitions(18, definition)
+    virtual = virtual.coarse or virtual
+    kernel = kernel_between(process, virtual)
+    spread = np.random.default_rng(0).random((len(virtual), 6))  # more than go into one product
+    together = delta_covariances(process, virtual, kernel, spread)
+    for place, found in enumerate(together):
+        alone = delta_covariances(process, virtual, kernel, spread[:, [place]])[0]
+        np.testing.assert_allclose(found, alone, atol=1e-11 * np.abs(alone).max())
+
+
 @pytest.mark.parametrize("d", [9, 18])
 @pytest.mark.parametrize("definition", ["lime", "shapley"])
 def test_no_variance_is_zero_however_little_is_left_unexplained(d, definition):

@@ -78,15 +78,20 @@ def test_softmax_is_the_mean_over_joint_residuals(n_rivals):
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-def test_softmax_spread_is_the_norm_of_the_jacobian():
-    link = softmax_link(make_scores(), np.array([0]), 30)
+@pytest.mark.parametrize("targets", [[0], [2, 0, 1]])
+def test_softmax_spread_is_the_norm_of_the_jacobian(targets, monkeypatch):
+    monkeypatch.setattr("limelens.gaussian.links._CHUNK", 2)  # three means: a slice and a half
+    monkeypatch.setattr("limelens.gaussian.links._SHORTEST_CHUNK", 1)
+    link = softmax_link(make_scores(), np.array(targets), 30)
     rng = np.random.default_rng(2)
     means, residuals = rng.normal(size=(3, 5)), rng.normal(size=(7, 5))
     root = rng.normal(size=(5, 5))
     _, spread = link.curve(means, residuals, root @ root.T)
     p = softmax(means[:, np.newaxis] + residuals, axis=-1)
-    jacobian = (p[..., :1] * (np.eye(5)[0] - p)).mean(axis=1)
-    np.testing.assert_allclose(spread[:, 0], np.linalg.norm(jacobian @ root, axis=1), rtol=1e-5)
+    for place in range(len(targets)):  # the targets are the first columns
+        jacobian = (p[..., [place]] * (np.eye(5)[place] - p)).mean(axis=1)
+        expected = np.linalg.norm(jacobian @ root, axis=1)
+        np.testing.assert_allclose(spread[:, place], expected, rtol=1e-5)
 
 
 def test_softmax_of_rows_gives_their_scores_back():
