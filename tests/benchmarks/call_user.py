@@ -109,10 +109,10 @@ def fit(surrogate: Any, d: int) -> Case:
     return lambda: cpu(lambda: surrogate(*problem))
 
 
-def stability(side: int) -> Case:
-    """The report on a thousand rows; segments are 4 x 5 pixels."""
+def stability(side: int, cell: tuple[int, int], n_samples: int) -> Case:
+    """The report on hardly more rows than segments, those of a grid of such cells."""
     explainer = ll.Lime(
-        segmenter=ll.Grid(cell=(4, 5)), n_samples=1000, surrogate=ll.Ridge(), fill=ll.Constant(0)
+        segmenter=ll.Grid(cell=cell), n_samples=n_samples, surrogate=ll.Ridge(), fill=ll.Constant(0)
     )
     image = photograph("astronaut", side)
     explanation = explainer.explain(image, probabilities, target=0, rng=0)
@@ -172,8 +172,8 @@ CASES: dict[str, Callable[[], Case]] = {
     "Rise, 1024 px": lambda: rise(1024, 100, 1),
     **{f"Ridge, {d}": lambda d=d: fit(ll.Ridge(), d) for d in (500, 1000, 2000)},
     **{f"Lasso, {d}": lambda d=d: fit(ll.Lasso(), d) for d in (500, 1000, 2000)},
-    "stability, 1000": lambda: stability(140),
-    "stability, 2000": lambda: stability(200),
+    "stability, 1000": lambda: stability(192, (6, 6), 1100),
+    "stability, 2000": lambda: stability(200, (4, 5), 2100),
     "save": lambda: save(),
     "size": lambda: size_of_file,
     "save all": lambda: save(samples="all"),
