@@ -214,7 +214,7 @@ class Table:
             if best == best:
                 yield (
                     peer,
-                    f"{best:.3g} ms",
+                    f"{number(best)} ms",
                     case,
                     f"{(ours := self.now(case)):.3g} ms",
                     f"{best / ours:.3g}",
