@@ -195,3 +195,15 @@ def test_volumes_that_a_plane_cannot_hold_are_refused_with_what_can(make):
     assert len(volume.to_napari()) == 4
     with pytest.raises(InvalidInputError, match=r"explanation.by_segment\(labels\)"):
         make(importances=np.ones((2, 3, 3))).to_geojson()
+
+
+def test_napari_shows_the_channels_that_are_asked_for(make):
+    image = np.arange(45.0).reshape(3, 3, 5)
+    layer = make(image=image).to_napari(bands=(3, 2, 1))[0]
+    np.testing.assert_array_equal(layer[0], image[..., [3, 2, 1]])
+    assert layer[1]["rgb"]
+    grey = make(image=image).to_napari(bands=4)[0]
+    np.testing.assert_array_equal(grey[0], image[..., 4])
+    assert not grey[1]["rgb"]
+    with pytest.raises(InvalidInputError, match="`bands`"):
+        make(image=image).to_napari(bands=5)

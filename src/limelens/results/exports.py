@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._axes import spatial_shape
+from limelens._checks.bands import Bands
 from limelens._statistics import label_sums
 from limelens._typing import Floats
 from limelens.errors import InvalidInputError
@@ -45,9 +46,16 @@ class Exported(Record):
         """Return what `fiftyone.Heatmap(**fields)` takes: map, float32, and range."""
         return as_fiftyone(self, target)
 
-    def to_napari(self) -> list[tuple[NDArray[Any], dict[str, Any], str]]:
-        """Return the layers of napari's `Layer.create(*layer)`: image, a map a target, segments."""
-        return as_napari(self)
+    def to_napari(self, *, bands: Bands = None) -> list[tuple[NDArray[Any], dict[str, Any], str]]:
+        """Return the layers of napari's `Layer.create(*layer)`: image, a map a target, segments.
+
+        Parameters
+        ----------
+        bands : int or sequence of int, optional
+            The channels that are shown, see `draw_overlay`. Without it, of more than four channels
+            their mean.
+        """
+        return as_napari(self, bands)
 
 
 def as_dict(explanation: Record) -> dict[str, Any]:
@@ -167,9 +175,11 @@ def as_fiftyone(explanation: Record, target: int | str | None) -> dict[str, Any]
     return {"map": heatmap.astype(np.float32), "range": [-limit, limit]}
 
 
-def as_napari(explanation: Record) -> list[tuple[NDArray[Any], dict[str, Any], str]]:
+def as_napari(
+    explanation: Record, bands: Bands = None
+) -> list[tuple[NDArray[Any], dict[str, Any], str]]:
     """Return napari's layers; see `Explanation.to_napari`."""
-    layers = [_napari_picture(explanation)]
+    layers = [_napari_picture(explanation, bands)]
     for row, name in enumerate(explanation.target_names):
         limit = color_limit(explanation.importances[row]) or 1.0
         look = {
@@ -187,14 +197,14 @@ def as_napari(explanation: Record) -> list[tuple[NDArray[Any], dict[str, Any], s
     return layers
 
 
-def _napari_picture(explanation: Record) -> tuple[NDArray[Any], dict[str, Any], str]:
+def _napari_picture(explanation: Record, asked: Bands) -> tuple[NDArray[Any], dict[str, Any], str]:
     """Return the layer of the image: in the colours that pictures show, or the mean of channels."""
     axis, many = explanation.channel_axis, n_channels(explanation)
     image = explanation.image if axis is None else np.moveaxis(explanation.image, axis, -1)
-    bands = shown_bands(explanation, None) or ((0, 1, 2) if many in (3, 4) else None)
+    bands = shown_bands(explanation, asked) or ((0, 1, 2) if many in (3, 4) else None)
     colored = axis is not None and bands is not None and len(bands) > 1
     if bands is not None and axis is not None:
-        image = image[..., list(bands)]
+        image = image[..., list(bands)] if colored else image[..., bands[0]]
     elif axis is not None:
         image = image.mean(axis=-1)
     return image, {"name": "image", "rgb": colored}, "image"
