@@ -105,7 +105,7 @@ of(detect, target=lambda scores: scores[:, 0, 1])
         {
             'from_transformers(model, processor, texts=["a cat", "a dog"])': """
 model, processor = clip()
-of(from_transformers(model, processor, texts=["a cat", "a dog"]))
+from_transformers(model, processor, texts=["a cat", "a dog"])(photo[None])
 """,
         },
     ),

@@ -18,6 +18,12 @@ inputs = Input((12, 10, 3))
 nested = keras.Model(inputs, {"a": [model(inputs)]})
 
 
+class Layer:
+    """A layer of Keras 2, by the name of its module."""
+
+    __module__ = "tf_keras.src.engine.base_layer"
+
+
 def of(model, **how):
     with warnings.catch_warnings():
         # NumPy 2.4 warns of how Keras 3.15 reads its own variables
@@ -44,6 +50,7 @@ of(predict_fn=lambda batch: model(batch))
 """,
         },
     ),
+    ("explain(image, Layer())", {"limelens.from_keras(model)": "of(limelens.from_keras(model))"}),
     *[
         (
             f"explain(image, 'net{suffix}')",

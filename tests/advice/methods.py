@@ -201,6 +201,13 @@ explain(photo, explainer=Sharp(segmenters=[Slic(30), Slic(60)]))
         "explain(photo, explainer=Occlusion(window=8, stride=9))",
         {"stride=8": "explain(photo, explainer=Occlusion(window=8, stride=8))"},
     ),
+    (
+        "explain(photo, explainer=Owen(n_trees=4, tree=HalvingTree()))",
+        {
+            "tree=RegionTree()": "explain(photo, explainer=Owen(n_trees=4, tree=RegionTree()))",
+            "n_trees=1": "explain(photo, explainer=Owen(n_trees=1, tree=HalvingTree()))",
+        },
+    ),
     # the words of QuickLime and QuickShap
     *[
         (
