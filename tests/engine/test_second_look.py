@@ -97,6 +97,22 @@ def test_chance_costs_six_images_more_and_gives_bars():
     assert (found.standard_errors > 0).all()
 
 
+def test_noise_so_small_that_two_answers_often_agree_is_not_called_a_matter_of_place():
+    told = []
+    for seed in range(150):
+        noise = np.random.default_rng(seed)
+
+        def model(batch, noise=noise):
+            return logits(batch) * (1 + noise.normal(0, 3e-4, (len(batch), 1)))
+
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            ll.Ablation(segmenter=ll.Grid(9)).explain(IMAGE, model, target=0, batch_size=8)
+        told += [str(each.message) for each in caught]
+    assert len(told) > 30
+    assert not [message for message in told if "place" in message]
+
+
 def beside_others(change):
     """Return a model that answers a batch at once, and then changes the rows."""
 

@@ -1,6 +1,6 @@
 """Whether two answers of a model agree, and what it means where they do not."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -162,7 +162,7 @@ def why_it_differs(
     first: Sequence[NDArray[Any]],
     again: NDArray[Any],
     repeated: NDArray[Any],
-    copies: NDArray[Any],
+    ask_copies: Callable[[], NDArray[Any]],
     hidden: NDArray[Any],
 ) -> list[NDArray[Any]] | None:
     """Say why the intact image scored otherwise when it was shown again.
@@ -175,8 +175,9 @@ def why_it_differs(
         Its scores among masked images.
     repeated : ndarray, shape (n, k)
         All scores when the first call was made once more.
-    copies : ndarray, shape (n, k)
-        Scores of copies of it in one batch.
+    ask_copies : callable () -> ndarray, shape (n, k)
+        Asks for the scores of copies of it in one batch: once, and again where they differ but the
+        first call was answered alike. A small error at random may agree in two numbers by chance.
     hidden : ndarray, shape (k,)
         Scores of the hidden image, NaN where there is none.
 
@@ -193,10 +194,11 @@ def why_it_differs(
         score and 5 % of what hiding everything changes. Where it depends on them less, a warning
         says so.
     """
-    others = list(copies[1:])
-    by_place = any(differs(copies[0], other, hidden) for other in others)
-    by_call = any(differs(*each, hidden) for each in zip(first, repeated, strict=False))
-    known = first[0]
+    known, copies = first[0], ask_copies()
+    by_place = any(differs(copies[0], other, hidden) for other in copies[1:])
+    by_call = _differ(first, repeated, hidden)
+    if by_place and not by_call:
+        by_call = _differ(copies, ask_copies(), hidden)
     if by_place and by_call:
         answers = [known, again, repeated[0], *copies]
         pairs = [np.stack(pair) for pair in zip(answers[::2], answers[1::2], strict=False)]
@@ -213,6 +215,12 @@ def why_it_differs(
         apart, known, hidden,
     )  # fmt: skip
     return []
+
+
+def _differ(
+    answers: Iterable[NDArray[Any]], others: Iterable[NDArray[Any]], hidden: NDArray[Any]
+) -> bool:
+    return any(differs(*pair, hidden) for pair in zip(answers, others, strict=False))
 
 
 def warn_of_chance(

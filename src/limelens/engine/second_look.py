@@ -111,8 +111,9 @@ class SecondLook:
             first = [known.scores]
             if len(repeated) == 2 and composer.backgrounds.shape[0] == 1:
                 first.append(self._hidden)
-            copies = self._ask(self._copies(composer), composer)[[0, 1, 3][: self._most - 1]]
-            pairs = why_it_differs(first, doubt, repeated, copies, self._hidden)
+            pairs = why_it_differs(
+                first, doubt, repeated, lambda: self._ask_copies(composer), self._hidden
+            )
             self.pairs = pairs or []
             is_suspect = pairs is None
         if is_suspect:
@@ -156,7 +157,8 @@ class SecondLook:
         intact = composer.intact()
         return intact if known.alone else beside(intact, composer.backgrounds)[: self._most, ...]
 
-    def _copies(self, composer: Composer) -> Batch:
-        """Return the intact image three times; the hidden one between shows a mixed-up order."""
+    def _ask_copies(self, composer: Composer) -> Scores:
+        """Ask for the intact image three times; the hidden one between shows a mixed-up order."""
         with_hidden = beside(composer.intact(2), composer.hidden(0))
-        return beside(with_hidden, composer.intact())[: self._most, ...]
+        batch = beside(with_hidden, composer.intact())[: self._most, ...]
+        return self._ask(batch, composer)[[0, 1, 3][: self._most - 1]]
