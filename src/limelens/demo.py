@@ -261,17 +261,17 @@ def check_output(output: str | Path) -> Path:
     """Return the path if a picture can be written there; nothing is left behind."""
     path = Path(output)
     if path.suffix.lower() not in {".png", ".jpg", ".jpeg", ".webp"}:
-        msg = (
+        raise InvalidInputError(
             "`output` must be a file name that ends in .png, .jpg or .webp; "
             f"got {describe(str(path))}."
         )
-        raise InvalidInputError(msg)
     existed = path.exists()
     try:
         path.open("ab").close()
     except OSError as error:
-        msg = f"`output` must be a file that can be written; got {str(path)!r} ({error.strerror})."
-        raise InvalidInputError(msg) from error
+        raise InvalidInputError(
+            f"`output` must be a file that can be written; got {str(path)!r} ({error.strerror})."
+        ) from error
     if not existed:
         path.unlink()
     return path

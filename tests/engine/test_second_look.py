@@ -299,6 +299,20 @@ def test_an_intact_image_that_scores_the_highest_1_costs_two_images():
     np.testing.assert_allclose(found.importances[0, :3], [1, 0.5, 0])
 
 
+def test_a_single_image_that_fails_in_another_way_raises_what_it_raised():
+    calls = []
+
+    def chain(batch):
+        calls.append(len(batch))
+        if len(calls) > 2:
+            raise PredictionError("the service is away")
+        return batch[:, 0, 0] * (1 + batch[:, 0, 1]) / 2
+
+    explainer = ll.Ablation(segmenter=ll.Grid(16), fill=ll.Constant(0))
+    with pytest.raises(PredictionError, match="the service is away"):
+        explainer.explain(np.ones((4, 4)), chain, batch_size=32)
+
+
 # -- reuse: is it the same model? ---------------------------------------------------------------
 
 

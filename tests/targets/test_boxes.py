@@ -300,7 +300,7 @@ def test_the_rows_paid_for_survive_a_bad_answer():
     def detect(batch):
         found = DETECT(batch)
         calls.append(len(batch))
-        if len(calls) == 3:
+        if len(calls) == 5:  # after both ends, masked images, and each end by itself
             found[0]["scores"] = found[0]["scores"] * np.nan
         return found
 

@@ -22,20 +22,21 @@ def check_image(
     """
     array = check_numeric("image", check_pillow(image), finite=finite)
     if array.ndim < 2 or 0 in array.shape:
-        msg = f"`image` must have at least two axes, none of them empty; got {describe(array)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`image` must have at least two axes, none of them empty; got {describe(array)}."
+        )
     if array.ndim == 2 or channel_axis is None:
         if array.ndim > 3:
-            msg = (
+            raise InvalidInputError(
                 "`image` without channels must be (H, W) or (D, H, W); got shape "
                 f"{array.shape}. If its last axis holds channels pass channel_axis=-1."
             )
-            raise InvalidInputError(msg)
         return array, None
     axis = check_int("channel_axis", channel_axis, minimum=-array.ndim, maximum=array.ndim - 1)
     if array.ndim > 4:
-        msg = f"`image` must have two or three spatial axes and channels; got {describe(array)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`image` must have two or three spatial axes and channels; got {describe(array)}."
+        )
     axis %= array.ndim
     if ask and channel_axis == -1:
         _check_layout(array.shape)
@@ -95,11 +96,10 @@ def check_pillow(image: object) -> object:
         return image
     if image.mode not in _PILLOW_MODES:
         what = "numbers of a palette" if image.mode in ("P", "PA") else "no colours as on a screen"
-        msg = (
+        raise InvalidInputError(
             f"`image` must be a Pillow image of grey or RGB; got mode {image.mode!r}, whose values "
             f'are {what}. Pass image.convert("{shown_mode(image.mode)}").'
         )
-        raise InvalidInputError(msg)
     if image.getexif().get(_ORIENTATION, 1) not in (0, 1):
         warn(
             "`image` is to be turned or flipped before it is shown, says its EXIF orientation; "
@@ -116,20 +116,18 @@ def _check_layout(shape: tuple[int, ...]) -> None:
     few = 0 if n_channels == spatial[-1] else _BANDS
     many = n_channels > max(_COLORS, few) and n_channels >= min(spatial)
     if len(shape) == 3 and many:
-        msg = (
+        raise InvalidInputError(
             f"`channel_axis` must be given for an image of shape {shape}, which would be read as "
             f"{spatial[0]} x {spatial[1]} pixels with {n_channels} channels. Pass channel_axis=0 "
             "if its channels come first, channel_axis=None if it is a volume without channels, "
             "channel_axis=2 if the last axis does hold channels."
         )
-        raise InvalidInputError(msg)
     if len(shape) == 4 and (many or spatial[0] <= _FEW):
-        msg = (
+        raise InvalidInputError(
             f"`channel_axis` must be given for an image of shape {shape}. If it is a batch, pass "
             "one image of it: image[0]. If it is a volume, pass channel_axis=3 for channels last, "
             "channel_axis=0 for channels first."
         )
-        raise InvalidInputError(msg)
 
 
 _COLORS = 4  # most channels of a picture for the screen
@@ -159,16 +157,15 @@ def check_segments(
     """
     array = check_numeric(name, labels)
     if array.dtype.kind == "f":
-        msg = f"`{name}` must hold integer labels; got {describe(array)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"`{name}` must hold integer labels; got {describe(array)}.")
     if array.shape != tuple(spatial):
-        msg = (
+        raise InvalidInputError(
             f"`{name}` must have the image's spatial shape {tuple(spatial)}; got {describe(array)}."
         )
-        raise InvalidInputError(msg)
     if (high := int(array.max())) > np.iinfo(np.intp).max:
-        msg = f"`{name}` must be labels below 2**63; got {high}. Number them anew: np.unique(...)."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`{name}` must be labels below 2**63; got {high}. Number them anew: np.unique(...)."
+        )
     array = array.astype(np.intp, copy=False)
     if valid is None:
         return _consecutive(array, name)
@@ -197,29 +194,28 @@ def _consecutive(
             cure = (
                 "A single pixel cannot be divided; Occlusion explains it with window=1, stride=1."
             )
-        msg = f"`{name}` must divide the image into at least two segments{where}; got one. {cure}"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`{name}` must divide the image into at least two segments{where}; got one. {cure}"
+        )
     return np.ascontiguousarray(segments, dtype=np.intp), ids.astype(np.intp)
 
 
 def check_planar(ndim: int, segmenter: str) -> None:
     """Refuse a volume for a segmenter that takes only pictures."""
     if ndim == 4:
-        msg = (
+        raise InvalidInputError(
             "`segmenter` must take volumes for an image with three spatial axes; got "
             f"{segmenter}(), which takes pictures only. Use Slic(), Grid() or LabelImage(labels)."
         )
-        raise InvalidInputError(msg)
 
 
 def check_fill_segments(segments: object, image: Image, fill: str) -> Segments:
     """Return the segments of a channels-last image, for a fill that needs them."""
     if segments is None:
-        msg = (
+        raise InvalidInputError(
             "`fill` must do without segments here, window and pixel methods have none; got "
             f"{fill}(), which needs them. Use ImageMean() or Blur(sigma)."
         )
-        raise InvalidInputError(msg)
     return check_segments(segments, image.shape[: max(2, image.ndim - 1)])[0]
 
 
@@ -227,17 +223,15 @@ def check_coalitions(coalitions: object, n_segments: int) -> Coalitions:
     """Return coalitions as a C-contiguous bool array of shape (n, n_segments)."""
     array = check_numeric("coalitions", coalitions)
     if array.ndim != 2 or array.shape[1] != n_segments:
-        msg = (
+        raise InvalidInputError(
             f"`coalitions` must be (n, {n_segments}), one column per segment; "
             f"got {describe(array)}."
         )
-        raise InvalidInputError(msg)
     if array.dtype != np.bool_ and not np.isin(array, (0, 1)).all():
-        msg = (
+        raise InvalidInputError(
             "`coalitions` must hold True (kept) and False (hidden) only, or 1 and 0; "
             f"got {array.dtype} from {array.min():g} to {array.max():g}."
         )
-        raise InvalidInputError(msg)
     return np.ascontiguousarray(array, dtype=np.bool_)
 
 
@@ -247,11 +241,10 @@ def check_energy(energy: object, n_segments: int | None = None) -> NDArray[np.fl
     fits = array.ndim == 1 and n_segments in (None, len(array))
     if not fits or (array < 0).any():
         wanted = "d" if n_segments is None else n_segments
-        msg = (
+        raise InvalidInputError(
             f"`energy` must be {wanted} numbers, one per segment, none negative; "
             f"got {describe(array)}."
         )
-        raise InvalidInputError(msg)
     return array
 
 
@@ -265,11 +258,10 @@ def check_background(background: object, image: Image, *, name: str = "fill") ->
     if array.shape == image.shape:
         array = array[np.newaxis]
     if array.ndim != image.ndim + 1 or array.shape[1:] != image.shape or len(array) == 0:
-        msg = (
+        raise InvalidInputError(
             f"`{name}` must return a background of the image's shape {image.shape} or "
             f"(m, *{image.shape}); got {describe(array)}."
         )
-        raise InvalidInputError(msg)
     return np.ascontiguousarray(to_dtype(name, array, image.dtype))
 
 
@@ -277,11 +269,10 @@ def check_one_background(background: object, image: Image) -> Image:
     """Return one background of the image's shape and dtype; a number becomes a flat one."""
     array = check_numeric("background", background)
     if array.shape not in ((), image.shape):
-        msg = (
+        raise InvalidInputError(
             f"`background` must be a number or of the image's shape {image.shape}; "
             f"got {describe(array)}. A color per channel: np.broadcast_to(color, image.shape)."
         )
-        raise InvalidInputError(msg)
     array = to_dtype("background", array, image.dtype)
     return np.full(image.shape, array) if array.ndim == 0 else array
 
@@ -292,12 +283,12 @@ def check_out(out: object, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDAr
     if np.ma.isMaskedArray(out):
         raise InvalidInputError(f"{wanted}; got a masked array.")
     if not isinstance(out, np.ndarray) or out.shape != shape or out.dtype != dtype:
-        msg = f"{wanted}; got {describe(out)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"{wanted}; got {describe(out)}.")
     if not (out.flags.c_contiguous and out.flags.writeable):
         came = "one that is not contiguous" if out.flags.writeable else "a read-only one"
-        msg = f"{wanted}; got {came}. Make one with np.empty({shape}, {str(dtype)!r})."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"{wanted}; got {came}. Make one with np.empty({shape}, {str(dtype)!r})."
+        )
     return out
 
 
@@ -310,11 +301,10 @@ def to_dtype(name: str, values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[A
     ends = [values.min(), values.max()] if values.size else []
     exact = float if values.dtype.kind == "f" else int  # Python compares exactly
     if not all(int(low) <= round(exact(end)) <= int(high) for end in ends):
-        msg = (
+        raise InvalidInputError(
             f"`{name}` must fit the image's dtype {dtype}, from {low} to {high}; got values from "
             f"{ends[0]:g} to {ends[1]:g}. Convert the image to a wider float if it needs them."
         )
-        raise InvalidInputError(msg)
     if dtype.kind == "f" or values.dtype.kind != "f":
         return values.astype(dtype)
     converted = np.empty(values.shape, dtype)
@@ -327,9 +317,11 @@ def check_coalition_rows(coalitions: object, n_segments: int, n_samples: int) ->
     try:
         rows = check_coalitions(coalitions, n_segments)
     except InvalidInputError as error:
-        msg = f"`sampler` was asked for ({n_samples}, {n_segments}) coalitions: {error}"
-        raise InvalidInputError(msg) from error
+        raise InvalidInputError(
+            f"`sampler` was asked for ({n_samples}, {n_segments}) coalitions: {error}"
+        ) from error
     if len(rows) == 0:
-        msg = f"`sampler` was asked for {n_samples} coalitions and returned none."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`sampler` was asked for {n_samples} coalitions and returned none."
+        )
     return rows.copy()

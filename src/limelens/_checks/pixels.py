@@ -28,11 +28,10 @@ def check_valid(valid: object, image: Image, channel_axis: int | None) -> NDArra
     if image.dtype.kind == "f":
         bad = int(np.count_nonzero(~np.isfinite(image) & over_channels(where, image, channel_axis)))
         if bad:
-            msg = (
+            raise InvalidInputError(
                 f"`image` must be finite where `valid` is True; {bad} values there are NaN or "
                 f"infinite. Leave those pixels out: valid=valid & {_finite(channel_axis)}."
             )
-            raise InvalidInputError(msg)
     if where.all():
         return None
     where.flags.writeable = False
@@ -55,12 +54,12 @@ def check_region_mask(name: str, mask: object, spatial: tuple[int, ...]) -> NDAr
     """Return a mask of pixels, True inside: bool, or integers that are 0 and 1."""
     array = check_numeric(name, mask)
     if array.shape != spatial:
-        msg = f"`{name}` must have the image's spatial shape {spatial}; got {describe(array)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`{name}` must have the image's spatial shape {spatial}; got {describe(array)}."
+        )
     if array.dtype != np.bool_ and not np.isin(array, (0, 1)).all():
-        msg = (
+        raise InvalidInputError(
             f"`{name}` must hold True and False; got {array.dtype} from {array.min():g} to "
             f"{array.max():g}. Pass {name} > 0, or labels == label."
         )
-        raise InvalidInputError(msg)
     return array.astype(np.bool_)

@@ -26,11 +26,10 @@ def check_size(name: str, size: object) -> tuple[int | float, ...]:
     sizes = tuple(size) if isinstance(size, (tuple, list)) else (size,)
     for each in sizes:
         if not ((_is_pixels(each) and each >= 1) or (_is_share(each) and 0 < each <= 1)):
-            msg = (
+            raise InvalidInputError(
                 f"`{name}` must be an int >= 1 (pixels) or a float in (0, 1] (share of the side), "
                 f"or one for each side; got {describe(size)}."
             )
-            raise InvalidInputError(msg)
     return sizes
 
 
@@ -69,11 +68,10 @@ def check_offset(name: str, offset: object) -> tuple[int | float, ...]:
     offsets = tuple(offset) if isinstance(offset, (tuple, list)) else (offset,)
     for each in offsets:
         if not (_is_pixels(each) or (_is_share(each) and abs(each) < 1)):
-            msg = (
+            raise InvalidInputError(
                 f"`{name}` must be an int (pixels) or a float in (-1, 1) (share of the side), or "
                 f"one for each side; got {describe(offset)}. Use for example {name}=0.1."
             )
-            raise InvalidInputError(msg)
     return offsets
 
 
@@ -90,11 +88,10 @@ def offset_in_pixels(name: str, offset: object, sides: tuple[int, ...]) -> tuple
     for each, side in zip(offsets, sides, strict=True):
         if isinstance(each, Integral):
             if abs(int(each)) >= side > 0:
-                msg = (
+                raise InvalidInputError(
                     f"`{name}` must be less than the image's side; got {describe(offset)} for "
                     f"the sides {sides}. Use a share of the side, for example {name}=0.1."
                 )
-                raise InvalidInputError(msg)
             pixels.append(int(each))
         else:
             most = side - 1
@@ -107,11 +104,10 @@ def _for_each_side(
 ) -> tuple[int | float, ...]:
     """Return one number for each side, given one number for all sides or one for each."""
     if len(sizes) not in (1, len(sides)):
-        msg = (
+        raise InvalidInputError(
             f"`{name}` must be one number, or {len(sides)} for the image's sides {sides}; "
             f"got {describe(given)}."
         )
-        raise InvalidInputError(msg)
     return sizes * len(sides) if len(sizes) == 1 else sizes
 
 
@@ -125,11 +121,10 @@ def check_roi(roi: object) -> tuple[tuple[object, object], ...]:
     """
     pairs = roi if isinstance(roi, (tuple, list)) else ()
     if not pairs or not all(isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in pairs):
-        msg = (
+        raise InvalidInputError(
             "`roi` must be a pair (start, stop) for each axis, for example ((0, 16), (0.5, 1.0)); "
             f"got {describe(roi)}."
         )
-        raise InvalidInputError(msg)
     for pair in pairs:
         for value in pair:
             _bound(value, 1)
@@ -148,19 +143,19 @@ def check_region(roi: object, sides: tuple[int, ...]) -> tuple[tuple[int, int], 
         return tuple((0, side) for side in sides)
     pairs = check_roi(roi)
     if len(pairs) != len(sides):
-        msg = (
+        raise InvalidInputError(
             f"`roi` must be a pair (start, stop) for each of {len(sides)} axes, for example "
             f"{tuple((0, side) for side in sides)}; got {describe(roi)}."
         )
-        raise InvalidInputError(msg)
     bounds = tuple(
         (_bound(start, side), _bound(stop, side))
         for (start, stop), side in zip(pairs, sides, strict=True)
     )
     for (start, stop), side in zip(bounds, sides, strict=True):
         if not 0 <= start < stop <= side:
-            msg = f"`roi` must lie within the image; got {start} to {stop} of {side} pixels."
-            raise InvalidInputError(msg)
+            raise InvalidInputError(
+                f"`roi` must lie within the image; got {start} to {stop} of {side} pixels."
+            )
     return bounds
 
 

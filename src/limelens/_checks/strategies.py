@@ -80,5 +80,6 @@ def _is_number(value: object) -> bool:
 
 def _refuse(name: str, value: object, meant: str) -> None:
     if meant:
-        msg = f"`{name}` must be a callable; got {describe(value)}. Pass {meant}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`{name}` must be a callable; got {describe(value)}. Pass {meant}."
+        )

@@ -38,12 +38,10 @@ def check_int(name: str, value: object, *, minimum: int, maximum: int | None = N
     """Return `value` as an int within the bounds (both included)."""
     span = f">= {minimum}" if maximum is None else f"from {minimum} to {maximum}"
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral):
-        msg = f"`{name}` must be an integer {span}; got {describe(value)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"`{name}` must be an integer {span}; got {describe(value)}.")
     number = int(value)
     if number < minimum or (maximum is not None and number > maximum):
-        msg = f"`{name}` must be an integer {span}; got {number}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"`{name}` must be an integer {span}; got {number}.")
     return number
 
 
@@ -64,16 +62,16 @@ def check_number(
     above = number > minimum or (number == minimum and not open_minimum)
     below = number < maximum or (number == maximum and not open_maximum)
     if not (math.isfinite(number) and above and below):
-        msg = f"`{name}` must be a finite number in {span}; got {describe(value)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`{name}` must be a finite number in {span}; got {describe(value)}."
+        )
     return number
 
 
 def check_flag(name: str, value: object) -> bool:
     """Return `value` as a bool."""
     if not isinstance(value, (bool, np.bool_)):
-        msg = f"`{name}` must be True or False; got {describe(value)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"`{name}` must be True or False; got {describe(value)}.")
     return bool(value)
 
 
@@ -81,22 +79,19 @@ def check_choice(name: str, value: object, choices: Sequence[object]) -> Any:
     """Return `value` if it is one of the choices."""
     if not any(type(value) is type(choice) and value == choice for choice in choices):
         listed = ", ".join(repr(choice) for choice in choices)
-        msg = f"`{name}` must be one of {listed}; got {describe(value)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"`{name}` must be one of {listed}; got {describe(value)}.")
     return value
 
 
 def check_callable(name: str, value: object, signature: str) -> Any:
     """Return `value` if it can be called and is an instance, not a class."""
     if isinstance(value, type):
-        msg = (
+        raise InvalidInputError(
             f"`{name}` must be a callable {signature}; got the class {value.__name__} itself. "
             f"Pass an instance: {name}={value.__name__}()."
         )
-        raise InvalidInputError(msg)
     if not callable(value):
-        msg = f"`{name}` must be a callable {signature}; got {describe(value)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"`{name}` must be a callable {signature}; got {describe(value)}.")
     return value
 
 
@@ -107,27 +102,29 @@ def check_rng(rng: Seed) -> np.random.Generator:
     integral = isinstance(rng, Integral) and not isinstance(rng, (bool, np.bool_))
     if rng is None or isinstance(rng, np.random.SeedSequence) or (integral and int(rng) >= 0):
         return np.random.default_rng(rng)
-    msg = (
+    raise InvalidInputError(
         "`rng` must be None, a non-negative integer seed or a numpy.random.Generator; "
         f"got {describe(rng)}."
     )
-    raise InvalidInputError(msg)
 
 
 def check_numeric(name: str, value: object, *, finite: bool = True) -> NDArray[Any]:
     """Return `value` as an array of booleans, integers or real numbers, all finite if so asked."""
     if np.ma.is_masked(value):
-        msg = f"`{name}` must not be masked. Give those values a number: {name}.filled(0)."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`{name}` must not be masked. Give those values a number: {name}.filled(0)."
+        )
     try:
         array = np.asarray(value)
     except (ValueError, TypeError, RuntimeError) as error:  # PyTorch raises a RuntimeError
-        msg = f"`{name}` must be an array of numbers; {describe(value)} cannot be one ({error})."
-        raise InvalidInputError(msg) from error
+        raise InvalidInputError(
+            f"`{name}` must be an array of numbers; {describe(value)} cannot be one ({error})."
+        ) from error
     if array.dtype.kind not in "buif":
         came = describe(array if array.ndim else value)
-        msg = f"`{name}` must hold booleans, integers or real numbers; got {came}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`{name}` must hold booleans, integers or real numbers; got {came}."
+        )
     if finite and array.dtype.kind == "f" and not np.isfinite(array).all():
         raise InvalidInputError(not_finite(name, array))
     return array
@@ -180,14 +177,14 @@ def check_array(
         axes = ", ".join(str(axis) for axis in shape) + ("," if len(shape) == 1 else "")
         kind = np.dtype(dtype).name if dtype is not None else "numeric"
         came = value if not isinstance(value, np.ndarray) else array
-        msg = f"`{name}` must be a NumPy array, {kind}, of shape ({axes}); got {describe(came)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`{name}` must be a NumPy array, {kind}, of shape ({axes}); got {describe(came)}."
+        )
     return array
 
 
 def check_text(name: str, value: object) -> str:
     """Return `value` if it is a string."""
     if not isinstance(value, str):
-        msg = f"`{name}` must be a string; got {describe(value)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"`{name}` must be a string; got {describe(value)}.")
     return value

@@ -127,18 +127,17 @@ class Post:
             return self.decode(answer)
         except Exception as error:
             start = answer[:80].decode(errors="replace")
-            msg = f"`decode` cannot read the answer {start!r} ({type(error).__name__}: {error})"
-            raise PassingError(msg) from error
+            raise PassingError(
+                f"`decode` cannot read the answer {start!r} ({type(error).__name__}: {error})"
+            ) from error
 
     def _body(self, images: Batch) -> bytes:
         try:
             body = self.encode(images)
         except Exception as error:  # the same images would fail again
-            msg = f"`encode` raised {type(error).__name__}: {error}"
-            raise PredictionError(msg) from error
+            raise PredictionError(f"`encode` raised {type(error).__name__}: {error}") from error
         if not isinstance(body, (bytes, str)):
-            msg = f"`encode` must return bytes or a str; got {describe(body)}."
-            raise PredictionError(msg)
+            raise PredictionError(f"`encode` must return bytes or a str; got {describe(body)}.")
         return body.encode() if isinstance(body, str) else body
 
     def _post(self, data: bytes) -> bytes:
@@ -184,16 +183,16 @@ def _sender(
         check_callable("url", url, "(images) -> scores, or a web address")
         for name, value in (("encode", encode), ("decode", decode), ("headers", headers)):
             if value is not None:
-                msg = f"`{name}` belongs to a web address; the callable `url` does all of that."
-                raise InvalidInputError(msg)
+                raise InvalidInputError(
+                    f"`{name}` belongs to a web address; the callable `url` does all of that."
+                )
         return url  # type: ignore[return-value]
     parts = urllib.parse.urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.netloc:
-        msg = (
+        raise InvalidInputError(
             '`url` must be an address such as "http://127.0.0.1:8501/v1/models/m:predict", or a '
             f"callable; got {describe(url)}."
         )
-        raise InvalidInputError(msg)
     return Post(
         url=url,
         encode=to_json if encode is None else check_callable("encode", encode, "(images) -> bytes"),
@@ -211,8 +210,9 @@ def _headers(headers: object, *, is_json: bool) -> dict[str, str]:
         return {"Content-Type": kind}
     items = headers.items() if isinstance(headers, Mapping) else [(None, headers)]
     if not all(isinstance(text, str) for pair in items for text in pair):
-        msg = f"`headers` must be a mapping from str to str; got {type(headers).__name__}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`headers` must be a mapping from str to str; got {type(headers).__name__}."
+        )
     pairs = {str(name): str(value) for name, value in items}
     named = {name.lower() for name in pairs}
     return pairs if "content-type" in named else {"Content-Type": kind, **pairs}

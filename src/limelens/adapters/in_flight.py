@@ -160,19 +160,17 @@ def split_rows(scores: Any, n_images: int) -> list[NDArray[Any]]:
     """
     array = np.asarray(scores)
     if array.dtype.kind not in "buif":
-        msg = (
+        raise PredictionError(
             f"a request of {n_images} images must be answered with numbers; got {array.dtype} of "
             f"shape {array.shape}."
         )
-        raise PredictionError(msg)
     if n_images == 1 and (array.ndim < 2 or len(array) != 1):
         array = array[np.newaxis]
     if array.ndim == 0 or len(array) != n_images:
-        msg = (
+        raise PredictionError(
             f"a request of {n_images} images must be answered with as many rows of scores; got "
             f"shape {array.shape}."
         )
-        raise PredictionError(msg)
     return [np.atleast_1d(row) for row in array]
 
 
@@ -180,8 +178,9 @@ def in_one_array(rows: list[NDArray[Any]]) -> NDArray[Any]:
     """Stack rows; rows of different shapes are an error."""
     shapes = {row.shape for row in rows}
     if len(shapes) > 1:
-        msg = f"every image must be answered with as many scores; got rows of shapes {shapes}."
-        raise PredictionError(msg)
+        raise PredictionError(
+            f"every image must be answered with as many scores; got rows of shapes {shapes}."
+        )
     return np.stack(rows)
 
 
@@ -210,8 +209,7 @@ def within(seconds: float, function: Callable[[Any], Any], argument: Any) -> Any
     try:
         succeeded, answer = answers.get(timeout=seconds)
     except queue.Empty:
-        msg = f"no answer within {seconds:g} s"
-        raise TimeoutError(msg) from None
+        raise TimeoutError(f"no answer within {seconds:g} s") from None
     if not succeeded:
         raise answer
     return answer

@@ -78,11 +78,10 @@ def from_keras(
     """
     keras = needed("keras", "Keras models need Keras and a backend", "keras")
     if not isinstance(model, keras.Layer):
-        msg = (
+        raise InvalidInputError(
             f"`model` must be a keras.Model; got {describe(model)}. Load a file first: "
             'keras.saving.load_model("model.keras").'
         )
-        raise InvalidInputError(msg)
     if preprocess is not None:
         check_callable("preprocess", preprocess, "(tensor) -> tensor")
     network = KerasNetwork(
@@ -108,23 +107,22 @@ def _layer(model: Any, layer: Any, keras: Any) -> Any:
     if layer is None:
         return None
     if keras.backend.backend() not in DIFFERENTIABLE:
-        msg = (
+        raise InvalidInputError(
             "`layer` must be left out: gradients need the backend PyTorch or JAX; this is "
             f"{keras.backend.backend()}. Set KERAS_BACKEND=torch before Keras is imported."
         )
-        raise InvalidInputError(msg)
     if isinstance(layer, keras.Layer):
         return layer
     if not isinstance(layer, str):
-        msg = f"`layer` must be a keras.Layer or the name of one; got {describe(layer)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`layer` must be a keras.Layer or the name of one; got {describe(layer)}."
+        )
     within = model._flatten_layers(include_self=False, recursive=True)
     named = [part for part in within if part.name == layer]
     if len(named) == 1:
         return named[0]
     names = [part.name for part in within]
-    msg = (
+    raise InvalidInputError(
         f"`layer` must be the name of one layer of `model`, such as {', '.join(names[-12:])}; got "
         f"{layer!r}, which {len(named)} have."
     )
-    raise InvalidInputError(msg)

@@ -114,11 +114,10 @@ class KerasNetwork:
         raw = self.output(returned) if callable(self.output) else pick(returned)
         shape: Any = getattr(raw, "shape", ())
         if not len(shape) or shape[0] != images.shape[0]:
-            msg = (
+            raise InvalidInputError(
                 f"`model` must give scores ({images.shape[0]}, n_targets) for {images.shape[0]} "
                 f"images; got {describe_tensor(raw)}. Pass output=lambda outputs: ... to pick them."
             )
-            raise InvalidInputError(msg)
         return raw
 
     def _activated(self, raw: Any) -> Any:
@@ -165,18 +164,16 @@ class KerasNetwork:
     def _check_maps(self, kept: list[NDArray[Any]], ndim: int) -> None:
         kind = type(self.layer).__name__
         if len(kept) != 1:
-            msg = (
+            raise InvalidInputError(
                 f"`layer` must be called once for a batch; {kind} was called {len(kept)} times. "
                 "Choose a layer that the model uses, in one place."
             )
-            raise InvalidInputError(msg)
         if kept[0].ndim != ndim + 1:
-            msg = (
+            raise InvalidInputError(
                 "`layer` must return maps (n, *cells, maps) with the image's spatial axes; "
                 f"{kind} returned {describe(kept[0])}. Choose another, such as the last "
                 "convolution."
             )
-            raise InvalidInputError(msg)
 
 
 class Listening:
@@ -228,11 +225,10 @@ def derivative(column: Callable[[Any], Any], at: Any, name: str) -> Any:
         if scores.requires_grad:
             (found,) = torch.autograd.grad(scores.sum(), leaf, allow_unused=True)
     if found is None:
-        msg = (
+        raise InvalidInputError(
             f"the score must depend on {name} by operations that the backend can differentiate; "
             "it does not. Use keras.ops in `preprocess` and `output`."
         )
-        raise InvalidInputError(msg)
     return found
 
 

@@ -128,18 +128,18 @@ def _session(model: Any) -> Session:
     elif isinstance(model, bytes):
         source = model
     else:
-        msg = (
+        raise InvalidInputError(
             "`model` must be the path of an ONNX file, a graph or an onnxruntime.InferenceSession; "
             f"got {describe(model)}" + (", where no file is." if isinstance(model, str) else ".")
         )
-        raise InvalidInputError(msg)
     try:
         return Session(source=source, session=start_session(source))
     except Exception as error:
         if not type(error).__module__.startswith("onnxruntime"):
             raise
-        msg = f"`model` must be a graph that ONNX Runtime can load; {error}"
-        raise InvalidInputError(msg) from error
+        raise InvalidInputError(
+            f"`model` must be a graph that ONNX Runtime can load; {error}"
+        ) from error
 
 
 def _input_of(session: Any) -> tuple[str, tuple[int | None, ...], np.dtype[Any]]:
@@ -147,14 +147,14 @@ def _input_of(session: Any) -> tuple[str, tuple[int | None, ...], np.dtype[Any]]
     inputs = session.get_inputs()
     if len(inputs) != 1:
         names = [each.name for each in inputs]
-        msg = (
+        raise InvalidInputError(
             f"`model` must have one input; got {names}. Write predict_fn yourself: "
             "lambda batch: session.run(None, {...})[0]."
         )
-        raise InvalidInputError(msg)
     (only,) = inputs
     if only.type not in DTYPES:
-        msg = f"`model` must take an array of numbers; its input {only.name!r} is {only.type}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`model` must take an array of numbers; its input {only.name!r} is {only.type}."
+        )
     shape = tuple(side if isinstance(side, int) else None for side in only.shape)
     return only.name, shape, np.dtype(DTYPES[only.type])

@@ -44,11 +44,10 @@ class Session:
 
     def __getstate__(self) -> dict[str, Any]:
         if self.source is None:
-            msg = (
+            raise TypeError(
                 "a session cannot be sent to another process; make the model of the graph's path: "
                 'from_onnx("model.onnx").'
             )
-            raise TypeError(msg)
         return {"source": self.source}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -122,11 +121,10 @@ class Graph:
         if self.dtype.kind != "f":
             untouched = pixels.scale is None and pixels.mean is None and pixels.std is None
             if images.dtype != self.dtype or not untouched:
-                msg = (
+                raise InvalidInputError(
                     f"`image` must be {self.dtype} for this graph, which takes pixels as they are, "
                     f"without scale, mean and std; got {images.dtype}. Or pass preprocess=..."
                 )
-                raise InvalidInputError(msg)
             return images
         work = np.promote_types(self.dtype, np.float32)
         scaled = images.astype(work) * work.type(pixels.scale_of(images.dtype))
@@ -224,11 +222,10 @@ def resized(batch: NDArray[Any], size: tuple[int, int], channel_axis: int) -> ND
     from PIL import Image  # noqa: PLC0415
 
     if batch.ndim != 4:
-        msg = (
+        raise InvalidInputError(
             "`size` must be left out for volumes; resize them in `preprocess`. Got an array of "
             f"shape {batch.shape}."
         )
-        raise InvalidInputError(msg)
     height, width = size
     planes = np.moveaxis(batch, channel_axis, 1)
     made = np.empty((*planes.shape[:2], height, width), dtype=np.float32)
@@ -244,9 +241,8 @@ def _check_array(raw: Any, n_images: int) -> NDArray[Any]:
     """Return the scores if they are an array with one row for each image."""
     is_array = isinstance(raw, np.ndarray) and raw.dtype.kind in "buif" and raw.ndim > 0
     if not is_array or len(raw) != n_images:
-        msg = (
+        raise InvalidInputError(
             f"`output` must pick scores, an array ({n_images}, n_targets) for {n_images} images; "
             f"got {describe(raw)}. Pass output=lambda outputs: outputs[1], for example."
         )
-        raise InvalidInputError(msg)
     return raw

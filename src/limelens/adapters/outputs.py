@@ -24,10 +24,9 @@ def check_output_choice(output: object) -> Any:
         return output
     if not callable(output):
         listed = ", ".join(f'"{choice}"' for choice in CHOICES)
-        msg = (
+        raise InvalidInputError(
             f"`output` must be {listed} or a callable (outputs) -> scores; got {describe(output)}."
         )
-        raise InvalidInputError(msg)
     return check_callable("output", output, "(outputs) -> scores")
 
 
@@ -56,14 +55,14 @@ def pick(returned: Any) -> Any:
         if known or len(keys) == 1:
             return returned[known[0] if known else keys[0]]
         if not keys:
-            msg = "`output` must be a callable for a network that returns an empty mapping."
-            raise InvalidInputError(msg)
-        msg = (
+            raise InvalidInputError(
+                "`output` must be a callable for a network that returns an empty mapping."
+            )
+        raise InvalidInputError(
             f"`output` must say which entry of the network's outputs {keys} are the scores; pass "
             f"output=lambda outputs: outputs[{likely_scores(returned)!r}], with softmax where it "
             "is needed."
         )
-        raise InvalidInputError(msg)
     return returned[0] if isinstance(returned, (tuple, list)) and len(returned) else returned
 
 
@@ -87,19 +86,17 @@ def check_activation(raw: NDArray[Any], output: Output, *, is_coarse: bool = Fal
     if output != "softmax" or raw.dtype.kind != "f":
         return
     if raw.ndim < 2 or raw.shape[1] == 1:
-        msg = (
+        raise InvalidInputError(
             f'`output` must be "sigmoid" or "raw" for a network with one score an image; got '
             f'"softmax" of shape {raw.shape}, which is 1 whatever the image shows.'
         )
-        raise InvalidInputError(msg)
     sums = raw.sum(axis=1, dtype=np.float64)
     tolerance = 1e-2 if is_coarse else 1e-4
     if raw.size and (raw >= 0).all() and (np.abs(sums - 1) < tolerance).all():
-        msg = (
+        raise InvalidInputError(
             '`output` must be "raw" for a network whose outputs already sum to 1; got "softmax", '
             "which would flatten them."
         )
-        raise InvalidInputError(msg)
 
 
 def activated(raw: NDArray[Any], output: Output, *, is_coarse: bool = False) -> NDArray[Any]:
@@ -128,11 +125,10 @@ def score_column(scores: Any, target: int, n_images: int) -> Any:
     """
     columns = scores.reshape((n_images, 1)) if len(scores.shape) == 1 else scores
     if len(columns.shape) != 2:
-        msg = (
+        raise InvalidInputError(
             "`output` must reduce the network's outputs to scores (n, k) for gradients; got shape "
             f"{tuple(scores.shape)}. Pass output=lambda outputs: ..., for example a mean."
         )
-        raise InvalidInputError(msg)
     return columns[:, check_int("target", target, minimum=0, maximum=columns.shape[1] - 1)]
 
 

@@ -52,11 +52,10 @@ class Pixels:
         if dtype.kind in "fb":
             return 1.0
         if dtype.name not in FACTORS:
-            msg = (
+            raise InvalidInputError(
                 f"`scale` must be given for images of {dtype}, whose range is not known; got None. "
                 "For 12-bit images pass scale=1/4095."
             )
-            raise InvalidInputError(msg)
         return FACTORS[dtype.name]
 
     def moments(self, n_channels: int) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
@@ -75,11 +74,10 @@ class Pixels:
         for name, given, missing in (("mean", self.mean, 0.0), ("std", self.std, 1.0)):
             values = np.array([missing]) if given is None else given
             if len(values) not in (1, n_channels):
-                msg = (
+                raise InvalidInputError(
                     f"`{name}` must have one value per channel; got {len(values)} for images "
                     f"with {n_channels} channels. `channel_axis` says where those are."
                 )
-                raise InvalidInputError(msg)
             both.append(np.resize(values, n_channels))
         return both[0], both[1]
 
@@ -95,15 +93,15 @@ class Pixels:
         if ndim == 3 or self.channel_axis is None:
             return None
         if not -ndim < self.channel_axis < ndim - 1:
-            msg = f"`channel_axis` must be an axis of images {shape[1:]}; got {self.channel_axis}."
-            raise InvalidInputError(msg)
+            raise InvalidInputError(
+                f"`channel_axis` must be an axis of images {shape[1:]}; got {self.channel_axis}."
+            )
         if self.channel_axis == -1 and shape[1] in (1, 3) and min(shape[2:]) > 16:
-            msg = (
+            raise InvalidInputError(
                 f"`channel_axis` must be 0 for images {shape[1:]}, which look as if their channels "
                 f"came first; got -1. Pass channel_axis=0 to the adapter too, or {ndim - 2} if "
                 "they do come last."
             )
-            raise InvalidInputError(msg)
         return self.channel_axis % (ndim - 1) + 1
 
 
@@ -120,8 +118,7 @@ def check_pixels(channel_axis: object, scale: object, mean: object, std: object)
     if scale is not None:
         scale = check_number("scale", scale)
         if scale == 0:
-            msg = "`scale` must not be 0: every image would be the same."
-            raise InvalidInputError(msg)
+            raise InvalidInputError("`scale` must not be 0: every image would be the same.")
     return Pixels(
         channel_axis=channel_axis,
         scale=scale,
@@ -143,8 +140,9 @@ def check_pixel_size(size: object) -> tuple[int, int] | None:
     is_pair = isinstance(size, (Sequence, np.ndarray)) and not isinstance(size, str)
     both: Any = size if is_pair else (size, size)
     if len(both) != 2:
-        msg = f"`size` must be a number of pixels or (height, width); got {describe(size)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`size` must be a number of pixels or (height, width); got {describe(size)}."
+        )
     height, width = (check_int("size", side, minimum=1) for side in both)
     return height, width
 
@@ -168,11 +166,10 @@ def refuse_beside_preprocess(
     given = {"scale": scale, "mean": mean, "std": std, "size": size, "layout": layout}
     for name, value in given.items():
         if value is not None:
-            msg = (
+            raise InvalidInputError(
                 f"`{name}` must be left out when `preprocess` is given, which does all of that; "
                 f"got {describe(value)}."
             )
-            raise InvalidInputError(msg)
 
 
 def _per_channel(name: str, values: object) -> NDArray[np.float64] | None:
@@ -180,9 +177,9 @@ def _per_channel(name: str, values: object) -> NDArray[np.float64] | None:
         return None
     array = np.atleast_1d(check_numeric(name, values).astype(np.float64))
     if array.ndim != 1 or array.size == 0:
-        msg = f"`{name}` must be a number or one number per channel; got {describe(values)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`{name}` must be a number or one number per channel; got {describe(values)}."
+        )
     if name == "std" and (array <= 0).any():
-        msg = f"`std` must be positive; got {describe(values)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"`std` must be positive; got {describe(values)}.")
     return array

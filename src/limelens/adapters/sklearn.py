@@ -93,12 +93,11 @@ class Estimator:
         self._check_width(rows, batch)
         scores = getattr(self.estimator, self.method)(self._named(rows))
         if isinstance(scores, list):
-            msg = (
+            raise InvalidInputError(
                 f"`estimator` must give one array of scores; its {self.method} gives "
                 f"{len(scores)}, one for each of several outputs. Explain them one by one: "
                 f"lambda batch: estimator.{self.method}(batch.reshape(len(batch), -1))[0]."
             )
-            raise InvalidInputError(msg)
         return scores
 
     def _named(self, rows: Any) -> Any:
@@ -117,19 +116,19 @@ class Estimator:
         shape = np.shape(rows)
         if wanted is None or len(shape) != 2 or shape[1] == wanted:
             return
-        msg = (
+        raise InvalidInputError(
             f"`estimator` was fitted on {wanted} values a row; got {shape[1]} from images of shape "
             f"{batch.shape[1:]}. Give images as it was fitted on, or make its rows: "
             "from_sklearn(estimator, preprocess=...)."
         )
-        raise InvalidInputError(msg)
 
 
 def _check_estimator(estimator: Any) -> None:
     if isinstance(estimator, type) or not any(hasattr(estimator, name) for name in METHODS):
         came = describe(estimator)
-        msg = f"`estimator` must be a fitted estimator with one of {METHODS}; got {came}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`estimator` must be a fitted estimator with one of {METHODS}; got {came}."
+        )
     if not hasattr(estimator, "get_params"):
         return  # an estimator of another library raises an error of its own
     from sklearn.exceptions import NotFittedError  # noqa: PLC0415
@@ -138,8 +137,9 @@ def _check_estimator(estimator: Any) -> None:
     try:
         check_is_fitted(estimator)
     except NotFittedError as error:
-        msg = f"`estimator` must be fitted; got {describe(estimator)}. Call its fit first."
-        raise InvalidInputError(msg) from error
+        raise InvalidInputError(
+            f"`estimator` must be fitted; got {describe(estimator)}. Call its fit first."
+        ) from error
 
 
 def _choose(estimator: Any, method: object) -> str:
@@ -148,16 +148,16 @@ def _choose(estimator: Any, method: object) -> str:
     if method is not None:
         if method not in offered:
             listed = ", ".join(f'"{name}"' for name in offered)
-            msg = f"`method` must be one that the estimator has, {listed}; got {describe(method)}."
-            raise InvalidInputError(msg)
+            raise InvalidInputError(
+                f"`method` must be one that the estimator has, {listed}; got {describe(method)}."
+            )
         return str(method)
     if offered == ["predict"] and not _is_regressor(estimator):
-        msg = (
+        raise InvalidInputError(
             "`estimator` must give scores; it has only `predict`, which gives labels. Fit one with "
             "probabilities, for example CalibratedClassifierCV(estimator).fit(rows, labels). If "
             'its answers are numbers to explain, pass method="predict".'
         )
-        raise InvalidInputError(msg)
     return offered[0]
 
 

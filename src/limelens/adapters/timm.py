@@ -79,11 +79,10 @@ def from_timm(
     check_network(net)
     timm = needed("timm.data", "networks of timm need timm", "timm")
     if not getattr(net, "pretrained_cfg", None):
-        msg = (
+        raise InvalidInputError(
             "`net` must have the configuration that timm.create_model gives it; got a "
             f"{type(net).__name__} without. Use from_torch(net, mean=..., std=..., size=...)."
         )
-        raise InvalidInputError(msg)
     config = timm.resolve_model_data_config(net)
     network = TorchNetwork(
         net=net,

@@ -156,8 +156,9 @@ def placed(network: TorchNetwork, device: Any, dtype: Any) -> TorchNetwork:
     to_device = own_device if device is None else _device(device)
     to_dtype = own_dtype if dtype is None else _dtype(dtype)
     if "meta" in (own_device.type, to_device.type):
-        msg = "`net` must have values; it is on PyTorch's meta device. Load its weights first."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            "`net` must have values; it is on PyTorch's meta device. Load its weights first."
+        )
     if to_device.type != "cpu":
         needed("array_api_compat", "networks off the CPU need array-api-compat", "torch")
     if (to_device, to_dtype) != (own_device, own_dtype) or network.channels_last:
@@ -181,8 +182,9 @@ def _name_of_layer(net: Any, layer: Any) -> str | None:
             return name
     some = ", ".join(repr(name) for name in list(names)[-5:])
     came = describe(layer) if isinstance(layer, str) else type(layer).__name__
-    msg = f"`layer` must be a part of `net` or the name of one, such as {some}; got {came}."
-    raise InvalidInputError(msg)
+    raise InvalidInputError(
+        f"`layer` must be a part of `net` or the name of one, such as {some}; got {came}."
+    )
 
 
 def _device(device: Any) -> Any:
@@ -192,8 +194,9 @@ def _device(device: Any) -> Any:
         found = torch.device(device)
         return torch.empty(0, device=found).device  # "cuda" becomes "cuda:0"
     except (RuntimeError, TypeError, AssertionError) as error:
-        msg = f"`device` must be one that PyTorch has here; got {describe(device)} ({error})."
-        raise InvalidInputError(msg) from error
+        raise InvalidInputError(
+            f"`device` must be one that PyTorch has here; got {describe(device)} ({error})."
+        ) from error
 
 
 def _dtype(dtype: Any) -> Any:
@@ -202,6 +205,7 @@ def _dtype(dtype: Any) -> Any:
     found = getattr(torch, PRECISIONS[dtype]) if dtype in PRECISIONS else dtype
     if not isinstance(found, torch.dtype) or not found.is_floating_point:
         listed = ", ".join(f'"{name}"' for name in PRECISIONS)
-        msg = f"`dtype` must be {listed} or a floating torch.dtype; got {describe(dtype)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`dtype` must be {listed} or a floating torch.dtype; got {describe(dtype)}."
+        )
     return found

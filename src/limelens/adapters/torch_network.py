@@ -109,11 +109,10 @@ class TorchNetwork:
         import torch  # noqa: PLC0415
 
         if self.is_raw and batch.dtype.kind != "f":
-            msg = (
+            raise InvalidInputError(
                 f"`image` must be floating-point for gradients through `preprocess`; got "
                 f"{batch.dtype}. Convert it, for example image.astype(np.float32) / 255."
             )
-            raise InvalidInputError(msg)
         with torch.inference_mode(mode=False), torch.enable_grad():
             leaf = torch.from_numpy(native(batch)).to(self.device, self._work()).requires_grad_()
             images = self._per_pixel(leaf, batch.dtype)
@@ -128,12 +127,11 @@ class TorchNetwork:
 
         def keep(module: Any, args: Any, output: Any) -> Any:
             if not isinstance(output, torch.Tensor) or output.ndim != batch.ndim + (axis is None):
-                msg = (
+                raise InvalidInputError(
                     "`layer` must return maps (n, maps, *cells) with the image's spatial axes; "
                     f"{type(module).__name__} returned {describe_tensor(output)}. Choose another, "
                     "such as the last convolution."
                 )
-                raise InvalidInputError(msg)
             kept.append(output.detach().requires_grad_())
             return kept[-1].clone()  # the next layer may change it in place
 
@@ -147,11 +145,10 @@ class TorchNetwork:
                 finally:
                     handle.remove()
             if len(kept) != 1:
-                msg = (
+                raise InvalidInputError(
                     f"`layer` must be called once for a batch; {type(self.layer).__name__} was "
                     f"called {len(kept)} times. Choose a layer that is used in one place."
                 )
-                raise InvalidInputError(msg)
             slopes = _derivative(score_column(scores, target, len(batch)), kept[0], "`layer`")
             return _host(kept[0]), _host(slopes)
 
@@ -248,11 +245,10 @@ def _resized(images: Any, size: tuple[int, int]) -> Any:
     import torch  # noqa: PLC0415
 
     if images.ndim != 4:
-        msg = (
+        raise InvalidInputError(
             "`size` must be left out for volumes; resize them in `preprocess`. Got tensors of "
             f"shape {tuple(images.shape)}."
         )
-        raise InvalidInputError(msg)
     return torch.nn.functional.interpolate(
         images, size, mode="bilinear", align_corners=False, antialias=True
     )
@@ -268,11 +264,10 @@ def _preprocessed(images: Any, preprocess: Callable[[Any], Any]) -> Any:
         add_note(error, f"raised by `preprocess` on a tensor {given}")
         raise
     if not isinstance(made, torch.Tensor) or len(made) != len(images):
-        msg = (
+        raise InvalidInputError(
             f"`preprocess` was given a tensor {given} and must return one with as many images; "
             f"got {describe_tensor(made)}."
         )
-        raise InvalidInputError(msg)
     return made
 
 
@@ -300,11 +295,10 @@ def _check_tensor(raw: Any, n_images: int, output: Output) -> Any:
 
     source = "what `output` returned" if callable(output) else "what the network returned"
     if not isinstance(raw, torch.Tensor) or raw.ndim == 0 or len(raw) != n_images:
-        msg = (
+        raise InvalidInputError(
             f"`net` must give scores, a tensor ({n_images}, n_targets) for {n_images} images; "
             f"{source} was {describe_tensor(raw)}. Pass output=lambda outputs: ... to pick them."
         )
-        raise InvalidInputError(msg)
     return raw
 
 
@@ -316,9 +310,8 @@ def _derivative(column: Any, by: Any, name: str) -> Any:
     if column.requires_grad:
         (found,) = torch.autograd.grad(column.sum(), by, allow_unused=True)
     if found is None:
-        msg = (
+        raise InvalidInputError(
             f"the score must depend on {name} by operations that PyTorch can differentiate; it "
             "does not. Look for .detach(), .numpy(), integers or `torch.no_grad` on the way."
         )
-        raise InvalidInputError(msg)
     return found

@@ -83,8 +83,9 @@ def from_transformers(
     needed("transformers", "models of Hugging Face need transformers", "transformers")
     model, processor = _parts(model, processor)
     if "pixel_values" not in inspect.signature(check_network(model).forward).parameters:
-        msg = f"`model` must take pixel_values; got {type(model).__name__}, which takes no images."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`model` must take pixel_values; got {type(model).__name__}, which takes no images."
+        )
     network = TorchNetwork(
         net=model,
         pixels=Pixels(),
@@ -132,18 +133,18 @@ def _parts(model: Any, processor: Any) -> tuple[Any, Any]:
     is_pipeline = hasattr(model, "model") and hasattr(model, "image_processor")
     if is_pipeline:
         if processor is not None:
-            msg = "`processor` must be left out for a pipeline, which brings its own."
-            raise InvalidInputError(msg)
+            raise InvalidInputError(
+                "`processor` must be left out for a pipeline, which brings its own."
+            )
         both = getattr(model, "processor", None)
         if both is None and getattr(model, "tokenizer", None) is not None:
             both = _Both(image_processor=model.image_processor, tokenizer=model.tokenizer)
         model, processor = model.model, model.image_processor if both is None else both
     if processor is None or not callable(getattr(processor, "image_processor", processor)):
-        msg = (
+        raise InvalidInputError(
             "`processor` must be the model's own: "
             f"AutoImageProcessor.from_pretrained(...); got {describe(processor)}."
         )
-        raise InvalidInputError(msg)
     return model, processor
 
 
@@ -162,25 +163,22 @@ def _text_inputs(
     compares = "input_ids" in inspect.signature(model.forward).parameters
     if texts is None:
         if compares:
-            msg = (
+            raise InvalidInputError(
                 f"`texts` must be given for a {type(model).__name__}, which compares images with "
                 'texts: from_transformers(model, processor, texts=["a cat", "a dog"]).'
             )
-            raise InvalidInputError(msg)
         return {}
     listed = isinstance(texts, Sequence) and not isinstance(texts, str)
     if not listed or not texts or not all(isinstance(text, str) for text in texts):
-        msg = f"`texts` must be a sequence of str; got {describe(texts)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"`texts` must be a sequence of str; got {describe(texts)}.")
     tokenizer = getattr(processor, "tokenizer", None)
     if not compares or tokenizer is None:
-        msg = (
+        raise InvalidInputError(
             f"`texts` must be left out for a {type(model).__name__}, which takes none."
             if not compares
             else "`processor` must have a tokenizer for `texts`: pass AutoProcessor's, not "
             f"AutoImageProcessor's; got a {type(processor).__name__}."
         )
-        raise InvalidInputError(msg)
     # SigLIP was trained on texts of one length
     padding = "max_length" if "siglip" in str(model.config.model_type) else True
     wanted = inspect.signature(model.forward).parameters
@@ -194,11 +192,10 @@ def _own_output(model: Any, texts: Sequence[str] | None) -> Output:
     if texts is not None:
         return "sigmoid" if "siglip" in str(config.model_type) else "softmax"
     if "Detection" in type(model).__name__ or "Segmentation" in type(model).__name__:
-        msg = (
+        raise InvalidInputError(
             f"`output` must say what the scores of a {type(model).__name__} are: a callable "
             "(outputs) -> scores, such as output=lambda outputs: outputs.logits.softmax(-1)."
         )
-        raise InvalidInputError(msg)
     several = getattr(config, "problem_type", None) == "multi_label_classification"
     return "sigmoid" if several or getattr(config, "num_labels", None) == 1 else "softmax"
 

@@ -253,11 +253,10 @@ def _gather(
 def _check_calls(calls_per_image: object) -> int:
     n_calls = check_int("calls_per_image", calls_per_image, minimum=4)
     if n_calls % 2:
-        msg = (
+        raise InvalidInputError(
             "`calls_per_image` must be even, because masks come in complementary pairs; got "
             f"{n_calls}. Pass {n_calls + 1}."
         )
-        raise InvalidInputError(msg)
     return n_calls
 
 
@@ -270,11 +269,10 @@ def _check_target(target: Any) -> tuple[Any, str]:
         return target, "log-odds"
     if callable(target) and not isinstance(target, type):
         return target, "the score"
-    msg = (
+    raise InvalidInputError(
         "`target` must be one class (its column or name), or a function of the scores; got "
         f"{describe(target)}. An audit answers for one class: run one for each."
     )
-    raise InvalidInputError(msg)
 
 
 def _features(sights: Sequence[Sight], families: Sequence[Family]) -> list[Floats]:

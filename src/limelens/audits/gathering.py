@@ -86,11 +86,10 @@ class Gathered:
             return
         for kind, first, now in zip(kinds, self.sights[0].tables, tables, strict=True):
             if kind != "label" and list(first) != list(now):
-                msg = (
+                raise InvalidInputError(
                     "`descriptors` must return the same descriptors for every image; got "
                     f"{list(first)}, then {list(now)}."
                 )
-                raise InvalidInputError(msg)
 
     def keep(
         self,
@@ -116,8 +115,7 @@ class Gathered:
         """Refuse fewer than two images; warn of too few, and of images that come twice."""
         n = len(self.sights)
         if n < 2:
-            msg = f"`{argument}` must be at least two, better fifty; got {n}."
-            raise InvalidInputError(msg)
+            raise InvalidInputError(f"`{argument}` must be at least two, better fifty; got {n}.")
         if self.twice:
             first, again = self.twice[0]
             warn(
@@ -187,11 +185,10 @@ class Answered(Gathered):
 
     def _name_target(self, query: Query) -> None:
         if len(query.target_names) > 1:
-            msg = (
+            raise InvalidInputError(
                 "`target` must give one value for each image, because an audit answers for one "
                 f"class; got {len(query.target_names)}. Run one audit for each."
             )
-            raise InvalidInputError(msg)
         if not self.target_name:
             self.target_name = query.target_names[0]
 

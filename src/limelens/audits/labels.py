@@ -28,11 +28,10 @@ class Labels:
             self._same = labels
         elif labels is not None:
             if isinstance(labels, (str, bytes)) or not isinstance(labels, Iterable):
-                msg = (
+                raise InvalidInputError(
                     "`labels` must be a label image for all, an iterable with one for each image, "
                     f"or a callable (image) -> labels; got {describe(labels)}."
                 )
-                raise InvalidInputError(msg)
             self._each = iter(labels)
 
     def __bool__(self) -> bool:
@@ -45,8 +44,7 @@ class Labels:
             return self._same if self._make is None else self._make(image)
         for labels in self._each:
             return labels
-        msg = "`labels` must have one entry for each image; got fewer."
-        raise InvalidInputError(msg)
+        raise InvalidInputError("`labels` must have one entry for each image; got fewer.")
 
     def skip(self) -> None:
         """Leave out the label image of an image that cannot be used."""
@@ -56,5 +54,4 @@ class Labels:
     def finish(self) -> None:
         """Refuse label images that are left over."""
         if self._each is not None and next(self._each, None) is not None:
-            msg = "`labels` must have one entry for each image; got more."
-            raise InvalidInputError(msg)
+            raise InvalidInputError("`labels` must have one entry for each image; got more.")

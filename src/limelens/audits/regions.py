@@ -121,29 +121,28 @@ def ask_descriptors(describe_region: Describe, image: Image, segments: Segments)
     names = list(rows[0])
     for row in rows:
         if list(row) != names:
-            msg = (
+            raise InvalidInputError(
                 "`descriptors` must return the same descriptors for every region; got "
                 f"{names} and {list(row)}."
             )
-            raise InvalidInputError(msg)
     return {name: np.array([row[name] for row in rows]) for name in names}
 
 
 def _as_numbers(answer: Any) -> dict[str, float]:
     if isinstance(answer, Mapping):
         if not answer or not all(isinstance(name, str) for name in answer):
-            msg = f"`descriptors` must return numbers by name; got {describe(answer)}."
-            raise InvalidInputError(msg)
+            raise InvalidInputError(
+                f"`descriptors` must return numbers by name; got {describe(answer)}."
+            )
         named = {str(name): check_numeric("descriptors", value) for name, value in answer.items()}
     else:
         values = np.atleast_1d(check_numeric("descriptors", answer))
         named = {f"descriptor {k}": values[k] for k in range(len(values))}
     if not named or any(np.ndim(value) for value in named.values()):
-        msg = (
+        raise InvalidInputError(
             "`descriptors` must return a number, a vector, or a mapping from name to number for "
             f"one region; got {describe(answer)}."
         )
-        raise InvalidInputError(msg)
     return {name: float(value) for name, value in named.items()}
 
 

@@ -183,8 +183,7 @@ class Audit(Findings):
         if rows:
             return rows[0]
         listed = ", ".join(repr(effect.name) for effect in self.effects)
-        msg = f"`{argument}` must be one of {listed}; got {describe(name)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"`{argument}` must be one of {listed}; got {describe(name)}.")
 
 
 def _plain(value: Any) -> Any:

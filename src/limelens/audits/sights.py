@@ -116,7 +116,8 @@ def check_grid(grid: object) -> tuple[int, int]:
     """Return the rows and columns of a grid; one number stands for both."""
     sides = (grid, grid) if isinstance(grid, Integral) else grid
     if not isinstance(sides, (tuple, list)) or len(sides) != 2:
-        msg = f"`grid` must be a number of cells, or (rows, columns); got {describe(grid)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`grid` must be a number of cells, or (rows, columns); got {describe(grid)}."
+        )
     rows, columns = (check_int("grid", side, minimum=1, maximum=128) for side in sides)
     return rows, columns

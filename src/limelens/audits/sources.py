@@ -97,11 +97,11 @@ def region_source(segmenter: Any, labels: Any, label_names: Any, descriptors: An
         isinstance(name, str) for name in label_names.values()
     )
     if label_names is not None and not named:
-        msg = f"`label_names` must be a mapping from label to name; got {describe(label_names)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`label_names` must be a mapping from label to name; got {describe(label_names)}."
+        )
     if label_names is not None and labels is None:
-        msg = "`label_names` must come with `labels`; got none."
-        raise InvalidInputError(msg)
+        raise InvalidInputError("`label_names` must come with `labels`; got none.")
     return RegionSource(
         segmenter=segmenter,
         labels=Labels(labels),

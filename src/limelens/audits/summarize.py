@@ -174,12 +174,11 @@ def _check_target(gathered: Gathered, explanation: Explanation, row: int) -> Non
     if not gathered.target_name:
         gathered.target_name = called
     if called != gathered.target_name:
-        msg = (
+        raise InvalidInputError(
             f"`explanations` must be of one target; got {gathered.target_name!r}, then {called!r}. "
             "Pass the one that all of them explain: target=..., or explain one class: "
             "explain(..., target=...)."
         )
-        raise InvalidInputError(msg)
 
 
 def _effects(explanation: Explanation, row: int) -> tuple[Estimate, Segments]:

@@ -22,12 +22,11 @@ class OddsOf(LogOdds):
         number = column_named(self.column, None)
         column = scores[:, number] if number < scores.shape[1] else np.zeros(1)
         if np.min(column) < 0 or np.max(column) > 1:
-            msg = (
+            raise PredictionError(
                 f"`target` {self.column!r} means the log-odds of a probability; got scores from "
                 f"{np.min(column):g} to {np.max(column):g}. For logits, or any other scores, pass "
                 f"the score itself: target=lambda scores: scores[:, {self.column}]."
             )
-            raise PredictionError(msg)
         return super().__call__(scores)
 
     def with_names(self, names: Mapping[int, str] | None, n_columns: int) -> "OddsOf":

@@ -138,22 +138,20 @@ def model_asked(options: argparse.Namespace) -> Any:
     if options.model.lower().endswith(".onnx") and Path(options.model).is_file():
         return from_onnx(options.model, **said)
     if said:
-        msg = (
+        raise InvalidInputError(
             f"--{'activation' if 'output' in said else next(iter(said))} is for ONNX files; got "
             f"--model {options.model}. A function prepares its pixels itself."
         )
-        raise InvalidInputError(msg)
     if os.getcwd() not in sys.path:  # noqa: PTH109 - as `python -m` does
         sys.path.insert(0, os.getcwd())  # noqa: PTH109
     try:
         return loaded_model(options.model)
     except InvalidInputError as error:
-        msg = (
+        raise InvalidInputError(
             str(error)
             .replace("`predict_fn`", "--model")
             .replace("a callable (batch) -> scores, ", "")
-        )
-        raise InvalidInputError(msg) from error
+        ) from error
 
 
 def class_names_asked(options: argparse.Namespace) -> list[str] | None:
@@ -173,13 +171,13 @@ def names_of(option: str, path: str) -> list[str]:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        msg = f"{option} must be a text file, a name a line; {path!r}: {reason}"
-        raise InvalidInputError(msg) from error
+        raise InvalidInputError(
+            f"{option} must be a text file, a name a line; {path!r}: {reason}"
+        ) from error
     while lines and not lines[-1].strip():
         lines.pop()
     if not lines:
-        msg = f"{option} must be a text file, a name a line; {path!r} is empty"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"{option} must be a text file, a name a line; {path!r} is empty")
     return [line.strip() for line in lines]
 
 
@@ -200,11 +198,10 @@ def target_asked(options: argparse.Namespace) -> Any:
     ]
     odd = [each for each in found if each not in known and each not in range(len(known))]
     if names is not None and odd:
-        msg = (
+        raise InvalidInputError(
             f"--target must be a name in {options.classes!r}, or a column from 0 to "
             f"{len(known) - 1}; got {odd[0]!r}"
         )
-        raise InvalidInputError(msg)
     return found
 
 
@@ -218,8 +215,7 @@ def one_target_asked(options: argparse.Namespace) -> int | str | None:
     """
     found = target_asked(options) or [None]
     if len(found) > 1:
-        msg = f"--target must be given once; got {' and '.join(options.target)}"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"--target must be given once; got {' and '.join(options.target)}")
     target: int | str | None = found[0]
     return target
 
@@ -247,8 +243,9 @@ def explainers_asked(names: list[str], options: argparse.Namespace) -> list[Any]
     known = methods()
     odd = [name for name in names if name.lower() not in known]
     if odd or not names:
-        msg = f"--method must be one of {', '.join(known)}; got {odd[0] if odd else 'none'!r}"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"--method must be one of {', '.join(known)}; got {odd[0] if odd else 'none'!r}"
+        )
     found = [known[name.lower()]() for name in names]
     segmenter = None if options.segments is None else limelens.Slic(options.segments)
     found = _with(found, BUDGETS, options.calls, "--calls", names)
@@ -269,8 +266,7 @@ def _with(
         [each.name for each in fields(explainer) if each.name in fits] for explainer in explainers
     ]
     if not any(own):
-        msg = f"{option} is no setting of {', '.join(names)}; leave it out"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"{option} is no setting of {', '.join(names)}; leave it out")
     return [
         replace(explainer, **dict.fromkeys(kept[:1], value))
         for explainer, kept in zip(explainers, own, strict=True)
@@ -298,8 +294,9 @@ def colored(image: NDArray[Any], color: str | None) -> NDArray[Any]:
     if color is None:
         return image
     if image.dtype not in (np.uint8, np.bool_):
-        msg = f"--color is for images of 8 bits; got {image.dtype}. Leave it out."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"--color is for images of 8 bits; got {image.dtype}. Leave it out."
+        )
     from PIL import Image  # noqa: PLC0415
 
     return np.asarray(Image.fromarray(image).convert({"rgb": "RGB", "grey": "L"}[color]))

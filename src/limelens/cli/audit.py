@@ -91,8 +91,9 @@ def _summarized(options: argparse.Namespace) -> Audit:
     asked = {"--model": options.model, "--segments": options.segments, "--color": options.color}
     beside = [name for name, value in asked.items() if value is not None]
     if beside:
-        msg = f"{beside[0]} must be left out: {options.images!r} holds a run, which is explained"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"{beside[0]} must be left out: {options.images!r} holds a run, which is explained"
+        )
     target = one_target_asked(options)
     run = Run.load(options.images)
     return summarize(run, target=target, rng=options.seed, **_labels(options, run.names))
@@ -102,14 +103,14 @@ def _audited(options: argparse.Namespace) -> Audit:
     """Ask the model about the images of a folder."""
     target = one_target_asked(options) or _folder_as_class(options)
     if options.model is None:
-        msg = f"--model must be given: {options.images!r} holds images, and no run"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"--model must be given: {options.images!r} holds images, and no run"
+        )
     if target is None:
-        msg = (
+        raise InvalidInputError(
             "--target must be given, the class that the images are of, unless their folder has the "
             "name of one in --classes"
         )
-        raise InvalidInputError(msg)
     named = images_asked([options.images], options.color, None)
     labels = _labels(options, [name for name, _ in named])
     return audit(

@@ -131,8 +131,9 @@ def _places(names: list[str], method: str) -> list[Path]:
     places = [Path(f"{Path(name).stem}-{method.lower()}.png") for name in names]
     twice = [name for name, place in zip(names, places, strict=True) if places.count(place) > 1]
     if any("/" in name for name in names) or twice:
-        msg = "--output DIR must be given for folders, and for images of one name"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            "--output DIR must be given for folders, and for images of one name"
+        )
     return places
 
 

@@ -33,8 +33,9 @@ def _label_file(folder: Path, name: str) -> Path:
     ]
     if len(found) != 1:
         came = f"{sorted(each.name for each in found)}" if found else "none"
-        msg = f"--labels must hold one label image for {name!r}, {str(same)!r}; got {came}"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"--labels must hold one label image for {name!r}, {str(same)!r}; got {came}"
+        )
     return found[0]
 
 
@@ -48,12 +49,11 @@ def read_labels(path: Path) -> NDArray[Any]:
     """
     labels = _stored(path)
     if labels.ndim != 2 or labels.dtype.kind not in "biu":
-        msg = (
+        raise InvalidInputError(
             f"--labels must be images of one whole number a pixel; {str(path)!r} holds "
             f"{labels.dtype} of shape {labels.shape}. Store PNG files in grey or with a palette, "
             "or .npy files."
         )
-        raise InvalidInputError(msg)
     return labels.astype(np.intp)
 
 
@@ -66,5 +66,6 @@ def _stored(path: Path) -> NDArray[Any]:
         with Image.open(path) as picture:
             return np.asarray(picture)
     except Exception as error:  # decoders raise what they like of a damaged file
-        msg = f"--labels must be files that hold label images; cannot read {str(path)!r}: {error}"
-        raise InvalidInputError(msg) from error
+        raise InvalidInputError(
+            f"--labels must be files that hold label images; cannot read {str(path)!r}: {error}"
+        ) from error

@@ -58,11 +58,10 @@ def _segmenter(options: argparse.Namespace) -> Any:
     if options.segments is None:
         return {**_COUNTED, **_OTHERS}[options.segmenter]()
     if options.segmenter in _OTHERS:
-        msg = (
+        raise InvalidInputError(
             f"--segments is no setting of {options.segmenter}, which finds the number itself; "
             f"leave it out, or take --segmenter {', '.join(_COUNTED)}"
         )
-        raise InvalidInputError(msg)
     return _COUNTED[options.segmenter](options.segments)
 
 

@@ -124,8 +124,7 @@ class ImageExplanation:
             raise KeyError("Label not in explanation")
         positive_only = self._positive_only(positive_only, negative_only=negative_only)
         if positive_only and negative_only:
-            msg = "Positive_only and negative_only cannot be true at the same time."
-            raise ValueError(msg)
+            raise ValueError("Positive_only and negative_only cannot be true at the same time.")
         weights = self.local_exp[label]
         canvas = np.zeros(self.image.shape) if hide_rest else self.image.copy()
         if not (positive_only or negative_only):
@@ -165,11 +164,10 @@ class ImageExplanation:
             If the explanation does not come from `LimeImageExplainer.explain_instance`.
         """
         if self.run is None or not self.local_exp:
-            msg = (
+            raise InvalidInputError(
                 "The explanation must come from LimeImageExplainer.explain_instance; this one "
                 "holds no scores."
             )
-            raise InvalidInputError(msg)
         return _convert(self, self.run, class_names)
 
     def _positive_only(self, given: bool | None, *, negative_only: bool) -> bool:  # noqa: FBT001

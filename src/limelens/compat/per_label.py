@@ -40,8 +40,7 @@ class PerLabel(NDArrayOperatorsMixin, dict[Any, Any]):
     def last(self) -> Any:
         """The value of the label that was fitted last."""
         if not self:
-            msg = "`labels` must hold at least one label; none was explained."
-            raise InvalidInputError(msg)
+            raise InvalidInputError("`labels` must hold at least one label; none was explained.")
         return next(reversed(self.values()))
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> NDArray[Any]:

@@ -59,11 +59,10 @@ def numbered(segments: NDArray[Any]) -> Segments:
 def consecutive(segments: NDArray[Any], image: Image, *, strict: bool) -> NDArray[Any]:
     """Return labels as `0..d-1` in the order of their ids, in their own dtype."""
     if segments.shape not in (image.shape[:-1], image.shape) or segments.size == 0:
-        msg = (
+        raise InvalidInputError(
             f"`segments` must have the image's spatial shape {image.shape[:-1]}; "
             f"got {describe(segments)}."
         )
-        raise InvalidInputError(msg)
     ids = label_ids(segments)
     if strict or are_consecutive(ids):
         return segments
@@ -165,11 +164,10 @@ class Scorer:
         n_columns = scores.shape[1]
         for label in self._labels:
             if not -n_columns <= label < n_columns:
-                msg = (
+                raise InvalidInputError(
                     f"`labels` must be columns of the {n_columns} scores that `classifier_fn` "
                     f"returns; got {describe(label)}."
                 )
-                raise InvalidInputError(msg)
         if np.ndim(raw) == 1:
             warn(
                 "`classifier_fn` returns one score an image, read as label 0; lime raises an "

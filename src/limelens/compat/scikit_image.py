@@ -32,12 +32,10 @@ class BaseWrapper:
         """Raise ValueError if the function does not take one of the parameters."""
         checked = self._callable()
         if isinstance(parameters, str):
-            msg = "invalid argument: list or dictionary expected"
-            raise TypeError(msg)
+            raise TypeError("invalid argument: list or dictionary expected")
         for name in parameters:
             if not takes(checked, name):
-                msg = f"{name} is not a valid parameter"
-                raise ValueError(msg)
+                raise ValueError(f"{name} is not a valid parameter")
 
     def set_params(self, **params: Any) -> None:
         """Replace all settings.
@@ -68,10 +66,9 @@ class BaseWrapper:
         if self.target_fn is None:
             if callable(self):
                 return self
-            msg = (
+            raise TypeError(
                 "invalid argument: tested object is not callable, please provide a valid target_fn"
             )
-            raise TypeError(msg)
         if inspect.isfunction(self.target_fn) or inspect.ismethod(self.target_fn):
             return self.target_fn
         return self.target_fn.__call__  # as in lime: AttributeError if it cannot be called

@@ -52,11 +52,10 @@ def install(*, replace: bool = False) -> None:
     if isinstance(sys.modules.get("lime"), StandIn):
         return
     if not replace and ("lime" in sys.modules or _is_installed()):
-        msg = (
+        raise InvalidInputError(
             "`replace` must be True to hide the lime that is installed or imported; got False. "
             "Call limelens.compat.install(replace=True), or uninstall lime."
         )
-        raise InvalidInputError(msg)
     hidden = {name: sys.modules.pop(name) for name in _loaded()}
     lime = StandIn(hidden)
     sys.modules["lime"] = lime

@@ -66,12 +66,11 @@ def check_one_model(prepared: NDArray[Any], intact: NDArray[Any]) -> None:
     """
     apart = _apart(prepared, intact)
     if apart > 0.05:
-        msg = (
+        raise InvalidInputError(
             "`predict_fn(batch)` must be `predict_fn.predict_prepared(predict_fn.prepare(batch))`; "
             f"the intact image's scores differ by {apart:.2g} of the largest. Let both return the "
             "same (both probabilities, or both logits)."
         )
-        raise InvalidInputError(msg)
 
 
 def check_same_target(now: NDArray[Any], earlier: NDArray[Any]) -> None:
@@ -83,12 +82,11 @@ def check_same_target(now: NDArray[Any], earlier: NDArray[Any]) -> None:
         If its values differ by over a thousandth of the largest.
     """
     if _apart(now, earlier) > 1e-3:
-        msg = (
+        raise InvalidInputError(
             "`reuse` holds values of another callable target: of the intact and the hidden "
             "image they are not what `target` makes of the scores now. Pass the same target "
             "again, or explain without reuse."
         )
-        raise InvalidInputError(msg)
 
 
 def check_same_model(now: NDArray[Any], earlier: NDArray[Any]) -> None:
@@ -109,24 +107,22 @@ def check_same_model(now: NDArray[Any], earlier: NDArray[Any]) -> None:
     """
     a, b = now.astype(np.float64), earlier.astype(np.float64)
     if a.shape != b.shape:
-        msg = (
+        raise InvalidInputError(
             f"`reuse` holds rows of another model: {len(b)} scores an image, `predict_fn` "
             f"returns {len(a)}. Explain without reuse."
         )
-        raise InvalidInputError(msg)
     half = min(now.dtype.itemsize, earlier.dtype.itemsize) <= 2
     sizes = np.maximum(np.abs(a), np.abs(b))
     rounding = (1e-3 if min(a.min(), b.min()) < 0 else 1e-7) * (10 if half else 1) * sizes.max()
     far = np.abs(a - b) > (0.2 if half else 0.05) * sizes + rounding
     if far.any():
         column = int(np.argmax(far))
-        msg = (
+        raise InvalidInputError(
             f"`reuse` holds rows of another model: of the intact image its column {column} is "
             f"{b[column]:.4g}, `predict_fn` answers {a[column]:.4g}. Explain without reuse; "
             "or, if it is the same model, let it answer the same every time (PyTorch: call "
             "net.eval() before)."
         )
-        raise InvalidInputError(msg)
 
 
 def differs(one: NDArray[Any], other: NDArray[Any], hidden: NDArray[Any]) -> bool:
@@ -289,8 +285,7 @@ def _refuse_or_warn(
     """Refuse a model whose answer differs much, warn of one whose answer differs a little."""
     changed = _changed(before, hidden)
     if apart > 0.02 * _largest(before, hidden) and apart > 0.05 * changed:
-        msg = f"`predict_fn` must {must}; its answer {but}."
-        raise PredictionError(msg)
+        raise PredictionError(f"`predict_fn` must {must}; its answer {but}.")
     if apart > _LITTLE * changed:
         warn(f"the answer {but}.")
 

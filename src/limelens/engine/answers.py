@@ -36,21 +36,20 @@ def check_scores(
     """
     want = f"`{name}` was given {n_images} images and must return ({n_images}, n_targets) scores"
     if instead := _returned_instead(raw, n_images):
-        msg = f"{want} as one array; got {_kind(raw)}. {instead}"
-        raise PredictionError(msg)
+        raise PredictionError(f"{want} as one array; got {_kind(raw)}. {instead}")
     if np.ma.is_masked(raw):
-        msg = f"{want}; got masked values. Give those a number: scores.filled(0)."
-        raise PredictionError(msg)
+        raise PredictionError(f"{want}; got masked values. Give those a number: scores.filled(0).")
     scores = _as_array(raw, want)
     if scores.dtype.kind not in "buif":
-        msg = f"{want}; got {describe(scores)}, which are not real numbers.{_made_numbers(raw)}"
-        raise PredictionError(msg)
+        raise PredictionError(
+            f"{want}; got {describe(scores)}, which are not real numbers.{_made_numbers(raw)}"
+        )
     if scores.ndim == 0 or len(scores) != n_images or scores.size == 0:
-        msg = f"{want}; got {'a single number' if scores.ndim == 0 else f'shape {scores.shape}'}."
-        raise PredictionError(msg)
+        raise PredictionError(
+            f"{want}; got {'a single number' if scores.ndim == 0 else f'shape {scores.shape}'}."
+        )
     if scores.ndim > 2 and not any_rank:
-        msg = f"{want}; got shape {scores.shape}. {_reducing(scores.shape)}"
-        raise PredictionError(msg)
+        raise PredictionError(f"{want}; got shape {scores.shape}. {_reducing(scores.shape)}")
     usable = _usable(scores)
     if not usable.all():
         row = int(np.argwhere(~usable)[0][0])
@@ -224,14 +223,14 @@ def check_class_names(
     if isinstance(class_names, Mapping):
         unknown = [column for column in class_names if column not in names]
         if unknown:
-            msg = f"`{name}` names column {unknown[0]!r}; the model has {n_columns} columns."
-            raise InvalidInputError(msg)
+            raise InvalidInputError(
+                f"`{name}` names column {unknown[0]!r}; the model has {n_columns} columns."
+            )
         return names | {int(column): str(text) for column, text in class_names.items()}
     listed = isinstance(class_names, (Sequence, np.ndarray)) and not isinstance(class_names, str)
     if not listed or len(class_names) != n_columns:
-        msg = (
+        raise InvalidInputError(
             f"`{name}` must be a sequence that names all {n_columns} score columns, or a "
             f"mapping from column to name; got {describe(class_names)}."
         )
-        raise InvalidInputError(msg)
     return {column: str(text) for column, text in enumerate(class_names)}

@@ -32,8 +32,9 @@ def check_batch_size(batch_size: object, in_flight: object = 1) -> BatchSize:
     if isinstance(batch_size, str):
         if batch_size == "auto":
             return "auto"
-        msg = f"`batch_size` must be 'auto' or a number of images; got {batch_size!r}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`batch_size` must be 'auto' or a number of images; got {batch_size!r}."
+        )
     return check_int("batch_size", batch_size, minimum=1)
 
 

@@ -176,11 +176,10 @@ class Caller:
             scores = reduce_scores(target, scores)
         n_columns = self._n_columns or scores.shape[1]
         if scores.shape[1] != n_columns:
-            msg = (
+            raise PredictionError(
                 f"`predict_fn` returned {scores.shape[1]} scores an image after returning "
                 f"{n_columns}."
             )
-            raise PredictionError(msg)
         self._n_columns = n_columns
         self.count(n)
         return np.asarray(scores)

@@ -102,8 +102,7 @@ class Composer:
 
     def _way(self, background: int, n_rows: int) -> Callable[[Coalitions], Any]:
         if self.segments is None:
-            msg = "coalitions need segments; this query has none"
-            raise TypeError(msg)
+            raise TypeError("coalitions need segments; this query has none")
         arrays = (self.image, self.backgrounds[background, ...], self.segments, self.channel_axis)
         return coalition_composer(*arrays, n_rows) if self.on_host else device_table(*arrays)
 
@@ -175,8 +174,9 @@ def prepared(itself: Composer, model: Model) -> Composer:
     )
     kinds = [(tuple(images.shape[1:]), str(images.dtype)) for images in (image, behind)]
     if kinds[0] != kinds[1]:
-        msg = f"`predict_fn.prepare` must return images of one shape and dtype; got {kinds}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`predict_fn.prepare` must return images of one shape and dtype; got {kinds}."
+        )
     rows = _rows_that_tell_segments_apart(int(segments.max()) + 1)
     wanted = to_numpy(_prepare(prepare, itself.try_out(rows)))
     on_host, n_bytes = isinstance(image, np.ndarray), wanted.nbytes // len(wanted)
@@ -193,12 +193,11 @@ def prepared(itself: Composer, model: Model) -> Composer:
         )
         if _equal(to_numpy(candidate.try_out(rows)), wanted):
             return candidate
-    msg = (
+    raise InvalidInputError(
         "`predict_fn.prepare` must act on each pixel by itself; to prepare a masked image gave "
         "another result than to mask the prepared image. Leave to `predict_prepared` what looks "
         "at other pixels (resizing, blurring, scaling by the image's own range)."
     )
-    raise InvalidInputError(msg)
 
 
 def _owned(predict: PredictFn, *, on_host: bool) -> PredictFn:
@@ -236,14 +235,14 @@ def _prepare(prepare: Callable[[Any], Any], batch: Any) -> Any:
     shape = getattr(prepared, "shape", None)
     if shape is None or len(shape) == 0 or shape[0] != len(batch):
         came = describe(prepared) if shape is None else f"shape {tuple(shape)}"
-        msg = (
+        raise InvalidInputError(
             f"`predict_fn.prepare` was given a batch of {len(batch)} and must return an array of "
             f"as many prepared images; got {came}."
         )
-        raise InvalidInputError(msg)
     if isinstance(prepared, np.ndarray) and prepared.dtype.kind not in "biufc":
-        msg = f"`predict_fn.prepare` must return numbers; got an array of {prepared.dtype}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`predict_fn.prepare` must return numbers; got an array of {prepared.dtype}."
+        )
     # The next call may answer in the same buffer.
     if isinstance(prepared, np.ndarray):
         return prepared.copy()
@@ -257,11 +256,10 @@ def _channel_axes(shape: tuple[int, ...], spatial: tuple[int, ...]) -> list[int 
     if len(shape) == len(spatial) + 1:
         axes = [axis for axis in range(len(shape)) if spatial_shape(shape, axis) == spatial]
     if not axes:
-        msg = (
+        raise InvalidInputError(
             f"`predict_fn.prepare` must keep the image's spatial shape {spatial}, with one axis "
             f"of channels or none; got images of shape {shape}. Resize in `predict_prepared`."
         )
-        raise InvalidInputError(msg)
     return axes
 
 

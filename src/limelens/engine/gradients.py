@@ -21,11 +21,10 @@ def check_floating(image: Image) -> None:
         If the image is not floating-point.
     """
     if image.dtype.kind != "f":
-        msg = (
+        raise InvalidInputError(
             f"`image` must be floating-point for gradients; got {describe(image)}. Convert it as "
             "the model expects, for example image.astype(np.float32) / 255."
         )
-        raise InvalidInputError(msg)
 
 
 def score_columns(query: Query) -> tuple[int, ...]:
@@ -37,11 +36,10 @@ def score_columns(query: Query) -> tuple[int, ...]:
         If the target is a callable.
     """
     if query.columns.is_callable:
-        msg = (
+        raise InvalidInputError(
             "`target` must be a score column for gradient methods, not a callable. Let the model "
             "itself return that value as a score."
         )
-        raise InvalidInputError(msg)
     return query.targets
 
 
@@ -76,15 +74,15 @@ def ask_features(query: Query, batch: Batch, target: int) -> tuple[Floats, Float
     """
     answer = _ask(query, "features", batch, target)
     if not isinstance(answer, (tuple, list)) or len(answer) != 2:
-        msg = f"`features` must return (activations, gradients); got {describe(answer)}."
-        raise PredictionError(msg)
+        raise PredictionError(
+            f"`features` must return (activations, gradients); got {describe(answer)}."
+        )
     activations, gradients = (_as_numbers("features", each) for each in answer)
     if activations.ndim < 3 or len(activations) != len(batch) or 0 in activations.shape:
-        msg = (
+        raise PredictionError(
             f"`features` was given {len(batch)} images and must return activations "
             f"({len(batch)}, maps, *cells); got {describe(activations)}."
         )
-        raise PredictionError(msg)
     _check(activations, activations.shape, "features")
     _check(gradients, activations.shape, "features")
     return activations.astype(np.float64), gradients.astype(np.float64)
@@ -102,11 +100,10 @@ _GIVE = {
 def _ask(query: Query, name: str, batch: Batch, target: int) -> Any:
     offered = getattr(query.model, name)
     if offered is None:
-        msg = (
+        raise InvalidInputError(
             f"`predict_fn` must offer `{name}(batch, target)` for this method; got one without. "
             f"Give it one: {_GIVE[name]}."
         )
-        raise InvalidInputError(msg)
     try:
         answer = offered(batch, target)
     except BaseException as error:
@@ -126,8 +123,8 @@ def _as_numbers(name: str, raw: object) -> NDArray[Any]:
 
 def _check(array: NDArray[Any], shape: tuple[int, ...], name: str) -> None:
     if array.shape != shape or array.dtype.kind not in "buif":
-        msg = f"`{name}` must return numbers of shape {shape}; got {describe(array)}."
-        raise PredictionError(msg)
+        raise PredictionError(
+            f"`{name}` must return numbers of shape {shape}; got {describe(array)}."
+        )
     if not np.isfinite(array).all():
-        msg = f"`{name}` must return finite numbers; got NaN or infinite ones."
-        raise PredictionError(msg)
+        raise PredictionError(f"`{name}` must return finite numbers; got NaN or infinite ones.")

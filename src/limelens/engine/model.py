@@ -76,8 +76,9 @@ class Model:
             if getattr(self, name) is not None:
                 check_callable(name, getattr(self, name), takes)
         if (self.prepare is None) != (self.predict_prepared is None):
-            msg = "`prepare` and `predict_prepared` must be given together; got one of them."
-            raise InvalidInputError(msg)
+            raise InvalidInputError(
+                "`prepare` and `predict_prepared` must be given together; got one of them."
+            )
 
     def __call__(self, batch: Batch) -> Any:
         """Score a batch."""
@@ -150,8 +151,7 @@ def with_gradient(
     """
     check_model("predict_fn", predict_fn)
     if gradient_fn is None and features_fn is None:
-        msg = "`gradient_fn` or `features_fn` must be given; got neither."
-        raise InvalidInputError(msg)
+        raise InvalidInputError("`gradient_fn` or `features_fn` must be given; got neither.")
     if gradient_fn is not None:
         check_callable("gradient_fn", gradient_fn, "(batch, target)")
     if features_fn is not None:

@@ -271,8 +271,9 @@ class Query:
         if earlier is None:
             return
         if earlier.reduced and not callable(self._target):
-            msg = "`reuse` holds values of a callable target; pass the same target again."
-            raise InvalidInputError(msg)
+            raise InvalidInputError(
+                "`reuse` holds values of a callable target; pass the same target again."
+            )
         self._caller.reduces = earlier.reduced
         self._width = earlier.keys.shape[1]
         self._ledger.take_over(earlier.keys, earlier.scores)
@@ -282,8 +283,9 @@ class Query:
         if width == self._width:
             return
         if len(self._ledger) > 2:
-            msg = "`reuse` holds rows of masks of another size; reuse needs the same settings."
-            raise InvalidInputError(msg)
+            raise InvalidInputError(
+                "`reuse` holds rows of masks of another size; reuse needs the same settings."
+            )
         ledger, scores = Ledger(), self._ledger.scores()
         ledger.extend(self._end_keys(width), scores)
         self._width, self._ledger = width, ledger  # only once it is filled

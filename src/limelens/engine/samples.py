@@ -142,11 +142,10 @@ class Samples:
         """
         kept = tuple(range(self.scores.shape[1])) if self.columns is None else self.columns
         if column not in kept:
-            msg = (
+            raise InvalidInputError(
                 f"`column` must be one of the columns that these rows have scores of, {kept}; got "
                 f"{column}. Files hold all with explanation.save(path, samples='all')."
             )
-            raise InvalidInputError(msg)
         return np.asarray(self.scores[:, kept.index(column)])
 
     @property
@@ -159,11 +158,10 @@ class Samples:
             If the rows come from a method without segments.
         """
         if self.n_segments == 0:
-            msg = (
+            raise InvalidInputError(
                 "`coalitions` must come from a method with segments; these rows come from a method "
                 "that hides windows or soft masks. Use `scores`, or explain with Lime or Ablation."
             )
-            raise InvalidInputError(msg)
         bits = np.unpackbits(self.keys, axis=1, count=self.n_segments)
         return bits.view(np.bool_)
 
@@ -181,31 +179,29 @@ def check_reuse(reuse: Any, fingerprint: str) -> Samples | None:
     if samples is None:
         if reuse is None:
             return None
-        msg = (
+        raise InvalidInputError(
             "`reuse` is an explanation without samples; explain anew. Files keep them with "
             "explanation.save(path, samples='all')."
         )
-        raise InvalidInputError(msg)
     if not hasattr(samples, "fingerprint"):
-        msg = f"`reuse` must be an Explanation or its samples; got {describe(reuse)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`reuse` must be an Explanation or its samples; got {describe(reuse)}."
+        )
     if samples.columns is not None:
-        msg = (
+        raise InvalidInputError(
             f"`reuse` must hold all scores of the model; got only those of its columns "
             f"{samples.columns}, as files do by default. Save the explanation with "
             "save(path, samples='all'), or explain without reuse."
         )
-        raise InvalidInputError(msg)
     theirs = samples.fingerprint.split(".")
     names = ("image", "segmentation or kind of masks", "background")
     theirs += [""] * (len(names) - len(theirs))  # of samples that were made by hand
     for name, ours, other in zip(names, fingerprint.split("."), theirs, strict=False):
         if ours != other:
-            msg = (
+            raise InvalidInputError(
                 f"`reuse` holds rows of another {name}; rows can be used again only with the same "
                 "image, segments and background."
             )
-            raise InvalidInputError(msg)
     return samples
 
 

@@ -129,7 +129,9 @@ class SecondLook:
         try:
             hidden = mean_scores([self._ask(one, composer)[0] for one in each])
             return [self._alone(composer), hidden]
-        except PredictionError:
+        except PredictionError as error:
+            if "finite" not in str(error):  # it failed in another way, which says nothing of ranges
+                raise
             return [np.full(self._hidden.shape, np.inf)] * 2
 
     def end(self) -> bool:

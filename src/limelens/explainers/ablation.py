@@ -68,12 +68,11 @@ class Ablation(SegmentExplainer):
 
     def _check_budget(self, n_segments: int) -> None:
         if self.interactions and n_segments > MOST_PAIRED:
-            msg = (
+            raise InvalidInputError(
                 f"`interactions` needs at most {MOST_PAIRED} segments; got {n_segments}, "
                 f"{n_segments * (n_segments - 1) // 2} pairs. Use fewer, for example "
                 "segmenter=Slic(30)."
             )
-            raise InvalidInputError(msg)
 
     def _attribute(self, query: Query, rng: np.random.Generator) -> Attribution:
         d = query.n_segments

@@ -116,14 +116,12 @@ def grad_cam(
     g = check_numeric("gradients", gradients).astype(np.float64)
     check_flag("relu", relu)
     if a.ndim < 2 or a.shape != g.shape:
-        msg = (
+        raise InvalidInputError(
             "`activations` and `gradients` must both be (maps, *cells); got "
             f"{describe(a)} and {describe(g)}."
         )
-        raise InvalidInputError(msg)
     if not isinstance(shape, Sequence) or isinstance(shape, str):
-        msg = f"`shape` must be a tuple of side lengths; got {describe(shape)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"`shape` must be a tuple of side lengths; got {describe(shape)}.")
     sides = tuple(check_int("shape", side, minimum=1) for side in shape)
     return _enlarge(_combine(a, g, relu=relu), sides, relu=relu, name="shape")
 
@@ -137,11 +135,10 @@ def _combine(activations: Floats, gradients: Floats, *, relu: bool) -> Floats:
 
 def _enlarge(cells: Floats, sides: tuple[int, ...], *, relu: bool, name: str) -> Floats:
     if cells.ndim != len(sides) or any(n > m for n, m in zip(cells.shape, sides, strict=True)):
-        msg = (
+        raise InvalidInputError(
             f"`{name}` must give cells and pixels as many axes, and no more cells than pixels "
             f"along any; got {cells.shape} cells for {sides} pixels."
         )
-        raise InvalidInputError(msg)
     if cells.size == 1:
         return np.full(sides, cells.item())
     # The cell of every pixel along each axis.

@@ -107,23 +107,21 @@ class KernelShap(SegmentExplainer):
         if self.surrogate is not None:
             check_callable("surrogate", self.surrogate, "(coalitions, scores, weights) -> Fit")
         if isinstance(self.surrogate, GaussianProcess) and self.surrogate.values != "shapley":
-            msg = (
+            raise InvalidInputError(
                 f"`surrogate` must report Shapley values, not {self.surrogate.values!r}; use "
                 'GaussianProcess("shapley").'
             )
-            raise InvalidInputError(msg)
 
     def _check_budget(self, n_segments: int) -> None:
         n_pairs = self._n_pairs(n_segments)
         if not n_pairs or self.surrogate is not None:
             return
         if n_pairs < n_segments:
-            msg = (
+            raise InvalidInputError(
                 f"`n_samples` must be at least {2 * n_segments + 2} for {n_segments} segments, "
                 f"and is better {4 * n_segments} or more; got {self.n_samples}. Raise n_samples, "
                 "use fewer segments, or use QuickShap() or PermutationShapley(n_permutations=1)."
             )
-            raise InvalidInputError(msg)
         if 2 * n_pairs <= 3 * n_segments:
             warn(
                 f"KernelShap with {self.n_samples} samples for {n_segments} segments is where its "

@@ -86,11 +86,10 @@ class Lime(SegmentExplainer):
 
     def _check_budget(self, n_segments: int) -> None:
         if self.n_samples < n_segments:
-            msg = (
+            raise InvalidInputError(
                 f"`n_samples` must be at least the number of segments, {n_segments}; got "
                 f"{self.n_samples}. Raise n_samples, or use fewer segments."
             )
-            raise InvalidInputError(msg)
 
     def _attribute(self, query: Query, rng: np.random.Generator) -> Attribution:
         coalitions = check_coalition_rows(

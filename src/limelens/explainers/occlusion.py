@@ -136,11 +136,10 @@ class Occlusion(FillExplainer):
             asked = grid.coarse(round_windows=self.shape == "disc")
         missed = 0 if self.shape != "disc" else grid.count_missed(hiding, asked)
         if missed:
-            msg = (
+            raise InvalidInputError(
                 f"`shape`={self.shape!r} with this stride never hides {missed} pixels. Use "
                 'edges="center" and a stride of at most half of the window.'
             )
-            raise InvalidInputError(msg)
         return grid, hiding, asked
 
     def _hiding(self, window: tuple[int, ...]) -> NDArray[Any]:

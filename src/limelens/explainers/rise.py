@@ -376,9 +376,8 @@ def _held_out(x: Floats, y: Floats) -> Floats:
 def _cells(grid: int | tuple[int, ...], spatial: tuple[int, ...]) -> tuple[int, ...]:
     cells = grid if isinstance(grid, tuple) else (grid,) * len(spatial)
     if len(cells) != len(spatial) or any(n > side for n, side in zip(cells, spatial, strict=True)):
-        msg = (
+        raise InvalidInputError(
             f"`grid` must have at most one cell a pixel along each of {len(spatial)} axes of "
             f"{spatial}; got {describe(grid)}. Use for example grid=4."
         )
-        raise InvalidInputError(msg)
     return cells

@@ -57,11 +57,10 @@ class SequentialExplainer(SegmentExplainer):
         check_choice("scale", self.scale, EXPLAINED_SCALES)
         check_choice("link", self.link, LINKS)
         if self.link == "softmax" and self.scale == "link":
-            msg = (
+            raise InvalidInputError(
                 "`link` must be 'auto', 'identity' or 'log-odds' with scale='link'; got 'softmax', "
                 "which has no scale of its own. Use scale='score'."
             )
-            raise InvalidInputError(msg)
 
     def _blocks(self, d: int, rng: np.random.Generator) -> Iterator[Coalitions]:
         """Yield blocks of coalitions, at most `max_samples` rows in all."""

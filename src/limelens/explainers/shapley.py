@@ -59,12 +59,11 @@ class ExactShapley(SegmentExplainer):
 
     def _check_budget(self, n_segments: int) -> None:
         if n_segments > MOST_ENUMERATED:
-            msg = (
+            raise InvalidInputError(
                 f"`segmenter` must make at most {MOST_ENUMERATED} segments for ExactShapley, "
                 f"which asks the model about all 2**d coalitions; got {n_segments}. Use fewer, for "
                 "example segmenter=Slic(10), or estimate with KernelShap() or PermutationShapley()."
             )
-            raise InvalidInputError(msg)
 
     def _attribute(self, query: Query, rng: np.random.Generator) -> Attribution:
         return Attribution(exact_shapley(query.ask_values, query.n_segments))

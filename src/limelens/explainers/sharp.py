@@ -325,11 +325,10 @@ def _least_squares(
 def _check_no_segmenters(segmenters: object) -> None:
     """Refuse divisions of the user's own, of which none may be coarse enough."""
     if segmenters is not None:
-        msg = (
+        raise InvalidInputError(
             "`segmenters` must be None with faithful=True, which makes coarse divisions of its "
             "own. Use Sharp(max_samples=256, faithful=True)."
         )
-        raise InvalidInputError(msg)
 
 
 def _tree(view: View, labels: Segments) -> SplitTree:
@@ -344,11 +343,10 @@ def _tree(view: View, labels: Segments) -> SplitTree:
 def _checked(segmenters: object) -> tuple[Segmenter, ...]:
     """Return segmenters as a tuple; a single one, without a list, is refused."""
     if not isinstance(segmenters, Sequence) or not segmenters:
-        msg = (
+        raise InvalidInputError(
             "`segmenters` must be a sequence of callables (image) -> label image, at least one, "
             f"or None; got {describe(segmenters)}. Use for example segmenters=[Slic(30), Slic(60)]."
         )
-        raise InvalidInputError(msg)
     return tuple(
         check_callable("segmenters", each, "(image) -> label image") for each in segmenters
     )

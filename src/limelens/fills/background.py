@@ -112,11 +112,10 @@ def hide_behind(
         backgrounds = np.where(counts, backgrounds, image)
     if not changed.any():
         other = 0 if shown.any() else 1
-        msg = (
+        raise InvalidInputError(
             f"`{name}` returned the image itself ({fill!r}): nothing changes. Use another, for "
             f"example {name}=Constant({other})."
         )
-        raise InvalidInputError(msg)
     return backgrounds
 
 

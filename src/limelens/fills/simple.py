@@ -105,11 +105,10 @@ class Constant:
         """Return the background of an image, channels last; `segments` are not needed."""
         n_channels = 1 if image.ndim == 2 else image.shape[-1]
         if np.ndim(self.value) and np.size(self.value) != n_channels:
-            msg = (
+            raise InvalidInputError(
                 f"`value` must be one number, or one for each of the image's {n_channels} "
                 f"channel(s); got {self.value}."
             )
-            raise InvalidInputError(msg)
         return _everywhere(np.asarray(self.value, dtype=np.float64), image.shape)
 
 
@@ -205,8 +204,9 @@ class Noise:
         if self.std is not None:
             check_number("std", self.std, minimum=0, open_minimum=True)
             if (self.low, self.high) != (None, None):
-                msg = "`std` must be given without `low` and `high`; got both. Choose one."
-                raise InvalidInputError(msg)
+                raise InvalidInputError(
+                    "`std` must be given without `low` and `high`; got both. Choose one."
+                )
         check_int("n", self.n, minimum=1)
         check_int("rng", self.rng, minimum=0)
 
@@ -222,11 +222,10 @@ class Noise:
         elif low < high:
             noise = low + (high - low) * rng.random(shape)
         else:
-            msg = (
+            raise InvalidInputError(
                 f"`low` must be below `high`; got {low:g} and {high:g}. What is not given is taken "
                 "from the image, so give both for a constant image."
             )
-            raise InvalidInputError(msg)
         return noise[0] if self.n == 1 else noise
 
 
@@ -267,11 +266,10 @@ class Backgrounds:
     def __post_init__(self) -> None:
         images = np.array(check_numeric("images", self.images))
         if not 3 <= images.ndim <= 5 or images.size == 0:
-            msg = (
+            raise InvalidInputError(
                 "`images` must be a stack or sequence of one or more images; got "
                 f"{describe(images)}. A single image goes into a list: Backgrounds([image])."
             )
-            raise InvalidInputError(msg)
         ndim = images.ndim - 1
         if ndim > 2 and self.channel_axis is not None:
             check_int("channel_axis", self.channel_axis, minimum=-ndim, maximum=ndim - 1)
@@ -287,12 +285,11 @@ class Backgrounds:
         """Return the backgrounds, channels last, for an image of their shape."""
         each = [channels_last(one, self.channel_axis) for one in np.asarray(self.images)]
         if each[0].shape != image.shape:
-            msg = (
+            raise InvalidInputError(
                 f"`images` must be backgrounds of the image's shape {image.shape} (channels last); "
                 f"got {each[0].shape}. A single image goes into a list, and channel_axis must say "
                 "where each background has its channels."
             )
-            raise InvalidInputError(msg)
         return np.stack(each)
 
 

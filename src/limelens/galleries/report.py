@@ -121,46 +121,47 @@ def opened(explanations: Any) -> Iterator[tuple[str, Explanation]]:
     if isinstance(explanations, (str, PathLike)):
         folder = Path(explanations)
         if not folder.is_dir():
-            msg = (
+            raise InvalidInputError(
                 "`explanations` must be explanations, their files, or a folder of these; got "
                 f"{str(folder)!r}, which is no folder. One file: report([path], ...)."
             )
-            raise InvalidInputError(msg)
         explanations = sorted(folder.glob("*.npz"))
     if isinstance(explanations, Explanation) or not isinstance(explanations, Iterable):
-        msg = (
+        raise InvalidInputError(
             "`explanations` must be a sequence of Explanation: [explanation]; "
             f"got {describe(explanations)}."
         )
-        raise InvalidInputError(msg)
     for index, each in enumerate(explanations):
         if isinstance(each, Explanation):
             yield f"image {index + 1}", each
         elif isinstance(each, (str, PathLike)):
             yield Path(each).stem, Explanation.load(each)
         else:
-            msg = f"`explanations` must hold explanations or their files; got {describe(each)}."
-            raise InvalidInputError(msg)
+            raise InvalidInputError(
+                f"`explanations` must hold explanations or their files; got {describe(each)}."
+            )
 
 
 def _entry(name: str, values: Sequence[Any], index: int) -> Any:
     if isinstance(values, str) or not isinstance(values, (Sequence, np.ndarray)):
-        msg = f"`{name}` must be a sequence with one entry for each image; got {describe(values)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`{name}` must be a sequence with one entry for each image; got {describe(values)}."
+        )
     if index >= len(values):
-        msg = f"`{name}` must have one entry for each image; got {len(values)} for more images."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`{name}` must have one entry for each image; got {len(values)} for more images."
+        )
     return check_text(name, values[index]) if name == "names" else values[index]
 
 
 def _check_lengths(n: int, *, truth: Sequence[Any] | None, names: Sequence[Any] | None) -> None:
     if n == 0:
-        msg = "`explanations` must hold at least one explanation; got none."
-        raise InvalidInputError(msg)
+        raise InvalidInputError("`explanations` must hold at least one explanation; got none.")
     for name, values in (("truth", truth), ("names", names)):
         if values is not None and len(values) != n:
-            msg = f"`{name}` must have one entry for each of the {n} images; got {len(values)}."
-            raise InvalidInputError(msg)
+            raise InvalidInputError(
+                f"`{name}` must have one entry for each of the {n} images; got {len(values)}."
+            )
 
 
 def _card(explanation: Explanation, name: str, truth: Any) -> dict[str, Any]:
@@ -201,8 +202,7 @@ def _verdict(explanation: Explanation, truth: Any) -> tuple[str | None, bool | N
     if isinstance(truth, Integral) and not isinstance(truth, bool):
         column = check_int("truth", truth, minimum=0, maximum=len(explanation.scores) - 1)
         return _name_of(explanation, column), column == int(np.argmax(explanation.scores))
-    msg = f"`truth` must hold score columns or names; got {describe(truth)}."
-    raise InvalidInputError(msg)
+    raise InvalidInputError(f"`truth` must hold score columns or names; got {describe(truth)}.")
 
 
 def _square(explanation: Explanation) -> Floats:

@@ -156,17 +156,15 @@ def check_explanations(explanations: Iterable[Record]) -> list[Record]:
         If something else is among them, or they are one explanation by itself.
     """
     if isinstance(explanations, Record) or not isinstance(explanations, Iterable):
-        msg = (
+        raise InvalidInputError(
             "`explanations` must be a sequence of Explanation: [explanation]; "
             f"got {describe(explanations)}."
         )
-        raise InvalidInputError(msg)
     listed = list(explanations)
     wrong = [each for each in listed if not isinstance(each, Record)]
     if wrong or not listed:
         got = describe(wrong[0]) if wrong else "none"
-        msg = f"`explanations` must hold explanations, at least one; got {got}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"`explanations` must hold explanations, at least one; got {got}.")
     return listed
 
 

@@ -116,8 +116,7 @@ def cholesky(matrix: Floats, noise: float) -> Floats:
     # The matrix is symmetric: transposed it has LAPACK's memory order, and is not copied.
     factor, failed = lapack.dpotrf(noisy.T, lower=1, clean=0, overwrite_a=1)
     if failed:
-        msg = "the kernel of the coalitions is not positive definite"
-        raise np.linalg.LinAlgError(msg)
+        raise np.linalg.LinAlgError("the kernel of the coalitions is not positive definite")
     return np.asarray(factor)
 
 

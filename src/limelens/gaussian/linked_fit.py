@@ -131,19 +131,17 @@ def _possible_links(rows: Rows, target: int, link: str, scale: str) -> list[str]
             if rows.on_lattice
             else ""
         )
-        msg = (
+        raise InvalidInputError(
             "`link` must be 'auto', 'identity' or 'log-odds' for these scores; 'softmax' needs "
             "three or more floating-point probabilities that sum to 1, are never exactly 0 and "
             f"hardly ever the same twice.{lattice}"
         )
-        raise InvalidInputError(msg)
     if link == "log-odds" and not probability:
         seen = rows.values[:, target] if rows.columns is None else rows.scores
-        msg = (
+        raise InvalidInputError(
             "`link` must be 'auto' or 'identity' for these scores; 'log-odds' needs probabilities, "
             f"and these go from {seen.min():g} to {seen.max():g}."
         )
-        raise InvalidInputError(msg)
     if link != "auto":
         return [link]
     if not probability:

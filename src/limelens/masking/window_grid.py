@@ -62,17 +62,15 @@ class WindowGrid:
         steps = size_in_pixels("stride", stride, lengths)
         for size, step, length in zip(pixels, steps, lengths, strict=True):
             if size > length:
-                msg = (
+                raise InvalidInputError(
                     f"`window` must fit the image; got {size} pixels for a side of {length}. Give "
                     "one size per axis, or a share of the side such as window=0.2."
                 )
-                raise InvalidInputError(msg)
             if step > size:
-                msg = (
+                raise InvalidInputError(
                     f"`stride` may not exceed `window`, or pixels are never hidden; got {step} and "
                     f"{size} pixels. Lower the stride, for example stride={size}."
                 )
-                raise InvalidInputError(msg)
         axis_starts = tuple(
             low + _axis_starts(high - low, size, step, edges)
             for (low, high), size, step in zip(bounds, pixels, steps, strict=True)

@@ -63,8 +63,7 @@ def color_limit(
         return 1.0
     maps = [heatmaps] if isinstance(heatmaps, np.ndarray) else list(heatmaps)
     if not maps:
-        msg = "`heatmaps` must hold at least one map; got none."
-        raise InvalidInputError(msg)
+        raise InvalidInputError("`heatmaps` must hold at least one map; got none.")
     sizes = [np.abs(check_numeric("heatmaps", each).astype(np.float64)) for each in maps]
     largest = max(float(size.max(initial=0.0)) for size in sizes)
     nonzero = np.concatenate([size[size > 0] for size in sizes])

@@ -43,8 +43,9 @@ def open_font(font: FontFile, size: int) -> "FreeTypeFont":
     try:
         return ImageFont.truetype(str(font), size)
     except OSError as error:
-        msg = f"`font` must be a TrueType font file; got {describe(font)} ({error})."
-        raise InvalidInputError(msg) from error
+        raise InvalidInputError(
+            f"`font` must be a TrueType font file; got {describe(font)} ({error})."
+        ) from error
 
 
 def has_letter(font: FontFile, letter: str) -> bool:

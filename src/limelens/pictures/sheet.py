@@ -157,11 +157,13 @@ def _check_tiles(tiles: Sequence[Any], titles: Sequence[str] | None) -> list["Pi
     from PIL.Image import Image as Pillow  # noqa: PLC0415
 
     if isinstance(tiles, (np.ndarray, Pillow)) or len(tiles) == 0:
-        msg = "`tiles` must be a sequence of pictures, at least one: sheet([picture])."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            "`tiles` must be a sequence of pictures, at least one: sheet([picture])."
+        )
     if titles is not None and (isinstance(titles, str) or len(titles) != len(tiles)):
-        msg = f"`titles` must be one for each of the {len(tiles)} tiles; got {titles!r}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`titles` must be one for each of the {len(tiles)} tiles; got {titles!r}."
+        )
     for title in titles or ():
         check_text("titles", title)
     return [tile if isinstance(tile, Pillow) else draw_image(tile) for tile in tiles]

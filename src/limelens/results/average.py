@@ -112,39 +112,36 @@ def _mean_map(
 def _check(explanations: object) -> list[Explanation]:
     """Return explanations of one image and the same targets, of one kind."""
     if isinstance(explanations, Explanation) or not isinstance(explanations, Sequence):
-        msg = (
+        raise InvalidInputError(
             "`explanations` must be a list of Explanation; "
             f"got {describe(explanations)}. Use average([one, other])."
         )
-        raise InvalidInputError(msg)
     found = [each for each in explanations if isinstance(each, Explanation)]
     if not found or len(found) < len(explanations):
         odd = [each for each in explanations if not isinstance(each, Explanation)]
         got = describe(odd[0]) if odd else "none"
-        msg = f"`explanations` must hold Explanation objects, at least one; got {got}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`explanations` must hold Explanation objects, at least one; got {got}."
+        )
     first = found[0]
     for number, each in enumerate(found):
         for name in _SHARED:
             if not _equal(getattr(each, name), getattr(first, name)):
-                msg = (
+                raise InvalidInputError(
                     f"`explanations` must be of one {name}; number {number} has another than "
                     f"the first. Explain the same image with the same `target`."
                 )
-                raise InvalidInputError(msg)
         if each.scores.shape != first.scores.shape:
-            msg = (
+            raise InvalidInputError(
                 f"`explanations` must have the same number of scores; number {number} has "
                 f"{each.scores.shape[0]}, the first {first.scores.shape[0]}."
             )
-            raise InvalidInputError(msg)
         if (each.importances.ndim == 2) != (first.importances.ndim == 2):
-            msg = (
+            raise InvalidInputError(
                 "`explanations` must be all per segment or all per pixel; number "
                 f"{number} is not as the first. Sum maps per pixel first: "
                 "explanation.by_segment(labels)."
             )
-            raise InvalidInputError(msg)
     return found
 
 

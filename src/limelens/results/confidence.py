@@ -122,11 +122,10 @@ def _errors(record: Record, row: int) -> Floats:
     """Draw errors of the importances of one target, shape (2000, d)."""
     errors = record.standard_errors
     if errors is None or not np.isfinite(errors[row]).all():
-        msg = (
+        raise InvalidInputError(
             "`explanation` must have standard errors for all segments; this one has none. "
             "Explain with QuickLime, QuickShap, or Lime with a linear surrogate."
         )
-        raise InvalidInputError(msg)
     normal = np.random.default_rng(0).standard_normal((_DRAWS, len(errors[row])))
     covariances = record.details.get("covariance")
     columns = list(record.details.get("targets", ()))

@@ -143,11 +143,10 @@ def as_geojson(explanation: Record) -> dict[str, Any]:
     """Return the segments as GeoJSON; see `Explanation.to_geojson`."""
     segments = check_per_segment(explanation)
     if segments.ndim != 2:
-        msg = (
+        raise InvalidInputError(
             f"GeoJSON holds planes; this explanation has segments of shape {segments.shape}. "
             "explanation.to_dict() and explanation.to_csv() hold volumes."
         )
-        raise InvalidInputError(msg)
     errors = explanation.standard_errors
     features = []
     for segment, polygons in enumerate(segment_polygons(segments)):
@@ -166,11 +165,10 @@ def as_fiftyone(explanation: Record, target: int | str | None) -> dict[str, Any]
     """Return the fields of a FiftyOne heat map; see `Explanation.to_fiftyone`."""
     heatmap = _heatmap_of(explanation, target_row(explanation, target))
     if heatmap.ndim != 2:
-        msg = (
+        raise InvalidInputError(
             f"A FiftyOne heat map is a plane; this map has the shape {heatmap.shape}. Explain a "
             "slice, or pass one: fiftyone.Heatmap(map=explanation.heatmap()[k])."
         )
-        raise InvalidInputError(msg)
     limit = color_limit(heatmap, "symmetric") or 1.0
     return {"map": heatmap.astype(np.float32), "range": [-limit, limit]}
 

@@ -216,15 +216,17 @@ def _beyond(total: float, nulls: Sequence[Record], where: NDArray[np.bool_], sig
     sums = []
     for null in nulls:
         if spatial_shape(null.image.shape, null.channel_axis) != where.shape:
-            msg = f"`nulls` must explain images of shape {where.shape}; got {null.image.shape}."
-            raise InvalidInputError(msg)
+            raise InvalidInputError(
+                f"`nulls` must explain images of shape {where.shape}; got {null.image.shape}."
+            )
         for row in range(len(null.targets)):
             importances, shares = _per_part(null, row, where)
             sums.append(float(shares @ importances))
     m = len(sums)
     if m < 3:
-        msg = f"`nulls` must be at least three explanations, to show how far they spread; got {m}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`nulls` must be at least three explanations, to show how far they spread; got {m}."
+        )
     error = float(np.std(sums, ddof=1)) * math.sqrt(1 + 1 / m) * student(m - 1)
     z = _ratio(total - float(np.mean(sums)), error)
     return {"positive": z, "negative": -z, "absolute": abs(z)}[sign]
@@ -237,6 +239,5 @@ def _check_mask(mask: ArrayLike, record: Record) -> NDArray[np.bool_]:
     n, n_all = int(np.count_nonzero(where & counts)), int(np.count_nonzero(counts))
     if n in (0, n_all):
         of = "" if record.valid is None else " that count"
-        msg = f"`mask` must hold some pixels{of}, not all; got {n} of {n_all}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"`mask` must hold some pixels{of}, not all; got {n} of {n_all}.")
     return where & counts

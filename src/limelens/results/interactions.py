@@ -88,8 +88,9 @@ def interaction_index(
     coalitions = rows.coalitions
     intact = np.flatnonzero(coalitions.all(axis=1))
     if not len(intact):
-        msg = "`samples` must hold the intact image, the row that keeps every segment."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            "`samples` must hold the intact image, the row that keeps every segment."
+        )
     values = _values(samples, rows, target, rows.scores[intact[0]])
     if estimator == "exact":
         return _enumerated(coalitions, values)
@@ -100,22 +101,20 @@ def _values(samples: object, rows: Samples, target: Target, intact: Floats) -> F
     """Return the target values, shape (n, t), of rows: those of an explanation are its targets'."""
     if rows.reduced:  # the callable's values were kept in place of the scores
         if target is not None and not callable(target):
-            msg = (
+            raise InvalidInputError(
                 "`target` must be the callable that was explained, or None: the rows hold its "
                 f"values; got {describe(target)}."
             )
-            raise InvalidInputError(msg)
         return rows.scores.astype(np.float64)
     names = None
     if isinstance(samples, Record) and samples.targets_are_columns:
         names = dict(zip(samples.targets, samples.target_names, strict=True))
         target = samples.targets if target is None else target
     elif isinstance(samples, Record) and target is None:
-        msg = (
+        raise InvalidInputError(
             "`target` must be given where a callable was explained; got None. Pass the same one: "
             "interaction_index(explanation, target=...)."
         )
-        raise InvalidInputError(msg)
     if rows.columns is not None:
         return _kept_values(rows, target, names)
     return find_target(target, intact, names).values(rows.scores)
@@ -125,12 +124,11 @@ def _kept_values(rows: Samples, target: Target, names: dict[int, str] | None) ->
     """Return the same for rows that have the scores of some columns only, as files do."""
     columns = rows.columns or ()
     if target is None or isinstance(target, Top) or callable(target):
-        msg = (
+        raise InvalidInputError(
             f"`target` must be one of the score columns {columns}, or several: of the others these "
             f"rows know nothing; got {describe(target)}. Files hold all scores with "
             "explanation.save(path, samples='all')."
         )
-        raise InvalidInputError(msg)
     blank = np.zeros(max(columns, default=0) + 1)  # as if of the intact image: not looked at
     found = find_target(target, blank, names).columns
     return rows.only(found).scores.astype(np.float64)
@@ -139,11 +137,10 @@ def _kept_values(rows: Samples, target: Target, names: dict[int, str] | None) ->
 def _check_samples(samples: object) -> Samples:
     rows = getattr(samples, "samples", samples)
     if not isinstance(rows, Samples) or rows.n_segments < 2:
-        msg = (
+        raise InvalidInputError(
             "`samples` must be an explanation of a method that keeps and hides segments, or its "
             f"samples; got {describe(samples)}."
         )
-        raise InvalidInputError(msg)
     return rows
 
 
@@ -152,14 +149,13 @@ def _enumerated(coalitions: Coalitions, values: Floats) -> Floats:
     bits: NDArray[np.intp] = 1 << np.arange(min(d, MOST_ENUMERATED))
     codes, first = np.unique(coalitions[:, : len(bits)] @ bits, return_index=True)
     if len(codes) < 2**d:  # true for any d > 16, where there are at most 2^16 codes
-        msg = (
+        raise InvalidInputError(
             f"`samples` must hold all 2**{d} coalitions of {d} segments (at most "
             f"{MOST_ENUMERATED}) for estimator='exact'; got {len(coalitions)}. With your "
             "explanation e and its fill, pay for the rest by ExactShapley(segmenter="
             "LabelImage(e.segments), fill=fill).explain(image, predict_fn, reuse=e), or pass "
             "estimator='gaussian_process'."
         )
-        raise InvalidInputError(msg)
     table = values[first]
     return exact_interactions(lambda rows: table[rows @ bits], d)
 
@@ -167,8 +163,9 @@ def _enumerated(coalitions: Coalitions, values: Floats) -> Floats:
 def _expected(coalitions: Coalitions, values: Floats) -> Floats:
     n, d = coalitions.shape
     if n < 3:
-        msg = f"`samples` must hold at least 3 rows for estimator='gaussian_process'; got {n}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`samples` must hold at least 3 rows for estimator='gaussian_process'; got {n}."
+        )
     distinct, positions = distinct_rows(coalitions)
     values = values[np.unique(positions, return_index=True)[1]]
     varies = np.flatnonzero(~is_still(values))

@@ -79,17 +79,15 @@ def explanation_item(
 
 def _check_same_shape(explanation: Record, compare: Record) -> None:
     if not isinstance(compare, Record):
-        msg = f"`compare` must be an Explanation; got {describe(compare)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"`compare` must be an Explanation; got {describe(compare)}.")
     ours, theirs = (
         spatial_shape(each.image.shape, each.channel_axis) for each in (explanation, compare)
     )
     if ours != theirs:
-        msg = (
+        raise InvalidInputError(
             f"`compare` must explain an image of the same height and width, {ours}; "
             f"got {theirs}. Write a page for each: compare.to_html(path)."
         )
-        raise InvalidInputError(msg)
 
 
 def _suffix(explanation: Record) -> str:

@@ -81,11 +81,10 @@ def _check(record: Record) -> None:
         check_int("channel_axis", axis, minimum=0, maximum=image.ndim - 1)
     n_targets = len(_check_tuple("targets", record.targets, Integral))
     if n_targets != len(_check_tuple("target_names", record.target_names, str)):
-        msg = (
+        raise InvalidInputError(
             f"`target_names` must name each of the {n_targets} targets; "
             f"got {describe(record.target_names)}."
         )
-        raise InvalidInputError(msg)
     spatial = spatial_shape(image.shape, axis)
     check_valid(record.valid, image, axis)
     _check_importances(record, n_targets, spatial)
@@ -99,11 +98,11 @@ def _check(record: Record) -> None:
         if (value := getattr(record, name)) is not None:
             check_array(name, value, (n_targets,), dtype=np.float64, finite=False)
     if record.samples is not None and not isinstance(record.samples, Samples):
-        msg = f"`samples` must be Samples or None; got {describe(record.samples)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`samples` must be Samples or None; got {describe(record.samples)}."
+        )
     if not isinstance(record.details, Mapping):
-        msg = f"`details` must be a dict; got {describe(record.details)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"`details` must be a dict; got {describe(record.details)}.")
     check_int("n_predictions", record.n_predictions, minimum=0)
     check_text("explainer", record.explainer)
     check_flag("targets_are_columns", record.targets_are_columns)
@@ -113,8 +112,9 @@ def _check_tuple(name: str, value: object, kind: type) -> tuple[object, ...]:
     """Return `value` if it is a non-empty tuple of one kind."""
     if not isinstance(value, tuple) or not value or not all(isinstance(v, kind) for v in value):
         words = "integers" if kind is Integral else "strings"
-        msg = f"`{name}` must be a tuple of {words}, at least one; got {describe(value)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`{name}` must be a tuple of {words}, at least one; got {describe(value)}."
+        )
     return value
 
 
@@ -126,16 +126,19 @@ def _check_importances(record: Record, n_targets: int, spatial: tuple[int, ...])
         counts = True if record.valid is None else record.valid
         if segments.dtype.kind not in "iu" or ((segments >= 0) != counts).any():
             outside = "" if record.valid is None else " where `valid` is True, else -1"
-            msg = f"`segments` must hold the labels 0 to d-1{outside}; got {describe(segments)}."
-            raise InvalidInputError(msg)
+            raise InvalidInputError(
+                f"`segments` must hold the labels 0 to d-1{outside}; got {describe(segments)}."
+            )
         if segments.max() >= segments.size:  # before memory is taken for all labels below it
-            msg = f"`segments` must use every label up to {segments.max()}; got fewer pixels."
-            raise InvalidInputError(msg)
+            raise InvalidInputError(
+                f"`segments` must use every label up to {segments.max()}; got fewer pixels."
+            )
         sizes = label_sums(segments)
         d = len(sizes)
         if not sizes.all():
-            msg = f"`segments` must use every label up to {d - 1}; got none of {sizes.argmin()}."
-            raise InvalidInputError(msg)
+            raise InvalidInputError(
+                f"`segments` must use every label up to {d - 1}; got none of {sizes.argmin()}."
+            )
     per_segment = d > 0 and np.ndim(record.importances) == 2
     shape: tuple[int, ...] = (n_targets, d) if per_segment else (n_targets, *spatial)
     check_array("importances", record.importances, shape, dtype=np.float64)
@@ -163,12 +166,14 @@ def target_row(record: Record, target: int | str | None) -> int:
         return rows[0]
     if len(rows) > 1:
         columns = [int(record.targets[row]) for row in rows]
-        msg = f"`target` must be unique; {target!r} names the columns {columns}: pass one of them."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`target` must be unique; {target!r} names the columns {columns}: pass one of them."
+        )
     pairs = zip(record.targets, record.target_names, strict=True)
     listed = ", ".join(f"{column} ({name!r})" for column, name in pairs)
-    msg = f"`target` must be one of the explained targets {listed}; got {describe(target)}."
-    raise InvalidInputError(msg)
+    raise InvalidInputError(
+        f"`target` must be one of the explained targets {listed}; got {describe(target)}."
+    )
 
 
 def check_per_segment(record: Record) -> Segments:
@@ -180,11 +185,10 @@ def check_per_segment(record: Record) -> Segments:
         If the importances are per pixel.
     """
     if record.segments is None or record.importances.ndim > 2:
-        msg = (
+        raise InvalidInputError(
             "The importances must be per segment; this explanation has one per pixel. "
             "Sum it over segments first: explanation.by_segment(labels)."
         )
-        raise InvalidInputError(msg)
     return record.segments
 
 
@@ -243,11 +247,10 @@ def _details_of(
 def summed_fields(record: Record, labels: ArrayLike) -> dict[str, Any]:
     """Return the fields that change when importances per pixel are summed over segments."""
     if record.importances.ndim == 2:
-        msg = (
+        raise InvalidInputError(
             "`by_segment` must have an importance per pixel; this explanation has one per "
             "segment already: see `importances` and `segments`."
         )
-        raise InvalidInputError(msg)
     spatial = spatial_shape(record.image.shape, record.channel_axis)
     segments, ids = check_segments(labels, spatial, name="labels", valid=record.valid)
     return {

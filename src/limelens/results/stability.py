@@ -169,14 +169,14 @@ def _rows_of(record: Record, row: int) -> tuple[Coalitions, Floats]:
     """Return the coalitions paid for and one target's values on them."""
     samples = record.samples
     if samples is None or len(samples) < _FEWEST_ROWS:
-        msg = f"`explanation` must have samples, at least {_FEWEST_ROWS} rows of them."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`explanation` must have samples, at least {_FEWEST_ROWS} rows of them."
+        )
     if not record.targets_are_columns:
-        msg = (
+        raise InvalidInputError(
             "`target` must be a score column for a stability report; "
             f"{record.target_names[row]!r} is a function of the scores."
         )
-        raise InvalidInputError(msg)
     return samples.coalitions, samples.of_column(record.targets[row]).astype(np.float64)
 
 

@@ -106,8 +106,9 @@ def read_record(path: str | os.PathLike[str], names: Collection[str]) -> dict[st
     except InvalidInputError as error:
         raise InvalidInputError(_unreadable(name, str(error))) from error
     except _DAMAGES as error:
-        msg = _unreadable(name, f"it is damaged or cut short: {error}")
-        raise InvalidInputError(msg) from error
+        raise InvalidInputError(
+            _unreadable(name, f"it is damaged or cut short: {error}")
+        ) from error
     if set(record) != set(names):
         odd = sorted(set(record) ^ set(names))
         raise InvalidInputError(_unreadable(name, f"fields do not match: {odd}"))
@@ -129,8 +130,7 @@ def _upgrade(record: dict[str, Any]) -> None:
 
 def _check_path(path: object) -> Path:
     if not isinstance(path, (str, os.PathLike)) or "\0" in os.fspath(path):
-        msg = f"`path` must be the path of a file; got {describe(path)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"`path` must be the path of a file; got {describe(path)}.")
     return Path(path)
 
 
@@ -139,18 +139,16 @@ def _target(path: object) -> Path:
     named = _check_path(path)
     if named.suffix.lower() not in ("", ".npz"):
         call = _OTHER_CALLS.get(named.suffix.lower(), "explanation.save({npz!r})")
-        msg = (
+        raise InvalidInputError(
             f"`path` must end in .npz (or in nothing); got {str(named)!r}. Call "
             f"{call.format(path=str(named), npz=str(named.with_suffix('.npz')))}."
         )
-        raise InvalidInputError(msg)
     target = Path(os.path.realpath(named))
     if target.is_symlink() or (target.exists() and not target.is_file()):
-        msg = (
+        raise InvalidInputError(
             f"`path` must be the path of a file; {str(named)!r} is none: it is a folder, a pipe, a "
             "device or a link to itself."
         )
-        raise InvalidInputError(msg)
     if not target.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "There is no such folder", str(target.parent))
     if target.exists() and not os.access(target, os.W_OK):
@@ -169,13 +167,15 @@ def _check_sizes(archive: zipfile.ZipFile, n_bytes: int) -> None:
     members = archive.infolist()
     odd = [each.filename for each in members if each.compress_type not in _PACKINGS]
     if odd:
-        msg = f"it is damaged or cut short: {odd[0]!r} is packed in a way that is not used here"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"it is damaged or cut short: {odd[0]!r} is packed in a way that is not used here"
+        )
     header = sum(each.file_size for each in members if each.filename == f"{_HEADER}.npy")
     total = sum(each.file_size for each in members)
     if header > _LEAST_HEADER + _MOST_HEADER * n_bytes or total > _LEAST + _MOST * n_bytes:
-        msg = f"its {n_bytes} bytes would unpack to {total}, far more than such a file holds"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"its {n_bytes} bytes would unpack to {total}, far more than such a file holds"
+        )
 
 
 def _check_members(archive: zipfile.ZipFile, declared: Collection[str]) -> None:
@@ -184,8 +184,9 @@ def _check_members(archive: zipfile.ZipFile, declared: Collection[str]) -> None:
     wanted = sorted(f"{name}.npy" for name in (_HEADER, *declared))
     if found != wanted:
         odd = sorted(set(found) ^ set(wanted)) or "one is there twice"
-        msg = f"it is damaged or cut short: its members are not those of its header: {odd}"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"it is damaged or cut short: its members are not those of its header: {odd}"
+        )
 
 
 def _read_header(archive: zipfile.ZipFile) -> tuple[dict[str, Any], int]:
@@ -197,11 +198,11 @@ def _read_header(archive: zipfile.ZipFile) -> tuple[dict[str, Any], int]:
         raise InvalidInputError("its header is of another format")
     version = header.get("version")
     if type(version) is not int or version < 1:
-        msg = f"it is damaged or cut short: {version!r} is no format version"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"it is damaged or cut short: {version!r} is no format version")
     if version > VERSION:
-        msg = f"it has format version {version}, this limelens reads up to {VERSION}: update it"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"it has format version {version}, this limelens reads up to {VERSION}: update it"
+        )
     return dict(header["fields"]), version
 
 
@@ -255,14 +256,14 @@ def _read_array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
         shape, _, dtype = read[_format.read_magic(file)](file)
         described = file.tell() + math.prod(shape) * dtype.itemsize
     if dtype.hasobject:
-        msg = (
+        raise InvalidInputError(
             f"it is damaged or cut short: {name!r} holds objects, never loaded: allow_pickle=False"
         )
-        raise InvalidInputError(msg)
     # Bounds every axis too: NumPy cannot hold an empty array of 2**100 columns.
     if described != member.file_size or max(shape, default=0) > sys.maxsize:
-        msg = f"it is damaged or cut short: {name!r} says it is of shape {shape}, {dtype}"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"it is damaged or cut short: {name!r} says it is of shape {shape}, {dtype}"
+        )
     with archive.open(member) as file:
         array = np.lib.format.read_array(file, allow_pickle=False)
         file.read(1)  # at the end of a member, `zipfile` compares its checksum
@@ -291,8 +292,9 @@ def _encode_all(fields: Mapping[str, Any], arrays: dict[str, NDArray[Any]]) -> d
     except (RecursionError, ValueError) as error:
         if isinstance(error, InvalidInputError):
             raise
-        msg = f"`details` must be finite in depth and its integers of some digits ({error})."
-        raise InvalidInputError(msg) from error
+        raise InvalidInputError(
+            f"`details` must be finite in depth and its integers of some digits ({error})."
+        ) from error
     return encoded
 
 
@@ -314,11 +316,10 @@ def _encode(value: Any, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
         return {"tuple": [_encode(each, name, arrays) for each in value]}
     if isinstance(value, Mapping):
         return {"dict": [_encode([key, each], name, arrays) for key, each in value.items()]}
-    msg = (
+    raise InvalidInputError(
         f"`{name}` must hold None, booleans, numbers, strings, arrays, or lists, tuples and dicts "
         f"of these to be saved; got {describe(value)}."
     )
-    raise InvalidInputError(msg)
 
 
 def _decode(value: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:

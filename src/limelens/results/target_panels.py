@@ -83,11 +83,10 @@ def find_targets(explanation: Record, targets: int | str | Sequence[int | str] |
     if isinstance(targets, (str, Integral)):
         return [target_row(explanation, targets)]
     if not isinstance(targets, Sequence) or not targets:
-        msg = (
+        raise InvalidInputError(
             "`targets` must be None (all), a score column or its name, or a sequence of them; "
             f"got {describe(targets)}."
         )
-        raise InvalidInputError(msg)
     return [target_row(explanation, target) for target in targets]
 
 

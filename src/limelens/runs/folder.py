@@ -28,24 +28,23 @@ def writing(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        msg = (
+        raise OutputError(
             f"the results cannot be written to {str(folder)!r}: {reason}. What is there is whole: "
             "make room, or see to the permissions, and the same call goes on from there."
-        )
-        raise OutputError(msg) from error
+        ) from error
 
 
 def check_folder(output: object) -> Path:
     """Return the folder of a run, which may be new, empty, or hold an earlier attempt."""
     if not isinstance(output, (str, os.PathLike)) or not os.fspath(output):
-        msg = f"`output` must be the path of a folder; got {describe(output)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"`output` must be the path of a folder; got {describe(output)}.")
     folder = Path(os.fsdecode(output))
     with writing(folder):  # a name may be too long to be looked for
         is_file = folder.exists() and not folder.is_dir()
     if is_file:
-        msg = f"`output` must be a folder; {str(folder)!r} is a file. Take another name."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`output` must be a folder; {str(folder)!r} is a file. Take another name."
+        )
     return folder
 
 
@@ -126,11 +125,10 @@ class Manifest:
         if not path.exists():
             found = sorted(each.name for each in self._folder.iterdir() if each.name[0] != ".")
             if found:
-                msg = (
+                raise InvalidInputError(
                     f"`output` must be a folder that is new, empty, or of the same run; "
                     f"{str(self._folder)!r} holds {found[0]!r}, and no {MANIFEST}. Take another."
                 )
-                raise InvalidInputError(msg)
             return
         head, lines = read_manifest(self._folder, name="output")
         if head["digest"] != self._head["digest"]:
@@ -180,11 +178,10 @@ def read_manifest(
             msg += " Take another folder; Explanation.load reads the .npz files of this one."
         raise InvalidInputError(msg) from error
     if not known:
-        msg = (
+        raise InvalidInputError(
             f"`{name}` must be the folder of a run; {str(path)!r} is of format {head['format']!r}, "
             f"version {head['version']!r}, and this limelens reads {_FORMAT!r} up to {_VERSION}."
         )
-        raise InvalidInputError(msg)
     lines: dict[str, Entry | Failure] = {}
     for text in rest:
         with contextlib.suppress(ValueError, TypeError):  # cut short by a kill
@@ -208,8 +205,9 @@ def _locked(folder: Path) -> int | None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         os.close(descriptor)
-        msg = f"`output` must be free; another process is at work in {str(folder)!r}. Wait for it."
-        raise InvalidInputError(msg) from error
+        raise InvalidInputError(
+            f"`output` must be free; another process is at work in {str(folder)!r}. Wait for it."
+        ) from error
     except OSError:  # a file system without locks
         os.close(descriptor)
         return None

@@ -117,12 +117,11 @@ class Job:
         except (FileNotFoundError, InvalidInputError):
             return None
         if image_digest(kept.image) != image_digest(picture):
-            msg = (
+            raise _ConflictError(
                 f"`output` must be a folder of the same images; {str(path)!r} explains another one "
                 f"than {name!r} is now. Take another folder, or give the images names that stay "
                 "theirs: {name: image, ...}."
             )
-            raise _ConflictError(msg)
         return kept
 
 

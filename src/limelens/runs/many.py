@@ -200,8 +200,9 @@ def _reported(job: Job, named: Named, n_jobs: int | None, reporter: Reporter) ->
 def _check_explainer(explainer: Any) -> Any:
     if isinstance(explainer, type) or not callable(getattr(explainer, "explain", None)):
         call = f" Pass an instance: {explainer.__name__}()." if isinstance(explainer, type) else ""
-        msg = f"`explainer` must be an explainer, such as Lime(); got {describe(explainer)}.{call}"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`explainer` must be an explainer, such as Lime(); got {describe(explainer)}.{call}"
+        )
     return explainer
 
 

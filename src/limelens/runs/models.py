@@ -24,18 +24,18 @@ def check_place(predict_fn: Any) -> Any:
     text = os.fsdecode(predict_fn)
     if _is_onnx(text):
         if not Path(text).is_file():
-            msg = f"`predict_fn` must be the path of an ONNX file; no file is at {text!r}."
-            raise InvalidInputError(msg)
+            raise InvalidInputError(
+                f"`predict_fn` must be the path of an ONNX file; no file is at {text!r}."
+            )
         return os.path.abspath(text)  # workers may be at home elsewhere  # noqa: PTH100
     module, colon, name = text.partition(":")
     if not colon or not all(part.isidentifier() for part in f"{module}.{name}".split(".")):
         if adapter_of(predict_fn)[1] is not None:
             check_model("predict_fn", predict_fn)  # says which adapter takes it
-        msg = (
+        raise InvalidInputError(
             "`predict_fn` must be a callable (batch) -> scores, the path of an ONNX file, or "
             f"'module:function'; got {describe(predict_fn)}."
         )
-        raise InvalidInputError(msg)
     return text
 
 
@@ -65,15 +65,15 @@ def loaded_model(predict_fn: Any) -> Any:
     try:
         value: Any = importlib.import_module(module)
     except ModuleNotFoundError as error:
-        msg = (
+        raise InvalidInputError(
             f"`predict_fn` must name a module that can be imported; {place!r} does not: {error}. "
             f"{_where(module)}"
-        )
-        raise InvalidInputError(msg) from error
+        ) from error
     for part in name.split("."):
         if not hasattr(value, part):
-            msg = f"`predict_fn` must name something that is there; {module!r} has no {name!r}."
-            raise InvalidInputError(msg)
+            raise InvalidInputError(
+                f"`predict_fn` must name something that is there; {module!r} has no {name!r}."
+            )
         value = getattr(value, part)
     return check_model("predict_fn", value)
 

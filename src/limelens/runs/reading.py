@@ -78,12 +78,11 @@ def different(pairs: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
         if name in seen:
             where = [seen[name], source if isinstance(source, Path) else None]
             found = f" ({where[0]} and {where[1]})" if None not in where else ""
-            msg = (
+            raise InvalidInputError(
                 f"`images` must have names of their own; {name!r} is there twice{found}. Pass the "
                 "folder that holds them all, whose names keep the subfolders, or name them "
                 "yourself: {name: image, ...} or pairs (name, image)."
             )
-            raise InvalidInputError(msg)
         seen[name] = source if isinstance(source, Path) else None
         yield name, source
     if not seen:
@@ -103,8 +102,9 @@ def _pair(entry: Any, index: int) -> tuple[str, Any]:
     if isinstance(entry, tuple) and len(entry) == 2 and not isinstance(entry[0], np.ndarray):
         name, source = entry
         if not isinstance(name, str) or not name:
-            msg = f"`images` must be named by strings; got {describe(name)} as a name."
-            raise InvalidInputError(msg)
+            raise InvalidInputError(
+                f"`images` must be named by strings; got {describe(name)} as a name."
+            )
         return name, Path(source) if isinstance(source, (str, os.PathLike)) else source
     return f"image-{index:06d}", entry
 
@@ -122,19 +122,17 @@ def _refuse_one_image(images: Any) -> None:
         raise InvalidInputError(msg)
     if not isinstance(images, Iterable):
         hint = " Call it: images=read()." if callable(images) else ""
-        msg = (
+        raise InvalidInputError(
             "`images` must be a folder, a pattern such as 'photos/*.jpg', paths, arrays, "
             f"{{name: image}} or a generator of these; got {describe(images)}.{hint}"
         )
-        raise InvalidInputError(msg)
 
 
 def _files(text: str | bytes, leave_out: Path | None) -> list[tuple[str, Path]]:
     """Return the images of a folder, of a pattern, or the one file, by names that keep folders."""
     place = Path(os.fsdecode(text))
     if not text:  # which would be the current folder
-        msg = "`images` must hold at least one image; the path is empty."
-        raise InvalidInputError(msg)
+        raise InvalidInputError("`images` must hold at least one image; the path is empty.")
     if place.is_file():
         return [(place.name, place)]
     if place.is_dir():
@@ -151,8 +149,7 @@ def _files(text: str | bytes, leave_out: Path | None) -> list[tuple[str, Path]]:
         inside = leave_out.resolve()
         found = [path for path in found if inside not in path.resolve().parents]
     if not found:
-        msg = f"`images` must hold at least one image; {what}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"`images` must hold at least one image; {what}.")
     return sorted((path.relative_to(root).as_posix(), path) for path in found)
 
 
@@ -186,8 +183,9 @@ def read_image(path: Path) -> NDArray[Any]:
     except MemoryError:
         raise
     except Exception as error:  # decoders raise what they like of a damaged file
-        msg = f"`images` must be files that hold an image; cannot read {str(path)!r}: {error}"
-        raise InvalidInputError(msg) from error
+        raise InvalidInputError(
+            f"`images` must be files that hold an image; cannot read {str(path)!r}: {error}"
+        ) from error
 
 
 def _decoded(path: Path) -> NDArray[Any]:
@@ -196,11 +194,10 @@ def _decoded(path: Path) -> NDArray[Any]:
     with Image.open(path) as picture:
         n_frames = getattr(picture, "n_frames", 1)
         if n_frames > 1 and picture.format != "MPO":  # a photograph with a preview beside it
-            msg = (
+            raise InvalidInputError(
                 f"`images` must be files of one image; {str(path)!r} holds {n_frames}. Pass them "
                 "as arrays: [np.asarray(frame) for frame in PIL.ImageSequence.Iterator(...)]."
             )
-            raise InvalidInputError(msg)
         mode = picture.mode
         if mode == "P":
             mode = "RGBA" if "transparency" in picture.info else "RGB"

@@ -100,8 +100,9 @@ class Run:
             If the folder holds no run.
         """
         if not isinstance(folder, (str, PathLike)):
-            msg = f"`folder` must be the path of a run's folder; got {describe(folder)}."
-            raise InvalidInputError(msg)
+            raise InvalidInputError(
+                f"`folder` must be the path of a run's folder; got {describe(folder)}."
+            )
         path = Path(folder)
         _, lines = read_manifest(path)
         entries = tuple(line for line in lines if isinstance(line, Entry))
@@ -133,15 +134,15 @@ class Run:
             if not found:
                 failed = [each for each in self.failures if each.name == key]
                 why = f"it failed: {failed[0].error}" if failed else f"there are {self.names[:5]}"
-                msg = f"`key` must name an explained image; {key!r} is none: {why}."
-                raise InvalidInputError(msg)
+                raise InvalidInputError(
+                    f"`key` must name an explained image; {key!r} is none: {why}."
+                )
             return self._open(found[0])
         if not isinstance(key, (int, np.integer)):
-            msg = (
+            raise InvalidInputError(
                 f"`key` must be the name or the number of one image; got {describe(key)}. Several: "
                 "[run[name] for name in run.names[:5]]."
             )
-            raise InvalidInputError(msg)
         return self._open(self.entries[key])
 
     def summary(self) -> RunSummary:
@@ -186,8 +187,9 @@ class Run:
         if isinstance(truth, Mapping):
             missing = [name for name in self.names if name not in truth]
             if missing:
-                msg = f"`truth` must have an entry for every image; {missing[0]!r} has none."
-                raise InvalidInputError(msg)
+                raise InvalidInputError(
+                    f"`truth` must have an entry for every image; {missing[0]!r} has none."
+                )
             truth = [truth[name] for name in self.names]
         return report(
             self,
@@ -211,12 +213,11 @@ class Run:
             return Explanation.load(self.folder / entry.file)
         except (OSError, InvalidInputError) as error:
             what = "is gone" if isinstance(error, FileNotFoundError) else f"cannot be read: {error}"
-            msg = (
+            raise InvalidInputError(
                 f"`folder` must hold a file of every explained image; that of {entry.name!r}, "
                 f"{str(self.folder / entry.file)!r}, {what.rstrip('.')}. The same explain_many "
                 "call explains this image again."
-            )
-            raise InvalidInputError(msg) from error
+            ) from error
 
     def __repr__(self) -> str:
         words = f"{len(self.entries)} images explained, {len(self.failures)} failed"

@@ -27,8 +27,9 @@ def check_n_jobs(n_jobs: object) -> int | None:
         return None
     number = check_int("n_jobs", n_jobs, minimum=-(2**31))
     if number == 0:
-        msg = f"`n_jobs` must be 1 or more, -1 for all cores, or None; got {describe(n_jobs)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`n_jobs` must be 1 or more, -1 for all cores, or None; got {describe(n_jobs)}."
+        )
     return number
 
 
@@ -183,9 +184,8 @@ def _parcel(job: object) -> NDArray[np.uint8]:
         wrapped = joblib.wrap_non_picklable_objects(job, keep_wrapper=False)
         return np.frombuffer(pickle.dumps(wrapped), dtype=np.uint8)
     except Exception as error:
-        msg = (
+        raise InvalidInputError(
             f"`predict_fn` and the explainer must be fit to be sent to other processes: {error}. "
             "Name the model by its place instead, predict_fn='module:function' or the path of an "
             "ONNX file, or stay in this process with n_jobs=1."
-        )
-        raise InvalidInputError(msg) from error
+        ) from error

@@ -92,11 +92,10 @@ def hadamard(order: int) -> NDArray[np.int8]:
     """
     order = check_int("order", order, minimum=1, maximum=_MAX_ORDER)
     if not _is_made(order):
-        msg = (
+        raise InvalidInputError(
             "`order` must be 1, 2, 4 or a prime of the form 4 m + 3 plus 1, from 12 on; got "
             f"{order}. The next one is {hadamard_order(order)}."
         )
-        raise InvalidInputError(msg)
     matrix = _paley(order - 1) if order > 2 else np.ones((order, order), dtype=np.int8)
     if order == 2:
         matrix[1, 1] = -1

@@ -62,8 +62,9 @@ class Grid:
             return
         check_size("cell", self.cell)
         if self.n_segments not in (None, _N_CELLS):
-            msg = f"`n_segments` must not be given with `cell`; got {self.n_segments}."
-            raise InvalidInputError(msg)
+            raise InvalidInputError(
+                f"`n_segments` must not be given with `cell`; got {self.n_segments}."
+            )
         object.__setattr__(self, "n_segments", None)
 
     def __call__(self, image: Image) -> NDArray[np.intp]:

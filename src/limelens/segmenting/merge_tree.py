@@ -241,14 +241,12 @@ def check_merges(merges: object, n_segments: int) -> NDArray[np.intp]:
     array = check_numeric("tree", merges)
     want = f"`tree` must return merges, int of shape ({n_segments - 1}, 2)"
     if array.shape != (n_segments - 1, 2) or array.dtype.kind not in "iu":
-        msg = f"{want}, for {n_segments} segments; got {describe(array)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"{want}, for {n_segments} segments; got {describe(array)}.")
     nodes = np.arange(2 * n_segments - 2)
     exists = (array < n_segments + np.arange(n_segments - 1)[:, np.newaxis]).all()
     if not exists or not np.array_equal(np.sort(array, axis=None), nodes):
-        msg = (
+        raise InvalidInputError(
             f"{want}, that join every node once: row k makes node {n_segments} + k of two nodes "
             f"that exist by then, segments 0 to {n_segments - 1} or earlier rows'."
         )
-        raise InvalidInputError(msg)
     return array.astype(np.intp)

@@ -60,11 +60,10 @@ class Fit:
     def __post_init__(self) -> None:
         importances = np.asarray(self.importances, dtype=np.float64)
         if importances.ndim != 2 or not np.isfinite(importances).all():
-            msg = (
+            raise InvalidInputError(
                 "`importances` of a Fit must be finite and of shape (t, d), one row per target; "
                 f"got {describe(importances)}."
             )
-            raise InvalidInputError(msg)
         object.__setattr__(self, "importances", importances)
         per_target = {name: (len(importances),) for name in _PER_TARGET}
         for name, shape in ({"standard_errors": importances.shape} | per_target).items():
@@ -73,8 +72,9 @@ class Fit:
                 continue
             array = np.asarray(given, dtype=np.float64)
             if array.shape != shape:
-                msg = f"`{name}` of a Fit must have shape {shape}; got {describe(array)}."
-                raise InvalidInputError(msg)
+                raise InvalidInputError(
+                    f"`{name}` of a Fit must have shape {shape}; got {describe(array)}."
+                )
             object.__setattr__(self, name, array)
 
 
@@ -123,8 +123,9 @@ def ask_surrogate(
     shape = (values.shape[1], coalitions.shape[1])
     if not isinstance(fit, Fit) or fit.importances.shape != shape:
         came = f"one of {fit.importances.shape}" if isinstance(fit, Fit) else describe(fit)
-        msg = f"`surrogate` must return a Fit with importances of shape {shape}; got {came}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`surrogate` must return a Fit with importances of shape {shape}; got {came}."
+        )
     return fit
 
 

@@ -107,28 +107,28 @@ def _checked(
     """Return the rows of a fit: coalitions (n, d), target values (n, t) and weights (n,)."""
     rows = check_numeric("coalitions", coalitions)
     if rows.ndim != 2 or 0 in rows.shape:
-        msg = f"`coalitions` must be (n, d), one column per segment; got {describe(rows)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`coalitions` must be (n, d), one column per segment; got {describe(rows)}."
+        )
     rows = check_coalitions(rows, rows.shape[1])
     values = check_numeric("scores", scores).astype(np.float64, copy=False)
     if values.ndim == 1:
         values = values[:, np.newaxis]
     if values.ndim != 2 or len(values) != len(rows):
-        msg = f"`scores` must be ({len(rows)}, t), one row per coalition; got {describe(values)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`scores` must be ({len(rows)}, t), one row per coalition; got {describe(values)}."
+        )
     importance = check_numeric("weights", weights).astype(np.float64, copy=False)
     if importance.shape != (len(rows),) or (importance < 0).any():
-        msg = (
+        raise InvalidInputError(
             f"`weights` must be {len(rows)} numbers, one per coalition, none negative; "
             f"got {describe(importance)}."
         )
-        raise InvalidInputError(msg)
     if np.count_nonzero(importance) < 2:
-        msg = (
+        raise InvalidInputError(
             "`weights` must be positive for at least two coalitions; got "
             f"{np.count_nonzero(importance)}. Use more samples or a larger kernel_width."
         )
-        raise InvalidInputError(msg)
     return rows, values, importance
 
 

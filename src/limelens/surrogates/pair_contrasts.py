@@ -106,21 +106,19 @@ def _pairs(rows: Coalitions) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     partner = [numbers.get(row.tobytes(), -1) for row in mirrored]
     first = [number for number, other in enumerate(partner) if other > number]
     if len(first) <= d:
-        msg = (
+        raise InvalidInputError(
             f"`coalitions` must hold more complementary pairs than the {d} segments for "
             f"PairContrasts; got {len(first)}. Use sampler=Foldover() with n_samples of at least "
             f"{2 * d + 4}, or surrogate=GaussianProcess()."
         )
-        raise InvalidInputError(msg)
     return np.array(first), np.array([partner[number] for number in first])
 
 
 def _inverse(design: Floats) -> Floats:
     gram = design.T @ design
     if np.linalg.matrix_rank(gram, hermitian=True) < len(gram):
-        msg = (
+        raise InvalidInputError(
             "`coalitions` must tell all segments apart for PairContrasts; two or more are always "
             "kept and hidden together. Use more samples or sampler=Foldover()."
         )
-        raise InvalidInputError(msg)
     return np.asarray(np.linalg.inv(gram))

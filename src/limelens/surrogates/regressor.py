@@ -90,15 +90,15 @@ class Regressor:
     def __post_init__(self) -> None:
         if isinstance(self.regressor, type):
             name = self.regressor.__name__
-            msg = f"`regressor` must be an estimator; got the class itself. Pass {name}()."
-            raise InvalidInputError(msg)
+            raise InvalidInputError(
+                f"`regressor` must be an estimator; got the class itself. Pass {name}()."
+            )
         fit = getattr(self.regressor, "fit", None)
         if fit is None or "sample_weight" not in inspect.signature(fit).parameters:
-            msg = (
+            raise InvalidInputError(
                 "`regressor` must be a scikit-learn regressor whose fit takes sample_weight; got "
                 f"{describe(self.regressor)}. Pass, for example, BayesianRidge()."
             )
-            raise InvalidInputError(msg)
 
     def __call__(self, coalitions: Coalitions, scores: Floats, weights: Floats) -> Fit:
         """Fit a clone to every target; see `rows_that_count` for the arguments."""
@@ -140,13 +140,11 @@ def _importances(fitted: Any, n_segments: int) -> Floats:
             values = np.ravel(np.asarray(found, dtype=np.float64))
             if values.shape == (n_segments,) and np.isfinite(values).all():
                 return values
-            msg = (
+            raise InvalidInputError(
                 f"`regressor` must give one finite number for each of {n_segments} segments; "
                 f"got {describe(np.asarray(found))} as `{name}` of {type(fitted).__name__}."
             )
-            raise InvalidInputError(msg)
-    msg = (
+    raise InvalidInputError(
         "`regressor` must have `coef_` or `feature_importances_` once it is fitted; "
         f"{type(fitted).__name__} has neither. Use a linear model, a tree or a forest of trees."
     )
-    raise InvalidInputError(msg)

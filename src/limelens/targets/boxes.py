@@ -72,11 +72,10 @@ class BoxScores:
         if self.labels is None and self.classes is None:
             return np.ones((len(self.boxes), len(found.boxes)))
         if found.labels is None and found.classes is None:
-            msg = (
+            raise PredictionError(
                 "`detect` returned neither labels nor class probabilities, which `labels` and "
                 "`scores` are compared with. Leave both out to ask for a box of any class."
             )
-            raise PredictionError(msg)
         if self.labels is not None and found.labels is not None:
             _check_comparable(self.labels, found.labels)
             return (self.labels[:, np.newaxis] == found.labels).astype(np.float64)
@@ -86,11 +85,10 @@ class BoxScores:
             return _column(_directions(self.classes), found.labels, "the detector's labels")
         ours, theirs = _directions(self.classes), _directions(found.classes)
         if ours.shape[1] != theirs.shape[1]:
-            msg = (
+            raise PredictionError(
                 f"`scores` holds {ours.shape[1]} class probabilities a box, `detect` returned "
                 f"{theirs.shape[1]}; give those of the same classes."
             )
-            raise PredictionError(msg)
         return np.asarray(ours @ theirs.T)
 
     def _check_inside(self, shape: tuple[int, ...]) -> None:
@@ -98,11 +96,10 @@ class BoxScores:
         axis = None if len(shape) == 2 else self.channel_axis
         spatial = spatial_shape(shape, axis)
         if len(spatial) != 2:
-            msg = (
+            raise InvalidInputError(
                 f"`boxes` must lie in a flat picture; got images of shape {shape} with "
                 f"channel_axis={axis}. Name the channels, as in box_scores(..., channel_axis=0)."
             )
-            raise InvalidInputError(msg)
         height, width = spatial
         limits = np.array([width, height])
         seen = np.clip(self.boxes[:, 2:], 0, limits) - np.clip(self.boxes[:, :2], 0, limits)
@@ -110,13 +107,12 @@ class BoxScores:
         if (shares >= _INSIDE).all():
             return
         worst = int(shares.argmin())
-        msg = (
+        raise InvalidInputError(
             f"`boxes` must lie in the image, {width} wide and {height} high; of box {worst}, "
             f"{_words(self.boxes[worst])}, only {shares[worst]:.0%} does. Cut boxes off with "
             "np.clip; boxes of a picture that was resized need the same factor, and x comes "
             "before y. Images with channels first need channel_axis=0."
         )
-        raise InvalidInputError(msg)
 
 
 def box_scores(
@@ -201,8 +197,9 @@ def box_scores(
     edges = _check_boxes(boxes, box_format)
     t = len(edges)
     if labels is not None and scores is not None:
-        msg = "`labels` or `scores` must be given, not both: either says which class a box is of."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            "`labels` or `scores` must be given, not both: either says which class a box is of."
+        )
     marks = None if labels is None else _check_labels(labels, t)
     return BoxScores(
         detect=detect,
@@ -249,46 +246,42 @@ def _column(vectors: Floats, labels: NDArray[Any], whose: str) -> Floats:
     """Return, for vectors (a, k) and labels (b,), the vectors' entries of those classes: (a, b)."""
     known = labels.dtype.kind in "iu" and labels.min() >= 0 and labels.max() < vectors.shape[1]
     if not known:
-        msg = (
+        raise PredictionError(
             f"{whose} must be columns of the class probabilities, from 0 to "
             f"{vectors.shape[1] - 1}; got {labels.tolist()[:5]}."
         )
-        raise PredictionError(msg)
     return np.asarray(vectors[:, labels])
 
 
 def _check_comparable(labels: NDArray[Any], found: NDArray[Any]) -> None:
     if (labels.dtype.kind == "U") != (found.dtype.kind == "U"):
-        msg = (
+        raise PredictionError(
             f"`labels` must be of the kind that `detect` returns, {found.tolist()[:3]}; got "
             f"{labels.tolist()[:3]}. Names and numbers are never taken for each other."
         )
-        raise PredictionError(msg)
 
 
 def _check_boxes(boxes: object, box_format: str) -> Floats:
     array = given_numbers("boxes", boxes).astype(np.float64)
     array = array[np.newaxis] if array.ndim == 1 else array
     if array.ndim != 2 or array.shape[1] != 4 or not len(array):
-        msg = (
+        raise InvalidInputError(
             f"`boxes` must have four numbers a box, shape (t, 4), at least one box; got "
             f"{describe(array)}. Of detections with more columns pass found[:, :4]."
         )
-        raise InvalidInputError(msg)
     edges = to_edges(array, box_format)
     if (wrong := say_reversed(edges, box_format)) is not None:
-        msg = f"`boxes` must start before they end; {wrong}"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"`boxes` must start before they end; {wrong}")
     empty = np.flatnonzero(_areas(edges) == 0)
     if len(empty):
-        msg = f"`boxes` must have an area; box {empty[0]} has {_words(edges[empty[0]])}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`boxes` must have an area; box {empty[0]} has {_words(edges[empty[0]])}."
+        )
     if np.abs(edges).max() <= 1 and (edges[:, 2:] - edges[:, :2]).max() < 1:
-        msg = (
+        raise InvalidInputError(
             "`boxes` must be in pixels; got boxes smaller than one, which look like shares of the "
             "image. Multiply them, and those of `detect`, by [width, height, width, height]."
         )
-        raise InvalidInputError(msg)
     return edges
 
 
@@ -302,22 +295,23 @@ def _check_labels(labels: object, t: int) -> NDArray[Any]:
     if array.dtype.kind == "f" and (array == np.round(array)).all():  # a column of an array (m, 6)
         array = array.astype(np.int64)
     if array.shape != (t,) or array.dtype.kind not in "iuU":
-        msg = f"`labels` must be {t} whole numbers or strings, one a box; got {describe(array)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`labels` must be {t} whole numbers or strings, one a box; got {describe(array)}."
+        )
     return array
 
 
 def _check_classes(scores: object, t: int) -> Floats:
     array = given_numbers("scores", scores).astype(np.float64)
     if array.ndim != 2 or len(array) != t or array.shape[1] < 2:
-        msg = (
+        raise InvalidInputError(
             f"`scores` must be class probabilities of the reference boxes, shape ({t}, k); got "
             f"{describe(array)}. How sure the detector is of a reference box does not enter."
         )
-        raise InvalidInputError(msg)
     if array.min() < 0 or not array.any(axis=1).all():
-        msg = "`scores` must not be negative, nor all zero for a box; take the softmax of logits."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            "`scores` must not be negative, nor all zero for a box; take the softmax of logits."
+        )
     return array
 
 

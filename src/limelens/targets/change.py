@@ -44,21 +44,19 @@ class Change:
         if callable(self.target):
             return reduce_scores(self.target, b) - reduce_scores(self.target, a)
         if self.target >= a.shape[1]:
-            msg = (
+            raise InvalidInputError(
                 f"`target` is score column {self.target}; the models return {a.shape[1]} scores an "
                 "image, numbered from 0."
             )
-            raise InvalidInputError(msg)
         old, new = (scores[:, [self.target]].astype(np.float64) for scores in (a, b))
         if scale == "score":
             return new - old
         low, high = min(old.min(), new.min()), max(old.max(), new.max())
         if low < 0 or high > 1:
-            msg = (
+            raise PredictionError(
                 "`model_a` and `model_b` must return probabilities to be compared on log-odds; got "
                 f'scores from {low:g} to {high:g}. Pass scale="score" to compare those.'
             )
-            raise PredictionError(msg)
         return np.asarray(log_odds(0)(new) - log_odds(0)(old))[:, np.newaxis]
 
     def for_image(self, image: Image) -> "Change":
@@ -85,11 +83,10 @@ class Change:
             answers.append(scores.reshape(n, -1).copy())  # both may answer in the same buffer
         a, b = answers
         if a.shape != b.shape:
-            msg = (
+            raise PredictionError(
                 f"`model_a` and `model_b` must return the same score columns; got {a.shape[1]} and "
                 f"{b.shape[1]}. Wrap them so that a column means the same in both."
             )
-            raise PredictionError(msg)
         return a, b
 
 
@@ -162,11 +159,10 @@ def change(
     if callable(target):
         check_callable("target", target, "(scores) -> values")
         if scale == "log-odds":
-            msg = (
+            raise InvalidInputError(
                 "`scale` must be left out for a callable target, whose own values are compared. "
                 "Use target=log_odds(column) for log-odds."
             )
-            raise InvalidInputError(msg)
         return Change(model_a, model_b, target, scale, None)
     column = check_int("target", target, minimum=0)
     name = _name_of(model_b, column)

@@ -87,11 +87,10 @@ class TargetColumns:
         for part in chunks(*scores.shape):
             reduced = reduce_scores(self.reduce, scores[part])
             if reduced.shape[1] != values.shape[1]:
-                msg = (
+                raise PredictionError(
                     f"`target` returned {reduced.shape[1]} values an image after returning "
                     f"{values.shape[1]}."
                 )
-                raise PredictionError(msg)
             values[part] = reduced
         return values
 
@@ -125,21 +124,20 @@ def column_named(column: object, names: Mapping[int, str] | None) -> int:
     if not isinstance(column, str):
         return column  # type: ignore[return-value]
     if names is None:
-        msg = (
+        raise InvalidInputError(
             "`target` must be None, a column number, a sequence of them, Top(k) or a callable "
             f"where columns have no names; got {column!r}. Name them: class_names=[...]."
         )
-        raise InvalidInputError(msg)
     found = [number for number, name in names.items() if name == column]
     if len(found) == 1:
         return found[0]
     if found:
-        msg = f"`target` must be unique; {column!r} names the columns {found}: pass one of them."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`target` must be unique; {column!r} names the columns {found}: pass one of them."
+        )
     listed = ", ".join(repr(name) for name in list(names.values())[:10])
     listed += ", ..." if len(names) > 10 else ""
-    msg = f"`target` must be one of the class names {listed}; got {column!r}."
-    raise InvalidInputError(msg)
+    raise InvalidInputError(f"`target` must be one of the class names {listed}; got {column!r}.")
 
 
 def find_target(
@@ -170,10 +168,9 @@ def find_target(
         return TargetColumns((int(np.argmax(intact)),))
     if isinstance(target, Top):
         if target.k > len(intact):
-            msg = (
+            raise InvalidInputError(
                 f"`target` is Top({target.k}) but the model returns {len(intact)} scores an image."
             )
-            raise InvalidInputError(msg)
         # In float64, because unsigned integers wrap when negated and booleans cannot be negated.
         order = np.argsort(-intact.astype(np.float64), kind="stable")
         return TargetColumns(tuple(int(column) for column in order[: target.k]))
@@ -203,18 +200,18 @@ def _columns(
     elif isinstance(target, (Sequence, np.ndarray)) and not isinstance(target, bytes):
         listed = list(np.atleast_1d(target)) if isinstance(target, np.ndarray) else list(target)
     else:
-        msg = (
+        raise InvalidInputError(
             "`target` must be None, a column number or name, a sequence of them, Top(k) or a "
             f"callable; got {describe(target)}."
         )
-        raise InvalidInputError(msg)
     columns = tuple(
         check_int("target", column_named(each, names), minimum=0, maximum=n_columns - 1)
         for each in listed
     )
     if not columns or len(set(columns)) < len(columns):
-        msg = f"`target` must name at least one column and none twice; got {describe(target)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`target` must name at least one column and none twice; got {describe(target)}."
+        )
     return columns
 
 
@@ -226,14 +223,13 @@ def reduce_scores(reduce: Callable[[NDArray[Any]], Any], scores: NDArray[Any]) -
     try:
         values = np.asarray(raw)
     except (ValueError, TypeError, RuntimeError) as error:
-        msg = f"{want} numbers; got {describe(raw)}, which NumPy cannot read ({error})."
-        raise PredictionError(msg) from error
+        raise PredictionError(
+            f"{want} numbers; got {describe(raw)}, which NumPy cannot read ({error})."
+        ) from error
     if values.ndim == 1:
         values = values[:, np.newaxis]
     if values.ndim != 2 or len(values) != n or 0 in values.shape or values.dtype.kind not in "buif":
-        msg = f"{want} numbers; got {describe(values)}."
-        raise PredictionError(msg)
+        raise PredictionError(f"{want} numbers; got {describe(values)}.")
     if not np.isfinite(values).all():
-        msg = "`target` returned NaN or infinite values for finite scores."
-        raise PredictionError(msg)
+        raise PredictionError("`target` returned NaN or infinite values for finite scores.")
     return values.astype(np.float64)

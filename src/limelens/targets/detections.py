@@ -70,20 +70,17 @@ def read_detections(raw: object, n_images: int, box_format: str) -> list[Detecti
     """
     want = f"`detect` was given {n_images} images and must return a list of {n_images} entries"
     if isinstance(raw, Mapping):
-        msg = (
+        raise PredictionError(
             f"{want}, one an image; got one {type(raw).__name__}. Divide it: "
             "[{key: values[i] for key, values in found.items()} for i in range(len(batch))]."
         )
-        raise PredictionError(msg)
     if isinstance(raw, (str, bytes)) or not hasattr(raw, "__getitem__"):
-        msg = f"{want}, one an image; got {describe(raw)}."
-        raise PredictionError(msg)
+        raise PredictionError(f"{want}, one an image; got {describe(raw)}.")
     if len(raw) != n_images:  # type: ignore[arg-type]
-        msg = (
+        raise PredictionError(
             f"{want}; got {len(raw)}. Of arrays for the whole batch make one entry an image: "  # type: ignore[arg-type]
             "list(zip(boxes, scores, labels)). For one image return [detections]."
         )
-        raise PredictionError(msg)
     return [
         _read(f"`detect`, for image {i} of this batch,", raw[i], box_format)
         for i in range(n_images)
@@ -133,8 +130,9 @@ def _taken_apart(who: str, entry: Any) -> _Parts:
         return _of_mapping(who, entry)
     if isinstance(entry, tuple):
         if len(entry) > 3:
-            msg = f"{who} returned a tuple of {len(entry)}; it must be (boxes, scores, labels)."
-            raise PredictionError(msg)
+            raise PredictionError(
+                f"{who} returned a tuple of {len(entry)}; it must be (boxes, scores, labels)."
+            )
         return _Parts(*entry)
     return _of_columns(who, entry)
 
@@ -155,11 +153,10 @@ def _of_pipeline(who: str, found: Sequence[Mapping[Any, Any]]) -> _Parts:
     for each in found:
         box = each.get("box")
         if not isinstance(box, Mapping) or not all(edge in box for edge in _EDGES):
-            msg = (
+            raise PredictionError(
                 f"{who} returned a dict without 'box' of {', '.join(_EDGES)}; its keys are "
                 f"{list(each)}. Detections must be {_FORMS}."
             )
-            raise PredictionError(msg)
     columns = [
         [each[name] for each in found] if all(name in each for each in found) else None
         for name in ("score", "label")
@@ -184,23 +181,25 @@ def _checked(who: str, parts: _Parts, box_format: str) -> Detections:
     boxes = numbers(who, parts.boxes).astype(np.float64)
     boxes = boxes.reshape(0, 4) if boxes.size == 0 else boxes
     if boxes.ndim != 2 or boxes.shape[1] != 4:
-        msg = f"{who} returned boxes that are {describe(boxes)}, not (m, 4); they must be {_FORMS}."
-        raise PredictionError(msg)
+        raise PredictionError(
+            f"{who} returned boxes that are {describe(boxes)}, not (m, 4); they must be {_FORMS}."
+        )
     edges = to_edges(boxes, box_format)
     if (wrong := say_reversed(edges, box_format)) is not None:
-        msg = f"{who} returned what cannot be: {wrong}"
-        raise PredictionError(msg)
+        raise PredictionError(f"{who} returned what cannot be: {wrong}")
     m = len(boxes)
     scores = _probabilities(who, "scores", parts.scores, m)
     labels = _labels(who, parts.labels, m)
     if scores.ndim == 1:
         if parts.objectness is not None:
-            msg = f"{who} returned 'objectness' beside one score a box; return it as the scores."
-            raise PredictionError(msg)
+            raise PredictionError(
+                f"{who} returned 'objectness' beside one score a box; return it as the scores."
+            )
         return Detections(edges, scores, labels)
     if labels is not None:
-        msg = f"{who} returned labels beside class probabilities; return one of them."
-        raise PredictionError(msg)
+        raise PredictionError(
+            f"{who} returned labels beside class probabilities; return one of them."
+        )
     if parts.objectness is None:
         return Detections(edges, scores.max(axis=1), classes=scores)
     objectness = _probabilities(who, "objectness", parts.objectness, m).reshape(m)
@@ -215,14 +214,14 @@ def _probabilities(who: str, name: str, value: object, m: int) -> Floats:
     if array.size == 0 and m == 0:
         return np.zeros(0)
     if array.ndim not in (1, 2) or len(array) != m or array.size == 0:
-        msg = f"{who} returned {m} boxes and {name} that are {describe(array)}, not ({m},)."
-        raise PredictionError(msg)
+        raise PredictionError(
+            f"{who} returned {m} boxes and {name} that are {describe(array)}, not ({m},)."
+        )
     if array.min() < 0 or array.max() > 1 + 1e-6:
-        msg = (
+        raise PredictionError(
             f"{who} returned {name} from {array.min():g} to {array.max():g}; they must be "
             "probabilities. Of logits take the sigmoid or softmax, of percentages a hundredth."
         )
-        raise PredictionError(msg)
     return array
 
 
@@ -236,6 +235,7 @@ def _labels(who: str, value: object, m: int) -> NDArray[Any] | None:
     labels = np.asarray(value) if texts else numbers(who, value)
     whole = texts or labels.dtype.kind in "iu" or bool((labels == np.round(labels)).all())
     if labels.shape != (m,) or not whole:
-        msg = f"{who} returned {m} boxes and labels that are {describe(labels)}, not ({m},) of int."
-        raise PredictionError(msg)
+        raise PredictionError(
+            f"{who} returned {m} boxes and labels that are {describe(labels)}, not ({m},) of int."
+        )
     return labels if texts else labels.astype(np.int64)

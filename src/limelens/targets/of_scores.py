@@ -35,8 +35,9 @@ class Margin(NamedTarget):
         if self.other is not None:
             rival = scores[:, _check_column(self, scores, self.other)]
         elif scores.shape[1] == 1:
-            msg = f"`target` {self} needs another column to compare with; the model has only one."
-            raise InvalidInputError(msg)
+            raise InvalidInputError(
+                f"`target` {self} needs another column to compare with; the model has only one."
+            )
         else:
             rival = np.delete(scores, column, axis=1).max(axis=1)
         return np.asarray(scores[:, column], dtype=np.float64) - rival
@@ -78,11 +79,10 @@ class LogOdds(NamedTarget):
         """Return the log-odds, shape (n,), of scores (n, k)."""
         p = np.asarray(scores[:, _check_column(self, scores, self.column)], dtype=np.float64)
         if p.min() < 0 or p.max() > 1:
-            msg = (
+            raise PredictionError(
                 f"`target` {self} needs probabilities; got scores from {p.min():g} to "
                 f"{p.max():g}. For logits pass target={self.column!r} itself."
             )
-            raise PredictionError(msg)
         p = np.clip(p, self.eps, 1 - self.eps)
         return np.log(p) - np.log1p(-p)
 
@@ -168,17 +168,17 @@ def _as_column(name: str, value: object) -> int | str:
 
 def _check_other(column: int | str, other: int | str | None) -> None:
     if other == column:
-        msg = f"`other` must be another column than `column`; got {describe(column)} for both."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`other` must be another column than `column`; got {describe(column)} for both."
+        )
 
 
 def _check_column(target: object, scores: NDArray[Any], column: int | str) -> int:
     """Return a column of scores; refuse, when they come, scores that lack it."""
     column = column_named(column, None)
     if column >= scores.shape[1]:
-        msg = (
+        raise InvalidInputError(
             f"`target` {target} needs score column {column}; the model returns {scores.shape[1]} "
             "scores an image, numbered from 0."
         )
-        raise InvalidInputError(msg)
     return column

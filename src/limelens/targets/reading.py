@@ -27,20 +27,19 @@ def numbers(who: str, value: object) -> NDArray[Any]:
     try:
         array = to_numpy(value)
     except (ValueError, TypeError, RuntimeError, ImportError) as error:
-        msg = (
+        raise PredictionError(
             f"{who} must return numbers; got {describe(value)}, which NumPy cannot read ({error})."
-        )
-        raise PredictionError(msg) from error
+        ) from error
     if array.dtype.kind not in "buif":
-        msg = f"{who} must return real numbers; got {describe(array if array.ndim else value)}."
-        raise PredictionError(msg)
+        raise PredictionError(
+            f"{who} must return real numbers; got {describe(array if array.ndim else value)}."
+        )
     if np.ma.is_masked(value) or not np.isfinite(array).all():
         bad = int(np.count_nonzero(~np.isfinite(array)))
-        msg = (
+        raise PredictionError(
             f"{who} must return finite numbers; {bad} of {array.size} are NaN or infinite. Where "
             "the model has no answer return a number that says so, such as 0."
         )
-        raise PredictionError(msg)
     return array
 
 
@@ -48,8 +47,9 @@ def rows(who: str, value: object, n: int, want: str, *, ndim: tuple[int, ...]) -
     """Return an answer that has one entry per image and an allowed number of axes."""
     array = numbers(who, value)
     if array.ndim not in ndim or len(array) != n or array.size == 0:
-        msg = f"{who} was given {n} images and must return {want}; got {describe(array)}."
-        raise PredictionError(msg)
+        raise PredictionError(
+            f"{who} was given {n} images and must return {want}; got {describe(array)}."
+        )
     return array
 
 
@@ -67,6 +67,7 @@ def check_names(names: object, default: Callable[[], Sequence[str]], n: int) -> 
     is_list = isinstance(names, (Sequence, np.ndarray)) and not isinstance(names, (str, bytes))
     listed: list[Any] = list(names) if is_list else []  # type: ignore[call-overload]
     if len(listed) != n or not all(isinstance(name, str) for name in listed):
-        msg = f"`names` must be {n} strings, one a column; got {describe(names)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`names` must be {n} strings, one a column; got {describe(names)}."
+        )
     return tuple(str(name) for name in listed)  # NumPy's strings are strings, too

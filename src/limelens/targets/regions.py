@@ -48,19 +48,17 @@ class MaskScores:
         """Score a batch `(n, *image.shape)`: `(n, t)`."""
         masks = [mask for mask in self.masks if mask is not None]
         if len(masks) < len(self.masks):
-            msg = (
+            raise InvalidInputError(
                 "`regions` with None for a mask need the intact image, which explainers give. "
                 "Elsewhere call mask_scores(...).for_image(image) first."
             )
-            raise InvalidInputError(msg)
         maps = self._maps(batch)
         for mask in masks:
             if mask.shape != maps.shape[2:]:
-                msg = (
+                raise PredictionError(
                     f"`regions` has a mask of shape {mask.shape}, `segment` returned maps of shape "
                     f"{maps.shape[2:]}. Give masks of that shape, or let `segment` resize its maps."
                 )
-                raise PredictionError(msg)
         if self.measure == "mean":
             columns = [
                 maps[:, c][:, m].mean(axis=1) for c, m in zip(self.classes, masks, strict=True)
@@ -89,12 +87,11 @@ class MaskScores:
         ]
         for c, mask in zip(self.classes, masks, strict=True):
             if not mask.any():
-                msg = (
+                raise InvalidInputError(
                     f"`regions` asks for the model's own mask of class {c}, which it sees nowhere "
                     f"in the intact image. It sees the classes {np.unique(found).tolist()}; ask "
                     f"for one of them, or give a mask: ({c}, mask)."
                 )
-                raise InvalidInputError(msg)
         return replace(self, masks=tuple(masks))
 
     def _maps(self, batch: Batch) -> NDArray[Any]:
@@ -102,27 +99,24 @@ class MaskScores:
         want = "scores (n, k, H, W)" if self.channel_axis == 1 else "scores (n, H, W, k)"
         answer = rows("`segment`", self.segment(batch), len(batch), want, ndim=(3, 4, 5))
         if answer.ndim == 3:
-            msg = (
+            raise PredictionError(
                 f"`segment` must return {want}; got {describe(answer)}. Of label maps make scores: "
                 "(labels[:, None] == np.arange(k)[:, None, None])."
             )
-            raise PredictionError(msg)
         maps = np.moveaxis(answer, self.channel_axis, 1)
         if max(self.classes) >= maps.shape[1]:
-            msg = (
+            raise InvalidInputError(
                 f"`regions` asks for class {max(self.classes)}; `segment` returned scores of "
                 f"{maps.shape[1]} classes, numbered from 0, along axis {self.channel_axis}. "
                 "Classes along the last axis need channel_axis=-1."
             )
-            raise InvalidInputError(msg)
         own = self.measure != "mean" or any(mask is None for mask in self.masks)
         if maps.shape[1] == 1 and own:
-            msg = (
+            raise PredictionError(
                 "`segment` must return scores of at least two classes for the model's own mask; "
                 "got one. Of a single probability p make two: np.concatenate([1 - p, p], axis="
                 f"{self.channel_axis})."
             )
-            raise PredictionError(msg)
         return maps
 
     def _overlap(self, found: NDArray[np.bool_], mask: NDArray[np.bool_]) -> Floats:
@@ -211,16 +205,16 @@ def mask_scores(
 def _check_regions(regions: object) -> list[tuple[int, NDArray[np.bool_] | None]]:
     is_list = isinstance(regions, Sequence) and not isinstance(regions, str)
     if not is_list or not len(regions):  # type: ignore[arg-type]
-        msg = f"`regions` must be a list of pairs (class, mask); got {describe(regions)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`regions` must be a list of pairs (class, mask); got {describe(regions)}."
+        )
     pairs = []
     for each in regions:  # type: ignore[attr-defined]
         if not isinstance(each, (tuple, list)) or len(each) != 2:
-            msg = (
+            raise InvalidInputError(
                 f"`regions` must hold pairs (class, mask); got {describe(each)}. For the model's "
                 "own mask of a class pass [(class, None)]."
             )
-            raise InvalidInputError(msg)
         pairs.append((check_int("regions", each[0], minimum=0), _check_mask(each[1])))
     return pairs
 
@@ -230,12 +224,12 @@ def _check_mask(mask: object) -> NDArray[np.bool_] | None:
         return None
     array = check_numeric("regions", mask)
     if array.dtype != np.bool_ and not np.isin(array, (0, 1)).all():
-        msg = (
+        raise InvalidInputError(
             f"`regions` must have masks of True and False; got {describe(array)} from "
             f"{array.min():g} to {array.max():g}. Of a label image take labels == label."
         )
-        raise InvalidInputError(msg)
     if array.ndim < 2 or not array.any():
-        msg = f"`regions` must have masks with some pixels in them; got {describe(array)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`regions` must have masks with some pixels in them; got {describe(array)}."
+        )
     return array.astype(np.bool_)

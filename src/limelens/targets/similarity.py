@@ -39,11 +39,10 @@ class SimilarityScores:
         want = f"vectors ({len(batch)}, {e}) like `references`"
         vectors = rows("`embed`", self.embed(batch), len(batch), want, ndim=(2,))
         if vectors.shape[1] != e:
-            msg = (
+            raise PredictionError(
                 f"`embed` must return vectors of the {e} entries that `references` have; got "
                 f"{vectors.shape[1]}. Make both with the same model."
             )
-            raise PredictionError(msg)
         return np.asarray(_of_length_one(vectors.astype(np.float64)) @ self.references.T)
 
 
@@ -103,8 +102,9 @@ def similarity_scores(
     check_model("embed", embed, "embeddings")
     if isinstance(references, Mapping):
         if names is not None:
-            msg = "`names` must be left out where `references` have names of their own."
-            raise InvalidInputError(msg)
+            raise InvalidInputError(
+                "`names` must be left out where `references` have names of their own."
+            )
         names = list(references)
         try:
             references = np.stack(
@@ -113,17 +113,18 @@ def similarity_scores(
         except ValueError as error:
             if isinstance(error, InvalidInputError):
                 raise
-            msg = f"`references` must be vectors of one length, at least one; {error}."
-            raise InvalidInputError(msg) from error
+            raise InvalidInputError(
+                f"`references` must be vectors of one length, at least one; {error}."
+            ) from error
     vectors = given_numbers("references", references).astype(np.float64)
     vectors = vectors[np.newaxis] if vectors.ndim == 1 else vectors
     if vectors.ndim != 2 or vectors.size == 0:
-        msg = f"`references` must be vectors (t, e); got {describe(vectors)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"`references` must be vectors (t, e); got {describe(vectors)}.")
     empty = np.flatnonzero(~vectors.any(axis=1))
     if len(empty):
-        msg = f"`references` must have a direction; vector {empty[0]} is all zero."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`references` must have a direction; vector {empty[0]} is all zero."
+        )
     t = len(vectors)
     return SimilarityScores(
         embed=embed,

@@ -37,11 +37,10 @@ class TextScores:
         texts = self.answer(batch)
         is_list = isinstance(texts, (Sequence, np.ndarray)) and not isinstance(texts, (str, bytes))
         if not is_list or len(texts) != len(batch) or not all(isinstance(t, str) for t in texts):
-            msg = (
+            raise PredictionError(
                 f"`answer` was given {len(batch)} images and must return a list of {len(batch)} "
                 f"texts; got {describe(texts)}. No answer is an empty text."
             )
-            raise PredictionError(msg)
         want = f"one number per text, ({len(batch)},) or ({len(batch)}, t)"
         scores = rows("`score`", self.score(list(texts)), len(batch), want, ndim=(1, 2))
         return scores.reshape(len(batch), -1).astype(np.float64)
@@ -96,11 +95,10 @@ class LikelihoodScores:
             answer = self.log_likelihood(batch, text)
             tokens = rows("`log_likelihood`", answer, n, want, ndim=(1, 2)).reshape(n, -1)
             if tokens.max() > 1e-6:
-                msg = (
+                raise PredictionError(
                     "`log_likelihood` must return logarithms of probabilities, none above 0; got "
                     f"{tokens.max():g}. Of probabilities take np.log, of logits a log-softmax."
                 )
-                raise PredictionError(msg)
             columns.append(tokens.sum(axis=1, dtype=np.float64))
         return np.stack(columns, axis=1)
 
@@ -262,11 +260,11 @@ def _f1(words: Counter[str], others: Counter[str]) -> float:
 def _check_texts(name: str, texts: object, *, words: bool = False) -> tuple[str, ...]:
     listed = (texts,) if isinstance(texts, str) else texts
     if not isinstance(listed, Sequence) or not listed:
-        msg = f"`{name}` must be a text or a list of texts; got {describe(texts)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`{name}` must be a text or a list of texts; got {describe(texts)}."
+        )
     for each in listed:
         if not isinstance(each, str) or not (_words(each) if words else each):
             what = "texts with at least one word" if words else "texts"
-            msg = f"`{name}` must be {what}; got {describe(each)}."
-            raise InvalidInputError(msg)
+            raise InvalidInputError(f"`{name}` must be {what}; got {describe(each)}.")
     return tuple(listed)

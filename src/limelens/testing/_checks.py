@@ -20,11 +20,10 @@ def check_weights(name: str, weights: object, n_segments: int) -> Floats:
     """Return one weight per segment, `(d,)`, or one row of them per target, `(t, d)`."""
     array = check_numeric(name, weights).astype(np.float64)
     if array.ndim not in (1, 2) or array.shape[-1] != n_segments or array.size == 0:
-        msg = (
+        raise InvalidInputError(
             f"`{name}` must be one number per segment, of shape ({n_segments},) or "
             f"(t, {n_segments}); got {describe(array)}."
         )
-        raise InvalidInputError(msg)
     return array
 
 
@@ -36,25 +35,24 @@ def check_table(name: str, table: object, maximum: int, n_segments: int | None =
     wanted = d if n_segments is None else n_segments
     if rows != 2**wanted or not 1 <= wanted <= maximum:
         which = f"from 1 to {maximum}" if n_segments is None else f"{n_segments}"
-        msg = (
+        raise InvalidInputError(
             f"`{name}` must hold the scores of all coalitions, of shape (2**d,) or (2**d, t) "
             f"with d = {which} segments (at most {maximum}); got {describe(array)}."
         )
-        raise InvalidInputError(msg)
     return array
 
 
 def check_members(members: object, n_segments: int) -> tuple[int, ...]:
     """Return distinct segment numbers, at least one."""
     if not isinstance(members, (Sequence, np.ndarray)) or len(members) == 0:
-        msg = f"`members` must be a sequence of segment numbers; got {describe(members)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(
+            f"`members` must be a sequence of segment numbers; got {describe(members)}."
+        )
     checked = tuple(
         check_int("members", member, minimum=0, maximum=n_segments - 1) for member in members
     )
     if len(set(checked)) < len(checked):
-        msg = f"`members` must name each segment once; got {checked}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"`members` must name each segment once; got {checked}.")
     return checked
 
 
@@ -66,22 +64,20 @@ def check_reference(
     try:
         full = np.broadcast_to(array, image.shape)
     except ValueError as error:
-        msg = (
+        raise InvalidInputError(
             f"`background` must broadcast to the image's shape {image.shape}; "
             f"got {describe(array)}."
-        )
-        raise InvalidInputError(msg) from error
+        ) from error
     full = to_dtype("background", full, image.dtype)
     differs = full != image
     if channel_axis is not None:
         differs = differs.any(axis=channel_axis)
     changed = np.bincount(segments.ravel(), weights=differs.ravel())
     if not changed.all():
-        msg = (
+        raise InvalidInputError(
             "`background` must differ from the image somewhere in every segment; they are equal "
             f"in all of segment {int(np.argmin(changed))}."
         )
-        raise InvalidInputError(msg)
     return full
 
 
@@ -89,11 +85,10 @@ def check_window(window: object) -> tuple[slice, ...]:
     """Return one slice per spatial axis."""
     slices = window if isinstance(window, tuple) else (window,)
     if not slices or not all(isinstance(part, slice) for part in slices):
-        msg = (
+        raise InvalidInputError(
             "`window` must be a slice per spatial axis, for example np.s_[2:5, 3:6]; "
             f"got {describe(window)}."
         )
-        raise InvalidInputError(msg)
     return slices
 
 
@@ -101,6 +96,5 @@ def check_matrix(name: str, matrix: object) -> Floats:
     """Return a square matrix of finite numbers."""
     array = check_numeric(name, matrix).astype(np.float64)
     if array.ndim != 2 or array.shape[0] != array.shape[1]:
-        msg = f"`{name}` must be square; got {describe(array)}."
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"`{name}` must be square; got {describe(array)}.")
     return array

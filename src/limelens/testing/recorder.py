@@ -84,8 +84,7 @@ class Recorder:
         # Known names only: `copy` asks a new object for attributes before it has any fields.
         offered = getattr(self.predict_fn, name, None) if name in _OFFERS else None
         if offered is None:
-            msg = f"{type(self).__name__!r} object has no attribute {name!r}"
-            raise AttributeError(msg)
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         if name in ("prepare", "class_names"):
             return offered
         if name == "predict_prepared":
@@ -97,8 +96,7 @@ class Recorder:
         if self.n_calls == self.fail_at_call:
             raise self.error
         if self.max_images is not None and len(batch) > self.max_images:
-            msg = f"{len(batch)} images do not fit; {self.max_images} do"
-            raise MemoryError(msg)
+            raise MemoryError(f"{len(batch)} images do not fit; {self.max_images} do")
         if self.keep:
             self.batches.append(batch.copy() if hasattr(batch, "copy") else batch)
         shape, dtype = tuple(batch.shape), batch.dtype
