@@ -18,7 +18,8 @@ MAX_FILE_LINES, MAX_FUNCTION_LINES = 400, 40
 FLOORS = [
     ("errors", "_typing", "_axes", "_checks.extras"),
     ("_checks", "_statistics", "_threads", "_resampling", "masking.devices"),
-    ("segmenting", "sampling", "fills", "masking", "games", "targets", "pictures", "testing"),
+    ("fills",),
+    ("segmenting", "sampling", "masking", "games", "targets", "pictures", "testing"),
     ("engine", "gaussian"),
     ("surrogates", "adapters"),
     ("results",),
@@ -35,7 +36,11 @@ FLOORS = [
 ]
 LAYERS = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 MAX_LOOSE_FILES, MAX_SHARE = 10, 0.15
-FORBIDDEN = {"explainers": {"adapters", "pictures.figures", "pictures.report"}, "cli": {"compat"}}
+FORBIDDEN = {
+    "explainers": {"adapters", "pictures.figures", "pictures.report"},
+    "cli": {"compat"},
+    **{room: {"fills"} for room in ("segmenting", "sampling", "masking", "games", "targets")},
+}
 
 
 def module_name(path: Path) -> str:

@@ -113,3 +113,30 @@ def test_any_image_can_be_looked_at(shape, channels, dtype):
 def test_what_is_no_segmentation_is_refused(segmenter, words):
     with pytest.raises(InvalidInputError, match=words):
         segment_preview(np.zeros((4, 5)), segmenter)
+
+
+def test_pixels_that_do_not_count_are_in_no_segment_and_hatched():
+    image = np.full((60, 90, 3), 90, dtype=np.uint8)
+    image[:, 60:] = 0
+    valid = np.arange(90) < np.full((60, 1), 60)
+    columns = LabelImage(np.indices((60, 90))[1] // 30)
+    pixels = np.asarray(segment_preview(image, columns, valid=valid))[:180]  # three times as large
+    inside, outside = pixels[:, 10:80], pixels[:, 190:260]
+    assert (inside == 90).all()
+    assert len(np.unique(outside.reshape(-1, 3), axis=0)) == 2  # pale, and the hatching
+    assert yellow(pixels)[:, 85:95].any()
+    assert yellow(pixels)[:, 175:185].any()
+
+
+def test_a_segmenter_is_asked_within_the_pixels_that_count():
+    image = np.random.default_rng(0).random((40, 40))
+    valid = np.zeros((40, 40), dtype=bool)
+    valid[10:30, 10:30] = True
+    whole = segment_preview(image, Grid(16), valid=valid)
+    cut = segment_preview(image, lambda last: Grid(16)(last), valid=valid)
+    assert not np.array_equal(np.asarray(whole), np.asarray(cut))
+
+
+def test_a_mask_of_another_shape_is_refused():
+    with pytest.raises(InvalidInputError, match="`valid`"):
+        segment_preview(np.zeros((20, 30)), Grid(4), valid=np.ones((3, 3), dtype=bool))

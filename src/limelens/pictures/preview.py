@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from limelens._axes import channels_last, read_only
 from limelens._checks.bands import Bands
-from limelens._checks.images import check_segments
 from limelens._checks.strategies import check_segmenter
+from limelens._statistics import label_sums
 from limelens._typing import Segmenter, Segments
+from limelens.fills.background import ask_segmenter
 from limelens.pictures.colors import blend
-from limelens.pictures.display import as_plane, display_size, resize, to_rgb
+from limelens.pictures.display import as_plane, display_size, hatched, resize, to_rgb
 from limelens.pictures.lettering import draw_text, load_font, wrap
 from limelens.pictures.marks import number_slices
 from limelens.pictures.overlay import asked_image, outline, to_picture
@@ -28,6 +28,7 @@ def segment_preview(
     segmenter: Segmenter,
     *,
     channel_axis: int | None = -1,
+    valid: ArrayLike | None = None,
     bands: Bands = None,
 ) -> "Picture":
     """Draw the segments of an image, with their number and sizes; no model is asked.
@@ -40,6 +41,8 @@ def segment_preview(
         `(image) -> labels`, for example ``Slic(50)``.
     channel_axis : int or None, optional
         Where the image has its channels; None for a volume without.
+    valid : array_like of bool, shape (H, W) or (D, H, W), optional
+        Pixels that count, as given to `explain`. The others are in no segment, and are hatched.
     bands : int or sequence of int, optional
         The channels that are shown, see `draw_overlay`.
 
@@ -52,8 +55,8 @@ def segment_preview(
     Raises
     ------
     InvalidInputError
-        If the image cannot be read, or the segmenter returns no label image of its spatial shape
-        with at least two segments.
+        If the image or `valid` cannot be read, or the segmenter returns no label image of its
+        spatial shape with at least two segments.
 
     Examples
     --------
@@ -61,31 +64,28 @@ def segment_preview(
     >>> segment_preview(np.zeros((30, 40)), Grid(12)).size
     (280, 280)
     """
-    image, channel_axis, _, colors = asked_image(image, channel_axis, None, bands)
-    check_segmenter(segmenter)
-    last = channels_last(read_only(image), channel_axis)
-    spatial = last.shape if last.ndim == 2 else last.shape[:-1]
-    segments, _ = check_segments(segmenter(last), spatial)
-    drawn = to_picture(_draw_boundaries(to_rgb(image, channel_axis, None, colors), segments))
-    number_slices(drawn, spatial)
+    image, channel_axis, where, colors = asked_image(image, channel_axis, valid, bands)
+    segments, _ = ask_segmenter(check_segmenter(segmenter), image, channel_axis, where)
+    drawn = to_picture(_draw_boundaries(to_rgb(image, channel_axis, where, colors), segments))
+    number_slices(drawn, segments.shape)
     return _with_caption(drawn, _summary(segments))
 
 
 def _draw_boundaries(rgb: NDArray[np.uint8], segments: Segments) -> NDArray[np.uint8]:
     """Draw yellow lines with a dark rim, which stand out on every ground."""
     size = display_size(rgb.shape)
-    labels = resize(as_plane(segments, segments.ndim, empty=-1), size)
-    shaded = blend(resize(rgb, size), _SHADE, 0.6 * outline(labels, width=2))
+    labels = resize(as_plane(segments, segments.ndim, empty=-2), size)  # between slices: no label
+    shaded = blend(hatched(resize(rgb, size), labels == -1), _SHADE, 0.6 * outline(labels, width=2))
     return blend(shaded, _LINE, outline(labels))
 
 
 def _summary(segments: Segments) -> str:
     """Return the number of segments and their smallest, median and largest size."""
-    sizes = np.bincount(segments.ravel())
+    sizes = label_sums(segments)
     unit = "pixels" if segments.ndim == 2 else "voxels"
     return (
-        f"{len(sizes)} segments\nsmallest {sizes.min()}, median {np.median(sizes):.0f}, "
-        f"largest {sizes.max()} {unit}"
+        f"{len(sizes)} segments\nsmallest {sizes.min():.0f}, median {np.median(sizes):.0f}, "
+        f"largest {sizes.max():.0f} {unit}"
     )
 
 
