@@ -62,6 +62,15 @@ CASES = [
         {"average([one, other])": "one, other = explained(), explained(); average([one, other])"},
     ),
     (
+        "average([explained(explainer=Occlusion(window=8)), explained(explainer=Sharp())])",
+        {
+            "show([one, other])": """
+one, other = explained(explainer=Occlusion(window=8)), explained(explainer=Sharp())
+show([one, other])
+""",
+        },
+    ),
+    (
         "average([explained(), explained(explainer=Occlusion(window=8))])",
         {
             "explanation.by_segment(labels)": """

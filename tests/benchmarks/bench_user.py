@@ -1,4 +1,4 @@
-"""What a person waits for: whole calls, before issue 22 and now, and by other libraries.
+"""What a person waits for: whole calls, of an earlier version and now, and by other libraries.
 
     python tests/benchmarks/bench_user.py [--before REVISION] [--only save]
 

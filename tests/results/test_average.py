@@ -131,6 +131,8 @@ def test_methods_that_hide_nothing_leave_the_hidden_score_unknown():
          "same number of scores; number 1 has 3, the first 2"),
         (lambda one: [one, explain(ll.Occlusion(window=4, stride=2))],
          r"all per segment or all per pixel; .*by_segment\(labels\)"),
+        (lambda one: [explain(ll.Occlusion(window=4, stride=2)), explain(ll.Sharp(max_samples=20))],
+         r"in one unit; number 1 is in 'score per pixel', the first in 'score'"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_averaged_is_named(make, words):

@@ -44,8 +44,8 @@ def average(explanations: Sequence[Explanation]) -> Explanation:
     Raises
     ------
     InvalidInputError
-        If these are not explanations, are of different images or targets, or if some are per
-        segment and others per pixel.
+        If these are not explanations, are of different images, targets or units, or if some are
+        per segment and others per pixel.
 
     Examples
     --------
@@ -61,6 +61,7 @@ def average(explanations: Sequence[Explanation]) -> Explanation:
     array([[[1.33, 1.33, 3.33, 2.  ]]])
     """
     explanations = _check(explanations)
+    _check_units(explanations)
     first = explanations[0]
     segments, importances, errors, found = _mean_map(explanations)
     shown = {"bands": first.details["bands"]} if "bands" in first.details else {}
@@ -93,9 +94,8 @@ def _mean_map(
         wanted = {each.details.get("interpolation") for each in explanations}
         if "smooth" in wanted and first.importances.ndim > 2:
             details["interpolation"] = "smooth"
-        units = {unit_of(each.details) for each in explanations}
-        if len(units) == 1 and units != {SCORE}:
-            details["unit"] = units.pop()
+        if (unit := unit_of(first.details)) != SCORE:
+            details["unit"] = unit
         return (first.segments, *mean_and_error([e.importances for e in explanations]), details)
     labels = [each.segments for each in explanations if each.segments is not None]
     values = [each.importances for each in explanations]
@@ -143,6 +143,17 @@ def _check(explanations: object) -> list[Explanation]:
                 "explanation.by_segment(labels)."
             )
     return found
+
+
+def _check_units(explanations: list[Explanation]) -> None:
+    """Check that a sum of the maps means something."""
+    units = [unit_of(each.details) for each in explanations]
+    for number, unit in enumerate(units):
+        if unit != units[0]:
+            raise InvalidInputError(
+                f"`explanations` must be in one unit; number {number} is in {unit!r}, the first "
+                f"in {units[0]!r}. Look at them side by side: show([one, other])."
+            )
 
 
 def _equal(value: object, other: object) -> bool:
