@@ -57,7 +57,6 @@ def test_shares_of_pixels_summed_over_regions_are_changes_of_the_score():
         ([OWEN, OWEN], "score"),
         ([OWEN, ll.Owen(segmenter=ll.Grid(9), fill=BLACK)], "score per pixel"),
         ([SHARP, SHARP], "score per pixel"),
-        ([SHARP, ll.Occlusion(window=4, stride=4)], "score"),
     ],
 )
 def test_a_mean_has_the_unit_of_its_parts(explainers, unit):
