@@ -71,8 +71,31 @@ def test_a_segment_that_only_one_pair_tells_apart_says_nothing():
     rows = pairs(30, 7, np.random.default_rng(4))
     rows[:30, 6], rows[30:, 6] = rows[:30, 5], rows[30:, 5]  # 5 and 6 together, but in one pair
     rows[0, 6], rows[30, 6] = ~rows[0, 5], ~rows[30, 5]
-    found, _ = missed_importances("shapley", rows, rows[:, 5:6] * 2.0)
+    # All else is plain, so that only this pair's leverage of 1 says that nothing is known.
+    found, _ = missed_importances("shapley", rows, rows[:, :1] * 1e6)
     assert not found.any()
+
+
+def test_for_lime_the_noise_is_that_of_rows_predicted_by_the_others():
+    rows = pairs(40, 6, np.random.default_rng(8))[:30]
+    rows = rows[rows.any(axis=1) & ~rows.all(axis=1)]
+    n = len(rows)
+    noise = np.random.default_rng(9).standard_normal(n)
+    missed = (5.0 * rows[:, 0] + noise) / (1 - n / 2**6)  # this factor is taken off again
+    weights = kernel_weights(cosine_distance(rows), 0.25)
+    design, root = np.column_stack([np.ones(n), rows]), np.sqrt(weights)[:, None]
+    values = missed * (1 - n / 2**6)
+    left_out = np.empty(n)
+    for row in range(n):
+        rest = np.arange(n) != row
+        fit = np.linalg.lstsq((design * root)[rest], values[rest] * root[rest, 0], rcond=None)[0]
+        left_out[row] = values[row] - design[row] @ fit
+    mapper = (np.linalg.pinv(design * root) * root.T)[1:]
+    variances, effects = mapper**2 @ left_out**2, mapper @ values
+    share = 1 - variances.sum() / (effects**2).sum()
+    found, its_variances = missed_importances("lime", rows, missed[:, None])
+    np.testing.assert_allclose(found[0], share * effects, rtol=1e-6)
+    np.testing.assert_allclose(its_variances[0], share * variances, rtol=1e-6)
 
 
 def test_targets_do_not_touch_each_other():
