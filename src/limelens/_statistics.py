@@ -125,9 +125,12 @@ def label_sums(labels: NDArray[Any], weights: NDArray[Any] | None = None) -> Flo
     >>> label_sums(np.array([[0, 1, 1, -1]])), label_sums(np.array([[0, 1]]), np.array([[2, 5]]))
     (array([1., 2.]), array([2., 5.]))
     """
-    flat = labels.ravel().astype(np.intp) + 1
-    sums = np.bincount(flat, None if weights is None else weights.ravel(), int(flat.max()) + 1)
-    return sums[1:].astype(np.float64)
+    flat = labels.ravel().astype(np.intp, copy=False)
+    outside = int(flat.min()) < 0
+    if outside:  # else no copy is needed, which of a large picture takes more than the picture
+        flat = flat + 1
+    sums = np.bincount(flat, None if weights is None else weights.ravel())
+    return sums[int(outside) :].astype(np.float64)
 
 
 def student(degrees_of_freedom: int) -> float:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from limelens.fills import energy
 from limelens.fills.energy import segment_energy
 
 
@@ -29,3 +30,13 @@ def test_of_several_backgrounds_their_mean_counts():
     np.testing.assert_array_equal(
         segment_energy(image, backgrounds, np.array([[0, 1]]), None), [0.0, 4.0]
     )
+
+
+def test_a_part_of_the_rows_at_a_time_gives_the_same_energy(monkeypatch):
+    rng = np.random.default_rng(0)
+    image, background = rng.random((2, 7, 5, 3))
+    segments = rng.permuted(np.arange(35) % 4).reshape(7, 5)
+    whole = segment_energy(image, background[np.newaxis], segments, 2)
+    monkeypatch.setattr(energy, "_VALUES", 40)  # two rows of fifteen values
+    found = segment_energy(image, background[np.newaxis], segments, 2)
+    np.testing.assert_array_equal(found, whole)

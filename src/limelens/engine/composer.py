@@ -18,7 +18,7 @@ from limelens.engine.model import Model
 from limelens.errors import InvalidInputError, add_note
 from limelens.masking.device_table import device_table
 from limelens.masking.devices import copy_of, is_device_array, namespace_of, to_numpy
-from limelens.masking.segment_composer import coalition_composer
+from limelens.masking.segment_composer import coalition_composer, in_some_segment
 
 BATCH_BYTES = 16 * 2**20
 """Larger batches get new memory at every call, whose first use makes them 2-5 times slower."""
@@ -135,8 +135,7 @@ def unprepared(
     return Composer(
         image=image,
         backgrounds=backgrounds,
-        # where pixels do not count the backgrounds are the image: any segment may hold them
-        segments=None if segments is None else np.maximum(segments, 0),
+        segments=None if segments is None else in_some_segment(segments),
         channel_axis=channel_axis,
         predict=model.predict_fn,
         asked="predict_fn",

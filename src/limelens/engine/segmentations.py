@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from limelens._typing import Batch, Coalitions, Floats, Segments
 from limelens.engine.query import Query
 from limelens.masking.memory import FreshBatches
-from limelens.masking.segment_composer import SegmentComposer
+from limelens.masking.segment_composer import SegmentComposer, in_some_segment
 
 _KEY_BYTES = 16
 
@@ -31,14 +31,10 @@ class Segmentations:
         self._names = [
             blake2b(labels.tobytes(), digest_size=_KEY_BYTES).digest() for labels in layers
         ]
+        image, axis, n_each = query.image, query.channel_axis, n_rows // len(layers)
+        whole = [in_some_segment(layer) for layer in layers]
         self._composers = [
-            [
-                SegmentComposer(
-                    query.image, background, labels, query.channel_axis, n_rows // len(layers)
-                )
-                # where pixels do not count the background is the image: any segment may hold them
-                for labels in (np.maximum(layer, 0) for layer in layers)
-            ]
+            [SegmentComposer(image, background, labels, axis, n_each) for labels in whole]
             for background in query.backgrounds
         ]
 

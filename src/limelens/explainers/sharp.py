@@ -306,9 +306,10 @@ def _reliability(maps: Floats, errors: Floats | None, valid: Valid) -> Floats | 
 
 def _stacked(layers: Sequence[Segments]) -> NDArray[Any]:
     """Return label images in the smallest integers that hold them; -1 is no segment."""
-    stacked = np.stack(layers)
-    largest = int(stacked.max())
-    return stacked.astype(np.min_scalar_type(largest if stacked.min() >= 0 else -1 - largest))
+    largest = max(int(labels.max()) for labels in layers)
+    outside = any(labels.min() < 0 for labels in layers)
+    smallest = np.min_scalar_type(-1 - largest if outside else largest)
+    return np.stack([labels.astype(smallest) for labels in layers])
 
 
 def _least_squares(

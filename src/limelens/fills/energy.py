@@ -2,9 +2,12 @@
 
 import numpy as np
 
-from limelens._axes import channels_last
+from limelens._axes import channels_last, spatial_shape
 from limelens._statistics import label_sums
 from limelens._typing import Background, Floats, Image, Segments
+
+_VALUES = 1 << 18
+"""Values of the image whose changes are computed at once, 2 MiB of them."""
 
 
 def segment_energy(
@@ -35,10 +38,16 @@ def segment_energy(
     >>> segment_energy(image, background, np.array([[0, 0, 1, 1]]), None)
     array([5., 1.])
     """
-    last = channels_last(image, channel_axis)
-    n_pixels = last.size if channel_axis is None else last.size // last.shape[-1]
-    flat = np.arange(n_pixels) if segments is None else segments.ravel()
-    background = backgrounds.mean(axis=0, dtype=np.float64)
-    with np.errstate(invalid="ignore"):  # infinity less infinity, where pixels do not count
-        change = np.square(channels_last(image.astype(np.float64) - background, channel_axis))
-    return label_sums(flat, change.reshape(flat.size, -1).sum(axis=1))
+    shown = channels_last(image, channel_axis)
+    behind = [channels_last(each, channel_axis) for each in backgrounds]
+    spatial = spatial_shape(image.shape, channel_axis)
+    energy = np.empty(spatial)
+    # A part at a time, as the changes of a whole picture of bytes take many times its memory.
+    together = max(1, _VALUES * len(shown) // shown.size)
+    for start in range(0, len(shown), together):
+        part = slice(start, start + together)
+        background = np.stack([each[part] for each in behind]).mean(axis=0, dtype=np.float64)
+        with np.errstate(invalid="ignore"):  # infinity less infinity, where pixels do not count
+            change = np.square(shown[part].astype(np.float64) - background)
+        energy[part] = change.reshape(*energy[part].shape, -1).sum(axis=-1)
+    return energy.ravel() if segments is None else label_sums(segments, energy)

@@ -151,7 +151,10 @@ class Blur:
         spatial = image.shape if image.ndim == 2 else image.shape[:-1]
         width = min(spatial) / 10 if self.sigma is None else self.sigma
         sigma = [width] * len(spatial) + [0.0] * (image.ndim - len(spatial))
-        blurred: Floats = gaussian_filter(image.astype(np.float64), sigma, mode="reflect")
+        # SciPy computes in float64 line by line. It knows neither half nor extended precision.
+        known = image.dtype.kind != "f" or image.dtype.itemsize in (4, 8)
+        lines = image if known else image.astype(np.float64)
+        blurred: Floats = gaussian_filter(lines, sigma, mode="reflect", output=np.float64)
         return blurred
 
 

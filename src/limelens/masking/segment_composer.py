@@ -101,6 +101,19 @@ class SegmentComposer:
         return expected > TABLE_COST + TABLE_PIXEL_COST * pixels
 
 
+def in_some_segment(segments: Segments) -> Segments:
+    """Return segments without -1, which pixels that do not count have; a copy only if there are.
+
+    The background is the image there, so that any segment may hold them.
+
+    Examples
+    --------
+    >>> in_some_segment(np.array([[-1, 0, 1]]))
+    array([[0, 0, 1]])
+    """
+    return segments if segments.min() >= 0 else np.maximum(segments, 0)
+
+
 def write_choice(
     coalitions: Coalitions,
     out: Batch,
