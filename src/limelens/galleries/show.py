@@ -14,7 +14,7 @@ from limelens.pictures.fonts import FontFile
 from limelens.pictures.panels import Panel, Scale, arrange
 from limelens.results.record import Record, target_row
 from limelens.results.renderings import asked_of_all
-from limelens.results.target_panels import image_and_targets, limit_of, map_of, original_panel
+from limelens.results.target_panels import Look, image_and_targets, limit_of, map_of, original_panel
 from limelens.results.units import unit_of
 from limelens.results.words import number, shown_name
 
@@ -91,10 +91,12 @@ def show(
             each,
             range(len(each.targets)),
             n,
-            interpolation,
-            scales[_unit(each, scale)].limit,
-            panel_side,
-            shown,
+            Look(
+                interpolation=interpolation,
+                limit=scales[_unit(each, scale)].limit,
+                max_side=panel_side,
+                bands=shown,
+            ),
         )
         for each, shown in zip(listed, colors, strict=True)
     ]
@@ -224,12 +226,13 @@ def signed_panels(
         ("lowers the score", np.minimum(values, 0.0)),
     ]
     (colors,) = asked_of_all([listed], bands)
-    panels = [original_panel(listed, panel_side, colors)]
+    look = Look(interpolation=interpolation, limit=limit, max_side=panel_side, bands=colors)
+    panels = [original_panel(listed, look)]
     for name, part in parts:
         whole = listed.importances.copy()
         whole[row] = part
         shown = replace(listed, importances=whole)
-        picture = map_of(shown, row, interpolation, limit, panel_side, colors)
+        picture = map_of(shown, row, look)
         total = f"sum of importances {number(float(part.sum()))}"
         panels.append(Panel(picture=picture, title=name, note=total))
     heading = shown_name(listed, row)

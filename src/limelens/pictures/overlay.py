@@ -61,9 +61,8 @@ def draw_image(
     `bands`: see `draw_overlay`.
     """
     image, channel_axis, where, colors = asked_image(image, channel_axis, valid, bands)
-    picture = to_picture(draw_backdrop(image, channel_axis, "color", max_side, where, colors))
-    number_slices(picture, spatial_shape(image.shape, channel_axis))
-    return picture
+    shown = draw_backdrop(image, channel_axis, "color", max_side, where, colors)
+    return numbered_picture(shown, spatial_shape(image.shape, channel_axis))
 
 
 def draw_overlay(
@@ -134,12 +133,9 @@ def draw_overlay(
     opacity = check_number("opacity", opacity, minimum=0.0, maximum=1.0)
     limit = color_limit(heatmap, scale)
     base = draw_backdrop(image, channel_axis, backdrop, max_side, where, colors)
-    painted = paint_overlay(
+    return paint_overlay(
         base, heatmap, limit, segments=segments, opacity=opacity, backdrop=backdrop
     )
-    picture = to_picture(painted)
-    number_slices(picture, spatial)
-    return picture
 
 
 def paint_overlay(
@@ -147,10 +143,10 @@ def paint_overlay(
     heatmap: NDArray[Any],
     limit: float,
     *,
-    segments: NDArray[Any] | None = None,
-    opacity: float = OPACITY,
-    backdrop: str = "grey",
-) -> NDArray[np.uint8]:
+    segments: NDArray[Any] | None,
+    opacity: float,
+    backdrop: str,
+) -> "Picture":
     """Paint a map, and the boundaries of segments, over what `draw_backdrop` made of an image."""
     size = base.shape[:2]
     heat = resize(as_plane(heatmap, heatmap.ndim, empty=0), size)
@@ -160,9 +156,11 @@ def paint_overlay(
         edge = outline(labels)
     if backdrop == "grey":
         lined = base if edge is None else blend(base, _LINE, edge)
-        return paint_flattened(lined, heat, limit, opacity=opacity)
-    painted = paint(base, heat, limit, opacity=opacity)
-    return painted if edge is None else blend(painted, _INK, 0.5 * edge)
+        painted = paint_flattened(lined, heat, limit, opacity=opacity)
+    else:
+        painted = paint(base, heat, limit, opacity=opacity)
+        painted = painted if edge is None else blend(painted, _INK, 0.5 * edge)
+    return numbered_picture(painted, heatmap.shape)
 
 
 def draw_top(
@@ -237,9 +235,7 @@ def draw_heatmap(
     heatmap = check_array("heatmap", heatmap, ("height", "width", "depth")[: np.ndim(heatmap)])
     plane = as_plane(heatmap, heatmap.ndim, empty=0)
     plane = resize(plane, display_size(plane.shape, check_int("max_side", max_side, minimum=16)))
-    picture = to_picture(legend_colors(plane, color_limit(heatmap, scale)))
-    number_slices(picture, heatmap.shape)
-    return picture
+    return numbered_picture(legend_colors(plane, color_limit(heatmap, scale)), heatmap.shape)
 
 
 def outline(labels: NDArray[Any], *, width: int = 1) -> NDArray[np.float32]:
@@ -289,6 +285,13 @@ def asked_image(
     n_channels = 1 if axis is None else checked.shape[axis]
     warn_of_bands(n_channels, bands)
     return checked, axis, where, check_bands(bands, n_channels)
+
+
+def numbered_picture(rgb: NDArray[np.uint8], spatial: tuple[int, ...]) -> "Picture":
+    """Return (H, W, 3) as a Pillow image; the slices of a volume get their numbers."""
+    picture = to_picture(rgb)
+    number_slices(picture, spatial)
+    return picture
 
 
 def to_picture(rgb: NDArray[np.uint8]) -> "Picture":

@@ -13,8 +13,7 @@ from limelens.fills.background import ask_segmenter
 from limelens.pictures.colors import blend
 from limelens.pictures.display import as_plane, display_size, hatched, resize, to_rgb
 from limelens.pictures.lettering import draw_text, load_font, wrap
-from limelens.pictures.marks import number_slices
-from limelens.pictures.overlay import asked_image, outline, to_picture
+from limelens.pictures.overlay import asked_image, numbered_picture, outline
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -66,9 +65,8 @@ def segment_preview(
     """
     image, channel_axis, where, colors = asked_image(image, channel_axis, valid, bands)
     segments, _ = ask_segmenter(check_segmenter(segmenter), image, channel_axis, where)
-    drawn = to_picture(_draw_boundaries(to_rgb(image, channel_axis, where, colors), segments))
-    number_slices(drawn, segments.shape)
-    return _with_caption(drawn, _summary(segments))
+    drawn = _draw_boundaries(to_rgb(image, channel_axis, where, colors), segments)
+    return _with_caption(numbered_picture(drawn, segments.shape), _summary(segments))
 
 
 def _draw_boundaries(rgb: NDArray[np.uint8], segments: Segments) -> NDArray[np.uint8]:

@@ -29,22 +29,75 @@ class Exported(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers and names, and where the segments are, as JSON holds them."""
-        return as_dict(self)
+        return {
+            "explainer": self.explainer,
+            "n_predictions": self.n_predictions,
+            "image": {
+                "shape": list(self.image.shape),
+                "dtype": str(self.image.dtype),
+                "channel_axis": self.channel_axis,
+            },
+            "scores": [finite(score) for score in self.scores],
+            "hidden_scores": [finite(score) for score in self.hidden_scores],
+            "targets": [_target_of(self, row) for row in range(len(self.targets))],
+            "segments": None if self.importances.ndim > 2 else _segments_of(self),
+        }
 
     def to_csv(self, path: str | PathLike[str] | None = None) -> str:
         """Return a table of all importances, and write it to `path` if there is one."""
-        table = as_csv(self)
+        text = io.StringIO()
+        table = csv.writer(text)
+        per_segment = self.importances.ndim == 2
+        spatial = spatial_shape(self.image.shape, self.channel_axis)
+        where = ["segment", "rank"] if per_segment else ["slice", "row", "column"][-len(spatial) :]
+        counts = np.ones(self.importances.shape[1:], dtype=np.bool_)
+        if not per_segment and self.valid is not None:
+            counts = self.valid
+        table.writerow(["column_of_scores", "target", *where, "importance", "standard_error"])
+        for row, (column, name) in enumerate(zip(self.targets, self.target_names, strict=True)):
+            values, errors = self.importances[row], self.standard_errors
+            places = _ranked(values) if per_segment else np.argwhere(counts)
+            known = np.full(values.shape, np.nan) if errors is None else errors[row]
+            pairs = zip(values[counts].ravel(), known[counts].ravel(), strict=True)
+            for place, (value, error) in zip(places.tolist(), pairs, strict=True):
+                table.writerow(
+                    [column, name, *place, float(value), "" if np.isnan(error) else error]
+                )
         if path is not None:
-            Path(path).write_text(table, encoding="utf-8", newline="")
-        return table
+            Path(path).write_text(text.getvalue(), encoding="utf-8", newline="")
+        return text.getvalue()
 
     def to_geojson(self) -> dict[str, Any]:
         """Return the segments with their importances as GeoJSON: x is the column, y the row."""
-        return as_geojson(self)
+        segments = check_per_segment(self)
+        if segments.ndim != 2:
+            raise InvalidInputError(
+                f"GeoJSON holds planes; this explanation has segments of shape {segments.shape}. "
+                "explanation.to_dict() and explanation.to_csv() hold volumes."
+            )
+        errors = self.standard_errors
+        features = []
+        for segment, polygons in enumerate(segment_polygons(segments)):
+            properties = {
+                "segment": segment,
+                "targets": list(self.target_names),
+                "importances": self.importances[:, segment].tolist(),
+                "standard_errors": None if errors is None else _without_nan(errors[:, segment]),
+            }
+            geometry = {"type": "MultiPolygon", "coordinates": polygons}
+            features.append({"type": "Feature", "geometry": geometry, "properties": properties})
+        return {"type": "FeatureCollection", "features": features}
 
     def to_fiftyone(self, target: int | str | None = None) -> dict[str, Any]:
         """Return what `fiftyone.Heatmap(**fields)` takes: map, float32, and range."""
-        return as_fiftyone(self, target)
+        heatmap = _heatmap_of(self, target_row(self, target))
+        if heatmap.ndim != 2:
+            raise InvalidInputError(
+                f"A FiftyOne heat map is a plane; this map has the shape {heatmap.shape}. Explain "
+                "a slice, or pass one: fiftyone.Heatmap(map=explanation.heatmap()[k])."
+            )
+        limit = color_limit(heatmap, "symmetric") or 1.0
+        return {"map": heatmap.astype(np.float32), "range": [-limit, limit]}
 
     def to_napari(self, *, bands: Bands = None) -> list[tuple[NDArray[Any], dict[str, Any], str]]:
         """Return the layers of napari's `Layer.create(*layer)`: image, a map a target, segments.
@@ -55,24 +108,22 @@ class Exported(Record):
             The channels that are shown, see `draw_overlay`. Without it, of more than four channels
             their mean.
         """
-        return as_napari(self, bands)
-
-
-def as_dict(explanation: Record) -> dict[str, Any]:
-    """Return what JSON can hold of an explanation; see `Explanation.to_dict`."""
-    return {
-        "explainer": explanation.explainer,
-        "n_predictions": explanation.n_predictions,
-        "image": {
-            "shape": list(explanation.image.shape),
-            "dtype": str(explanation.image.dtype),
-            "channel_axis": explanation.channel_axis,
-        },
-        "scores": [finite(score) for score in explanation.scores],
-        "hidden_scores": [finite(score) for score in explanation.hidden_scores],
-        "targets": [_target_of(explanation, row) for row in range(len(explanation.targets))],
-        "segments": None if explanation.importances.ndim > 2 else _segments_of(explanation),
-    }
+        layers = [_napari_picture(self, bands)]
+        for row, name in enumerate(self.target_names):
+            limit = color_limit(self.importances[row]) or 1.0
+            look = {
+                "name": name,
+                "colormap": _napari_colors(),
+                "contrast_limits": (-limit, limit),
+                "blending": "translucent",
+                "visible": row == 0,
+            }
+            layers.append((_heatmap_of(self, row), look, "image"))
+        if self.segments is not None:
+            # napari shows no label 0
+            hidden = {"name": "segments", "visible": False}
+            layers.append((self.segments + 1, hidden, "labels"))
+        return layers
 
 
 def _target_of(explanation: Record, row: int) -> dict[str, Any]:
@@ -109,90 +160,11 @@ def _segments_of(explanation: Record) -> list[dict[str, Any]]:
     ]
 
 
-def as_csv(explanation: Record) -> str:
-    """Return a table of all importances; see `Explanation.to_csv`."""
-    text = io.StringIO()
-    table = csv.writer(text)
-    per_segment = explanation.importances.ndim == 2
-    spatial = spatial_shape(explanation.image.shape, explanation.channel_axis)
-    where = ["segment", "rank"] if per_segment else ["slice", "row", "column"][-len(spatial) :]
-    counts = np.ones(explanation.importances.shape[1:], dtype=np.bool_)
-    if not per_segment and explanation.valid is not None:
-        counts = explanation.valid
-    table.writerow(["column_of_scores", "target", *where, "importance", "standard_error"])
-    for row, (column, name) in enumerate(
-        zip(explanation.targets, explanation.target_names, strict=True)
-    ):
-        values, errors = explanation.importances[row], explanation.standard_errors
-        places = _ranked(values) if per_segment else np.argwhere(counts)
-        known = np.full(values.shape, np.nan) if errors is None else errors[row]
-        pairs = zip(values[counts].ravel(), known[counts].ravel(), strict=True)
-        for place, (value, error) in zip(places.tolist(), pairs, strict=True):
-            table.writerow([column, name, *place, float(value), "" if np.isnan(error) else error])
-    return text.getvalue()
-
-
 def _ranked(values: Floats) -> NDArray[np.intp]:
     """Return label and rank of every segment, the strongest first in rank 1."""
     ranks = np.empty(len(values), dtype=np.intp)
     ranks[np.argsort(-np.abs(values), kind="stable")] = np.arange(1, len(values) + 1)
     return np.stack([np.arange(len(values)), ranks], axis=1)
-
-
-def as_geojson(explanation: Record) -> dict[str, Any]:
-    """Return the segments as GeoJSON; see `Explanation.to_geojson`."""
-    segments = check_per_segment(explanation)
-    if segments.ndim != 2:
-        raise InvalidInputError(
-            f"GeoJSON holds planes; this explanation has segments of shape {segments.shape}. "
-            "explanation.to_dict() and explanation.to_csv() hold volumes."
-        )
-    errors = explanation.standard_errors
-    features = []
-    for segment, polygons in enumerate(segment_polygons(segments)):
-        properties = {
-            "segment": segment,
-            "targets": list(explanation.target_names),
-            "importances": explanation.importances[:, segment].tolist(),
-            "standard_errors": None if errors is None else _without_nan(errors[:, segment]),
-        }
-        geometry = {"type": "MultiPolygon", "coordinates": polygons}
-        features.append({"type": "Feature", "geometry": geometry, "properties": properties})
-    return {"type": "FeatureCollection", "features": features}
-
-
-def as_fiftyone(explanation: Record, target: int | str | None) -> dict[str, Any]:
-    """Return the fields of a FiftyOne heat map; see `Explanation.to_fiftyone`."""
-    heatmap = _heatmap_of(explanation, target_row(explanation, target))
-    if heatmap.ndim != 2:
-        raise InvalidInputError(
-            f"A FiftyOne heat map is a plane; this map has the shape {heatmap.shape}. Explain a "
-            "slice, or pass one: fiftyone.Heatmap(map=explanation.heatmap()[k])."
-        )
-    limit = color_limit(heatmap, "symmetric") or 1.0
-    return {"map": heatmap.astype(np.float32), "range": [-limit, limit]}
-
-
-def as_napari(
-    explanation: Record, bands: Bands = None
-) -> list[tuple[NDArray[Any], dict[str, Any], str]]:
-    """Return napari's layers; see `Explanation.to_napari`."""
-    layers = [_napari_picture(explanation, bands)]
-    for row, name in enumerate(explanation.target_names):
-        limit = color_limit(explanation.importances[row]) or 1.0
-        look = {
-            "name": name,
-            "colormap": _napari_colors(),
-            "contrast_limits": (-limit, limit),
-            "blending": "translucent",
-            "visible": row == 0,
-        }
-        layers.append((_heatmap_of(explanation, row), look, "image"))
-    if explanation.segments is not None:
-        # napari shows no label 0
-        hidden = {"name": "segments", "visible": False}
-        layers.append((explanation.segments + 1, hidden, "labels"))
-    return layers
 
 
 def _napari_picture(explanation: Record, asked: Bands) -> tuple[NDArray[Any], dict[str, Any], str]:

@@ -17,7 +17,14 @@ from limelens.results.heatmaps import chosen_interpolation, pixel_map
 from limelens.results.record import Record
 from limelens.results.renderings import asked_of_all
 from limelens.results.units import unit_of
-from limelens.results.words import fidelity_words, question, score_range, score_words, shown_name
+from limelens.results.words import (
+    facts_of,
+    fidelity_words,
+    question,
+    score_range,
+    score_words,
+    shown_name,
+)
 
 _AMONG = 5
 
@@ -70,7 +77,7 @@ def explanation_item(
         layers=[each.segments if each.importances.ndim == 2 else None for each in shown],
         valid=first.valid,
         bands=bands,
-        facts=[fact for each in shown for fact in _facts(each)],
+        facts=[fact for each in shown for fact in (each.explainer, *facts_of(each)) if fact],
         max_side=max_side,
         quality=quality,
         all_bands=not brief,
@@ -94,12 +101,6 @@ def _suffix(explanation: Record) -> str:
     return f" · {explanation.explainer.partition('(')[0] or 'explanation'}"
 
 
-def _facts(explanation: Record) -> list[str]:
-    done = f"{explanation.n_predictions} images scored"
-    left_out = "" if explanation.valid is None else "hatched pixels do not count"
-    return [fact for fact in (explanation.explainer, done, left_out) if fact]
-
-
 def _target_of(
     explanation: Record, row: int, layer: int, *, suffix: str, brief: bool
 ) -> PageTarget:
@@ -112,7 +113,7 @@ def _target_of(
         name=shown_name(explanation, row) + suffix,
         title=question(explanation, row),
         note=score_words(explanation, row),
-        words=fidelity_words(explanation, row) if values.any() else "All importances are zero.",
+        words=fidelity_words(explanation, row),
         score=float(score),
         hidden=float(hidden),
         score_range=score_range(explanation),

@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._axes import spatial_shape
 from limelens._checks.bands import Bands, check_bands, warn_of_bands
 from limelens._checks.values import check_flag, check_int, check_number
 from limelens._typing import Floats
 from limelens.pictures.colors import OPACITY, color_limit
 from limelens.pictures.display import MAX_SIDE, as_plane, resize
 from limelens.pictures.figures import plot_overlay
-from limelens.pictures.marks import number_slices
-from limelens.pictures.overlay import draw_backdrop, draw_top, paint_overlay, to_picture
+from limelens.pictures.overlay import draw_backdrop, draw_top, paint_overlay
 from limelens.results.heatmaps import chosen_interpolation, pixel_map, spread
 from limelens.results.ranking import strongest
 from limelens.results.record import Record, check_per_segment, target_row
@@ -50,12 +48,7 @@ def draw_explanation(
     base = draw_backdrop(*image, backdrop, max_side, record.valid, bands)
     heat = _display_map(record, row, interpolation, base.shape[:2])
     segments = record.segments if boundaries else None
-    painted = paint_overlay(
-        base, heat, limit, segments=segments, opacity=opacity, backdrop=backdrop
-    )
-    picture = to_picture(painted)
-    number_slices(picture, spatial_shape(record.image.shape, record.channel_axis))
-    return picture
+    return paint_overlay(base, heat, limit, segments=segments, opacity=opacity, backdrop=backdrop)
 
 
 def shown_bands(record: Record, bands: Bands) -> tuple[int, ...] | None:

@@ -1,6 +1,7 @@
 """Pictures of whole explanations: every target with its score, several on one scale."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from numbers import Integral
 from typing import TYPE_CHECKING
 
@@ -12,20 +13,30 @@ from limelens.errors import InvalidInputError
 from limelens.pictures.display import as_plane, resize
 from limelens.pictures.drawing import Drawing
 from limelens.pictures.fonts import FontFile
-from limelens.pictures.marks import innermost, number_slices
-from limelens.pictures.overlay import draw_backdrop, to_picture
+from limelens.pictures.marks import innermost
+from limelens.pictures.overlay import draw_backdrop, numbered_picture
 from limelens.pictures.panels import Bar, Meter, Panel, Scale, arrange
 from limelens.results.heatmaps import chosen_interpolation
 from limelens.results.ranking import strongest
 from limelens.results.record import Record, target_row
 from limelens.results.renderings import draw_explanation, drawn_limit
-from limelens.results.words import fidelity_words, score_range, score_words, shown_name
+from limelens.results.words import facts_of, fidelity_words, score_range, score_words, shown_name
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 FORMATS = ("image", "svg")
 _COLUMNS = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """How the pictures of some panels are drawn; `limit` is the importance of the full colour."""
+
+    interpolation: str | None
+    limit: float
+    max_side: int
+    bands: tuple[int, ...] | None
 
 
 def figure_of(
@@ -49,7 +60,8 @@ def figure_of(
     rows = find_targets(explanation, targets)
     limit, beyond = limit_of([(explanation, row) for row in rows], interpolation, scale)
     max_side = panel_side * (2 if format == "svg" else 1)  # print shows more pixels than a screen
-    panels = image_and_targets(explanation, rows, n, interpolation, limit, max_side, bands)
+    look = Look(interpolation=interpolation, limit=limit, max_side=max_side, bands=bands)
+    panels = image_and_targets(explanation, rows, n, look)
     chunks = [panels[start : start + _COLUMNS] for start in range(0, len(panels), _COLUMNS)]
     return arrange(
         chunks,
@@ -60,19 +72,11 @@ def figure_of(
     )
 
 
-def image_and_targets(
-    explanation: Record,
-    rows: Sequence[int],
-    n: int,
-    interpolation: str | None,
-    limit: float,
-    max_side: int,
-    bands: tuple[int, ...] | None,
-) -> list[Panel]:
+def image_and_targets(explanation: Record, rows: Sequence[int], n: int, look: Look) -> list[Panel]:
     """Return the panel of the image, and one for each of some targets."""
     return [
-        original_panel(explanation, max_side, bands),
-        *(target_panel(explanation, row, n, interpolation, limit, max_side, bands) for row in rows),
+        original_panel(explanation, look),
+        *(target_panel(explanation, row, n, look) for row in rows),
     ]
 
 
@@ -102,40 +106,31 @@ def limit_of(
     return limit, any(drawn_limit(*each, "symmetric") > limit for each in drawn)
 
 
-def original_panel(explanation: Record, max_side: int, bands: tuple[int, ...] | None) -> Panel:
+def original_panel(explanation: Record, look: Look) -> Panel:
     """Return the panel of the image itself, with the method and its number of calls below it."""
-    spatial = spatial_shape(explanation.image.shape, explanation.channel_axis)
-    size = " x ".join(map(str, spatial))
-    method = explanation.explainer.partition("(")[0]
-    done = f"{explanation.n_predictions} images scored"
-    left_out = "" if explanation.valid is None else "hatched pixels do not count"
+    image, axis = explanation.image, explanation.channel_axis
+    spatial = spatial_shape(image.shape, axis)
+    shown = draw_backdrop(image, axis, "color", look.max_side, explanation.valid, look.bands)
+    facts = (explanation.explainer.partition("(")[0], *facts_of(explanation))
     return Panel(
-        picture=plain_image(explanation, max_side, bands),
+        picture=numbered_picture(shown, spatial),
         title="the image",
-        note=f"{size}, {explanation.image.dtype}",
-        words=", ".join(part for part in (method, done, left_out) if part),
+        note=f"{' x '.join(map(str, spatial))}, {image.dtype}",
+        words=", ".join(fact for fact in facts if fact),
     )
 
 
-def target_panel(
-    explanation: Record,
-    row: int,
-    n: int,
-    interpolation: str | None,
-    limit: float,
-    max_side: int,
-    bands: tuple[int, ...] | None,
-) -> Panel:
+def target_panel(explanation: Record, row: int, n: int, look: Look) -> Panel:
     """Return the panel of one target: its map, score, strongest segments and their numbers."""
     ranked = _ranked(explanation, row, n)
     errors = explanation.standard_errors
     values = explanation.importances[row]
     return Panel(
-        picture=map_of(explanation, row, interpolation, limit, max_side, bands),
+        picture=map_of(explanation, row, look),
         title=shown_name(explanation, row),
         meter=_meter(explanation, row),
         note=score_words(explanation, row),
-        numbers=_places(explanation, ranked, max_side),
+        numbers=_places(explanation, ranked, look.max_side),
         bars=[
             Bar(
                 rank=rank,
@@ -144,34 +139,19 @@ def target_panel(
             )
             for rank, segment in enumerate(ranked, start=1)
         ],
-        words=_panel_words(explanation, row),
+        words=fidelity_words(explanation, row),
     )
 
 
-def plain_image(explanation: Record, max_side: int, bands: tuple[int, ...] | None) -> "Picture":
-    """Return the picture of the image itself."""
-    image, axis = explanation.image, explanation.channel_axis
-    picture = to_picture(draw_backdrop(image, axis, "color", max_side, explanation.valid, bands))
-    number_slices(picture, spatial_shape(image.shape, axis))
-    return picture
-
-
-def map_of(
-    explanation: Record,
-    row: int,
-    interpolation: str | None,
-    limit: float,
-    max_side: int,
-    bands: tuple[int, ...] | None,
-) -> "Picture":
+def map_of(explanation: Record, row: int, look: Look) -> "Picture":
     """Return the map of one target over the image, in the colours of the legend."""
     return draw_explanation(
         explanation,
         int(explanation.targets[row]),
-        interpolation=interpolation,
-        scale=limit or "auto",  # a zero map has no number to be its limit
-        max_side=max_side,
-        bands=bands,
+        interpolation=look.interpolation,
+        scale=look.limit or "auto",  # a zero map has no number to be its limit
+        max_side=look.max_side,
+        bands=look.bands,
     )
 
 
@@ -187,13 +167,6 @@ def _meter(explanation: Record, row: int) -> Meter | None:
     score, hidden = (float(value) for value in known[row])
     low, high = score_range(explanation)
     return Meter(score=score, hidden=hidden, low=low, high=high)
-
-
-def _panel_words(explanation: Record, row: int) -> str:
-    values = explanation.importances[row]
-    if not values.any():
-        return "All importances are zero."
-    return fidelity_words(explanation, row)
 
 
 def _places(explanation: Record, ranked: Sequence[int], max_side: int) -> list[tuple[float, float]]:

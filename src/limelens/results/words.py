@@ -51,8 +51,16 @@ def grade(value: float) -> str:
     return "good" if value >= _GOOD else "fair" if value >= _FAIR else "poor"
 
 
+def facts_of(explanation: Record) -> list[str]:
+    """Say how many images were scored, and what the pictures hatch."""
+    left_out = [] if explanation.valid is None else ["hatched pixels do not count"]
+    return [f"{explanation.n_predictions} images scored", *left_out]
+
+
 def fidelity_words(explanation: Record, row: int) -> str:
     """Say how far the map of one target can be trusted, as far as it is known."""
+    if not explanation.importances[row].any():
+        return "All importances are zero."
     sentences = []
     for name, words in (("fidelity", _FIDELITY), ("reliability", _RELIABILITY)):
         values = getattr(explanation, name)
