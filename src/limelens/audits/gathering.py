@@ -1,9 +1,7 @@
 """Images one after the other: of each, its regions and a few answers of the model are kept."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +18,8 @@ from limelens.engine.model import Model
 from limelens.engine.query import Query
 from limelens.errors import InvalidInputError, warn
 from limelens.fills.background import hide_behind
-from limelens.runs.reading import read_image
+from limelens.runs.reading import image_of
+from limelens.runs.seeds import image_digest
 from limelens.targets.columns import Target
 
 _FEW = 10
@@ -70,15 +69,14 @@ class Gathered:
         self.n_predictions = 0
         self.target_name = ""
         self.twice: list[tuple[str, str]] = []
-        self._digests: dict[bytes, str] = {}
+        self._digests: dict[str, str] = {}
 
     def note(self, name: str, image: Image) -> None:
         """Remember an image, to tell whether it comes twice."""
-        digest = hashlib.blake2b(np.ascontiguousarray(image).tobytes(), digest_size=16)
-        digest.update(repr((image.shape, image.dtype.str)).encode())
-        if (earlier := self._digests.get(digest.digest())) is not None:
-            self.twice.append((earlier, name))
-        self._digests.setdefault(digest.digest(), name)
+        digest = image_digest(image)
+        if digest in self._digests:
+            self.twice.append((self._digests[digest], name))
+        self._digests.setdefault(digest, name)
 
     def check_tables(self, tables: tuple[Described, ...], kinds: tuple[str, ...]) -> None:
         """Refuse descriptors that the first image did not have."""
@@ -152,7 +150,7 @@ class Answered(Gathered):
     ) -> None:
         """Ask about one more image: an array, a path, or a function that returns it."""
         try:
-            picture, axis = _taken(source, asking.channel_axis)
+            picture, axis, _ = check_native_image(image_of(source), asking.channel_axis)
         except Exception:
             regions.labels.skip()
             raise
@@ -191,11 +189,3 @@ class Answered(Gathered):
             )
         if not self.target_name:
             self.target_name = query.target_names[0]
-
-
-def _taken(source: Any, channel_axis: int | None) -> tuple[Image, int | None]:
-    """Return an image and its channel axis, from an array, a path, or a function."""
-    image = read_image(source) if isinstance(source, Path) else source
-    image = image() if callable(image) else image
-    picture, axis, _ = check_native_image(image, channel_axis)
-    return picture, axis

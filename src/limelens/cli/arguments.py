@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 import limelens
 from limelens.adapters.onnx import from_onnx
-from limelens.demo import check_output
 from limelens.engine.batches import BatchSize
 from limelens.errors import InvalidInputError
 from limelens.runs.models import loaded_model
@@ -116,6 +115,16 @@ def add_color(parser: argparse.ArgumentParser) -> None:
         "--color",
         choices=("rgb", "grey"),
         help="turn every image into colour or grey (default: as it is stored)",
+    )
+
+
+def add_output(parser: argparse.ArgumentParser, default: str, what: str = "the picture") -> None:
+    """Add where a picture goes."""
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        default=default,
+        help=f"where {what} goes (default: %(default)s)",
     )
 
 
@@ -300,11 +309,6 @@ def colored(image: NDArray[Any], color: str | None) -> NDArray[Any]:
     from PIL import Image  # noqa: PLC0415
 
     return np.asarray(Image.fromarray(image).convert({"rgb": "RGB", "grey": "L"}[color]))
-
-
-def checked_picture(path: str) -> Path:
-    """Return where a picture goes, if it can go there."""
-    return check_output(path)
 
 
 def _numbers(text: str) -> float | list[float]:

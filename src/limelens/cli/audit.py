@@ -15,8 +15,8 @@ from limelens.cli.arguments import (
     Command,
     add_color,
     add_model,
+    add_output,
     add_segments,
-    checked_picture,
     class_names_asked,
     images_asked,
     model_asked,
@@ -25,6 +25,7 @@ from limelens.cli.arguments import (
     shown,
 )
 from limelens.cli.labels import label_files, read_labels
+from limelens.demo import check_output
 from limelens.errors import InvalidInputError, LimelensWarning
 from limelens.runs.folder import MANIFEST
 from limelens.runs.run import Run
@@ -52,12 +53,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--label-names", metavar="FILE", help="names of the labels, one a line, from label 0 on"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is random")
-    parser.add_argument(
-        "--output",
-        metavar="FILE",
-        default="limelens-audit.png",
-        help="where the picture of all effects goes (default: %(default)s)",
-    )
+    add_output(parser, "limelens-audit.png", "the picture of all effects")
     parser.add_argument(
         "--sheet", metavar="FILE", help="draw the images that depend on it most and least, too"
     )
@@ -68,7 +64,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     """Ask, say what was found on standard output, and draw it."""
-    places = [checked_picture(path) for path in (options.output, options.sheet) if path]
+    places = [check_output(path) for path in (options.output, options.sheet) if path]
     with warnings.catch_warnings():  # every failure gets a line of its own
         warnings.filterwarnings("ignore", ".*images (could not be used|failed)", LimelensWarning)
         found = _summarized(options) if _is_run(options.images) else _audited(options)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import limelens
 from limelens import demo
-from limelens.cli.arguments import BUDGETS, Command
+from limelens.cli.arguments import BUDGETS, Command, add_output
 from limelens.cli.audit import AUDIT
 from limelens.cli.compare import COMPARE
 from limelens.cli.explain import EXPLAIN
@@ -113,15 +113,6 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, max_help_position=28, width=100)
 
 
-def _add_output(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--output",
-        metavar="FILE",
-        default="limelens-demo.png",
-        help="where the picture goes (default: %(default)s)",
-    )
-
-
 def _run_demo(options: argparse.Namespace) -> int:
     demo.run(options.output)
     return 0
@@ -132,7 +123,7 @@ _DEMO = Command(
     usage="limelens demo [--output FILE]",
     help="explain two face classifiers of one accuracy that look at different things",
     examples="  limelens demo --output why.png",
-    add_arguments=_add_output,
+    add_arguments=lambda parser: add_output(parser, "limelens-demo.png"),
     run=_run_demo,
 )
 

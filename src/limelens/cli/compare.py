@@ -9,7 +9,7 @@ from limelens.cli.arguments import (
     add_color,
     add_method,
     add_model,
-    checked_picture,
+    add_output,
     class_names_asked,
     colored,
     explainers_asked,
@@ -17,6 +17,7 @@ from limelens.cli.arguments import (
     one_target_asked,
     target_words,
 )
+from limelens.demo import check_output
 from limelens.pictures.overlay import draw_image
 from limelens.pictures.sheet import sheet
 from limelens.runs.reading import read_image
@@ -31,12 +32,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAMES",
         help="explainers with commas between them (default: %(default)s)",
     )
-    parser.add_argument(
-        "--output",
-        metavar="FILE",
-        default="limelens-compare.png",
-        help="where the picture goes (default: %(default)s)",
-    )
+    add_output(parser, "limelens-compare.png")
     add_color(parser)
     add_model(parser)
     add_method(parser)
@@ -44,7 +40,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     """Explain the image by each method, draw all side by side, and tell what each cost."""
-    path = checked_picture(options.output)
+    path = check_output(options.output)
     names = [name.strip() for name in options.methods.split(",") if name.strip()]
     explainers = explainers_asked(names, options)
     target = one_target_asked(options)

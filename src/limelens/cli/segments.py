@@ -11,11 +11,12 @@ import limelens
 from limelens.cli.arguments import (
     Command,
     add_color,
+    add_output,
     add_segments,
-    checked_picture,
     colored,
     shown,
 )
+from limelens.demo import check_output
 from limelens.errors import InvalidInputError
 from limelens.pictures.preview import segment_preview
 from limelens.runs.reading import read_image
@@ -34,18 +35,13 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what divides the image (default: %(default)s)",
     )
     add_segments(parser, "segments")
-    parser.add_argument(
-        "--output",
-        metavar="FILE",
-        default="limelens-segments.png",
-        help="where the picture goes (default: %(default)s)",
-    )
+    add_output(parser, "limelens-segments.png")
     add_color(parser)
 
 
 def _run(options: argparse.Namespace) -> int:
     """Draw the segments and say how many they are."""
-    path = checked_picture(options.output)
+    path = check_output(options.output)
     segmenter = _segmenter(options)
     image = colored(read_image(Path(options.image)), options.color)
     segment_preview(image, segmenter).save(path)

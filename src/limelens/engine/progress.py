@@ -1,7 +1,6 @@
 """How far a run is: a tqdm bar, a line of text, or the caller's own function."""
 
 import sys
-from types import TracebackType
 from typing import Any
 
 from limelens._checks.values import check_callable
@@ -38,12 +37,7 @@ class Reporter:
             _OPEN.append(self._bar)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from limelens._checks.values import describe
@@ -94,16 +93,11 @@ class Manifest:
             with writing(self._folder):
                 self._replace(self._lines.values())
         except BaseException:
-            self.__exit__(None, None, None)
+            self.__exit__()
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._lock is not None:
             os.close(self._lock)
 
@@ -227,14 +221,11 @@ def _another(folder: Path, kept: Mapping[str, Any], now: Mapping[str, Any]) -> s
 
 def _unlike(kept: Any, now: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
     """Yield where two settings differ, as deep as their names agree."""
-    if not (isinstance(kept, dict) and isinstance(now, dict)):
-        if kept != now:
-            yield name, kept, now
-    elif set(kept) != set(now):
-        yield name, kept, now
-    else:
+    if isinstance(kept, dict) and isinstance(now, dict) and set(kept) == set(now):
         for key in kept:
             yield from _unlike(kept[key], now[key], f"{name}.{key}" if name else key)
+    elif kept != now:
+        yield name, kept, now
 
 
 def _short(value: Any) -> str:

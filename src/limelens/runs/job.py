@@ -14,7 +14,7 @@ from limelens.results.explanation import Explanation
 from limelens.runs.entries import Entry, Failure, entry_of, file_name, is_of_all
 from limelens.runs.folder import writing
 from limelens.runs.models import loaded_model
-from limelens.runs.reading import read_image
+from limelens.runs.reading import image_of
 from limelens.runs.seeds import image_digest, image_seed
 from limelens.targets.columns import Target
 
@@ -89,9 +89,8 @@ class Job:
         return entry_of(name, image_digest(picture), explanation)
 
     def _picture(self, source: Any) -> Image:
-        image = read_image(source) if isinstance(source, Path) else source
-        image = image() if callable(image) else image
-        array, _ = check_image(image, self.channel_axis, finite=False)  # `valid` may allow NaN
+        # `valid` may allow NaN
+        array, _ = check_image(image_of(source), self.channel_axis, finite=False)
         return in_native_order(array)
 
     def _explained(self, picture: Image, model: Any) -> Explanation:

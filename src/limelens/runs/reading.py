@@ -164,6 +164,12 @@ def _looks_like_one(path: Path, root: Path) -> bool:
     return not hidden and path.suffix.lower() in SUFFIXES and path.is_file()
 
 
+def image_of(source: Any) -> Any:
+    """Return an image that is given as an array, a path, or a function that returns it."""
+    image = read_image(source) if isinstance(source, Path) else source
+    return image() if callable(image) else image
+
+
 def read_image(path: Path) -> NDArray[Any]:
     """Return the image of a file: as it is stored, colours of a palette as they are shown.
 
@@ -178,9 +184,7 @@ def read_image(path: Path) -> NDArray[Any]:
         if path.suffix.lower() == ".npy":
             return np.asarray(np.load(path, allow_pickle=False))
         return _decoded(path)
-    except InvalidInputError:
-        raise
-    except MemoryError:
+    except (InvalidInputError, MemoryError):
         raise
     except Exception as error:  # decoders raise what they like of a damaged file
         raise InvalidInputError(
