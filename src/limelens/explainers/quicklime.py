@@ -80,7 +80,9 @@ class QuickLime(SequentialExplainer):
       importances in the order of "targets", for `Explanation.top_confidence`.
 
     The Gaussian process learns from the scores which segments matter, and up to which order
-    segments work together (`learn_kernel`). For this, variances grow in proportion to 1 / calls.
+    segments work together. For this, variances grow in proportion to 1 / calls. From eight calls a
+    segment on, it learns everything together, if halves of the rows then predict each other with
+    four fifths of the squared error or less.
 
     The process may miss something systematically, such as small effects below large interactions.
     Its errors for rows left out show that: the same definition is applied to them, the result is

@@ -10,6 +10,7 @@ from limelens.gaussian.closed_forms import banzhaf_effects
 from limelens.gaussian.kernel import MaskKernel
 from limelens.gaussian.likelihood import likeliest
 from limelens.gaussian.process import ADDITIVE_SHARES, MaskProcess, fit_chosen
+from limelens.gaussian.refining import refined
 
 DECAYS = (0.5, 0.003)
 """What is left of the product part when all segments flip; 0.95 per segment was tried before."""
@@ -45,7 +46,8 @@ def learn_kernels(
     the relevance are divided in proportion to the expected square of each segment's main effect:
     posterior mean squared plus variance, summed over the columns in units of their variance. All
     segments share the last tenth equally. This is a step of expectation and maximisation (MacKay's
-    automatic relevance determination). A step that lowers the likelihood is not taken.
+    automatic relevance determination). A step that lowers the likelihood is not taken. At the end,
+    where there are rows enough, all parameters are improved together; see `refined`.
 
     References
     ----------
@@ -63,7 +65,7 @@ def learn_kernels(
             if better is best:
                 break
             best = better
-        yield best
+        yield refined(best, values)
 
 
 def learned_relevance(process: MaskProcess) -> Floats:

@@ -22,12 +22,12 @@ class Choice:
     kernel : MaskKernel
     noise : float
     log_likelihood : float
-        See `MaskProcess`.
+        See `MaskProcess`; NaN for a kernel that was not chosen from others.
     """
 
     kernel: MaskKernel
     noise: float
-    log_likelihood: float
+    log_likelihood: float = float("nan")
 
 
 def likeliest(

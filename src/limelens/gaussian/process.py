@@ -50,7 +50,8 @@ class MaskProcess:
     scale : ndarray, shape (c, c)
         Covariance of the columns; its diagonal is the variance :math:`\sigma^2` of each.
     log_likelihood : float
-        Marginal log-likelihood, summed over the columns, up to a constant.
+        Marginal log-likelihood, summed over the columns, up to a constant; NaN for a kernel that
+        was not chosen from others.
 
     References
     ----------
