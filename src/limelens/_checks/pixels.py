@@ -19,7 +19,9 @@ def check_valid(valid: object, image: Image, channel_axis: int | None) -> NDArra
         counts is not finite.
     """
     if valid is None:
-        check_all_finite(image, channel_axis)
+        if image.dtype.kind == "f" and not np.isfinite(image).all():
+            leave = f"Or leave those pixels out: valid={_finite(channel_axis)}."
+            raise InvalidInputError(f"{not_finite('image', image)} {leave}")
         return None
     where = check_region_mask("valid", valid, spatial_shape(image.shape, channel_axis)).copy()
     if not where.any():
@@ -36,13 +38,6 @@ def check_valid(valid: object, image: Image, channel_axis: int | None) -> NDArra
         return None
     where.flags.writeable = False
     return where
-
-
-def check_all_finite(image: Image, channel_axis: int | None) -> None:
-    """Refuse NaN and infinite values in an image whose pixels all count."""
-    if image.dtype.kind == "f" and not np.isfinite(image).all():
-        leave = f"Or leave those pixels out: valid={_finite(channel_axis)}."
-        raise InvalidInputError(f"{not_finite('image', image)} {leave}")
 
 
 def _finite(channel_axis: int | None) -> str:

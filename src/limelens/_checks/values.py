@@ -132,21 +132,14 @@ def check_numeric(name: str, value: object, *, finite: bool = True) -> NDArray[A
 
 def not_finite(name: str, array: NDArray[Any]) -> str:
     """Say how many values are NaN or infinite, and how to replace them."""
-    bad = int(array.size - np.count_nonzero(np.isfinite(array)))
-    return (
-        f"`{name}` must be finite; {bad} of {array.size} values are NaN or infinite. "
-        f"Replace them first, for example with {_replacing(name, array)}."
-    )
-
-
-def _replacing(name: str, array: NDArray[Any]) -> str:
-    """Return the call that replaces NaN and infinities by the smallest and largest finite value.
-
-    Without these bounds `nan_to_num` inserts the largest number of the dtype, which spoils means.
-    """
     finite = array[np.isfinite(array)]
+    # Without these bounds `nan_to_num` inserts the dtype's largest number, which spoils means.
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-    return f"np.nan_to_num({name}, nan={low!r}, posinf={high!r}, neginf={low!r})"
+    return (
+        f"`{name}` must be finite; {array.size - finite.size} of {array.size} values are NaN or "
+        f"infinite. Replace them first, for example with "
+        f"np.nan_to_num({name}, nan={low!r}, posinf={high!r}, neginf={low!r})."
+    )
 
 
 def check_array(

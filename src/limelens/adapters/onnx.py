@@ -89,7 +89,8 @@ def from_onnx(
     """
     if preprocess is not None:
         check_callable("preprocess", preprocess, "(batch) -> array")
-        refuse_beside_preprocess(scale=scale, mean=mean, std=std, size=size, layout=layout)
+        beside = {"scale": scale, "mean": mean, "std": std, "size": size, "layout": layout}
+        refuse_beside_preprocess(beside)
     if layout is not None:
         check_choice("layout", layout, LAYOUTS)
     pixels, size = check_pixels(channel_axis, scale, mean, std), check_pixel_size(size)
@@ -107,11 +108,10 @@ def from_onnx(
         layout=layout,
         output=output,
     )
-    per_pixel = preprocess is None
     return Model(
         predict_fn=graph.predict,
-        prepare=graph.prepare if per_pixel else None,
-        predict_prepared=graph.predict_prepared if per_pixel else None,
+        prepare=graph.prepare if preprocess is None else None,
+        predict_prepared=graph.predict_prepared if preprocess is None else None,
         class_names=class_names,
     )
 

@@ -1,6 +1,6 @@
 """From the caller's pixels to a network's input: axes, scale, mean and deviation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -154,16 +154,8 @@ def native(batch: Batch) -> Batch:
     return np.require(batch, dtype=batch.dtype.newbyteorder("="), requirements=["C", "W"])
 
 
-def refuse_beside_preprocess(
-    *,
-    scale: object = None,
-    mean: object = None,
-    std: object = None,
-    size: object = None,
-    layout: object = None,
-) -> None:
-    """Refuse settings that `preprocess` replaces."""
-    given = {"scale": scale, "mean": mean, "std": std, "size": size, "layout": layout}
+def refuse_beside_preprocess(given: Mapping[str, object]) -> None:
+    """Refuse settings, by name, that `preprocess` replaces."""
     for name, value in given.items():
         if value is not None:
             raise InvalidInputError(

@@ -106,7 +106,7 @@ def from_torch(
     """
     if preprocess is not None:
         check_callable("preprocess", preprocess, "(tensor) -> tensor")
-        refuse_beside_preprocess(mean=mean, std=std, size=size)
+        refuse_beside_preprocess({"mean": mean, "std": std, "size": size})
     network = TorchNetwork(
         net=check_network(net),
         pixels=check_pixels(channel_axis, scale, mean, std),

@@ -76,7 +76,7 @@ class Ablation(SegmentExplainer):
 
     def _attribute(self, query: Query, rng: np.random.Generator) -> Attribution:
         d = query.n_segments
-        first, second = np.triu_indices(d, k=1) if self.interactions else _no_pairs()
+        first, second = np.triu_indices(d, k=1) if self.interactions else np.empty((2, 0), np.intp)
         values = query.ask_values(_changed(d, first, second, keep=self.keep)).T
         intact, hidden = query.ends()
         # Gain of one or two segments: alone over nothing, or added to all the others.
@@ -89,10 +89,6 @@ class Ablation(SegmentExplainer):
         joint[:, first, second] = more if self.keep else -more
         details = {"interactions": joint + joint.transpose(0, 2, 1)}
         return Attribution(importances=singles, details=details)
-
-
-def _no_pairs() -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp)
 
 
 def _changed(

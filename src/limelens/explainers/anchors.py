@@ -295,15 +295,11 @@ class _Search:
             precision_high=judged["high"],
             coverage=self._settings.p_keep ** len(anchor),
             n_draws=self._settings.max_samples - self._left,
-            messages=self._words(anchor, judged, success=success),
+            messages=self._verdict(anchor, judged, success=success) + self._doubt(),
             paths=self._judged,
             holding=rows[held][:N_EXAMPLES],
             failing=rows[~held][:N_EXAMPLES],
         )
-
-    def _words(self, anchor: Anchor, judged: dict[str, Any], *, success: bool) -> str:
-        shares = f"{judged['precision']:.2f} ({judged['low']:.2f} to {judged['high']:.2f})"
-        return f"{self._verdict(anchor, shares, success=success)}{self._doubt()}"
 
     def _doubt(self) -> str:
         """Say how often a model that answers at random repeats its own prediction."""
@@ -316,7 +312,8 @@ class _Search:
             "itself are this prediction."
         )
 
-    def _verdict(self, anchor: Anchor, shares: str, *, success: bool) -> str:
+    def _verdict(self, anchor: Anchor, judged: dict[str, Any], *, success: bool) -> str:
+        shares = f"{judged['precision']:.2f} ({judged['low']:.2f} to {judged['high']:.2f})"
         if not success:
             return (
                 f"No anchor was proven with {self._settings.max_samples} draws; the best found, "

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +20,10 @@ from limelens.fills.background import hide_behind
 from limelens.fills.simple import Constant
 from limelens.results.units import SCORE_PER_PIXEL
 
-RULES = (
-    "gausslegendre",
-    "riemann_left",
-    "riemann_right",
-    "riemann_middle",
-    "riemann_trapezoid",
-)
+Rule: TypeAlias = Literal[
+    "gausslegendre", "riemann_left", "riemann_right", "riemann_middle", "riemann_trapezoid"
+]
+RULES: tuple[Rule, ...] = get_args(Rule)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -84,9 +81,7 @@ class IntegratedGradients(Explainer):
     array([[[1., 9.]]])
     """
 
-    method: Literal[
-        "gausslegendre", "riemann_left", "riemann_right", "riemann_middle", "riemann_trapezoid"
-    ] = "gausslegendre"
+    method: Rule = "gausslegendre"
     n_steps: int = 50
     baseline: Fill = field(default_factory=lambda: Constant(0))
     smooth: float = 0.0

@@ -38,7 +38,7 @@ def compose_windows(
     >>> compose_windows(image, background, np.array([[[0, 1], [1, 3]]]), None)
     array([[[1, 0, 0]]])
     """
-    out = _copies(image, len(boxes))
+    out = np.repeat(image[np.newaxis], len(boxes), axis=0)
     for target, box in zip(out, _indices(boxes, channel_axis), strict=True):
         target[box] = background[box]
     return out
@@ -78,7 +78,7 @@ def compose_shapes(
     >>> compose_shapes(image, background, np.array([[0.5, 1.0]]), np.array([[0, 1]]), None)
     array([[[4, 6, 8]]])
     """
-    out = _copies(image, len(starts))
+    out = np.repeat(image[np.newaxis], len(starts), axis=0)
     boxes = np.stack([starts, starts + hiding.shape], axis=2)
     # The part of the window inside the image: from -start, where that is positive, to the edge.
     room = np.subtract(spatial_shape(image.shape, channel_axis), starts)
@@ -125,12 +125,6 @@ def _squared_distances(window: tuple[int, ...]) -> list[Floats]:
     """Return for each axis the squared distance from the centre, 1 at the window's side."""
     axes = [((np.arange(size) + 0.5) / (size / 2) - 1) ** 2 for size in window]
     return list(np.meshgrid(*axes, indexing="ij", sparse=True))
-
-
-def _copies(image: Image, n: int) -> Batch:
-    out = np.empty((n, *image.shape), image.dtype)
-    out[:] = image
-    return out
 
 
 def _indices(boxes: NDArray[np.intp], channel_axis: int | None) -> list[tuple[slice, ...]]:

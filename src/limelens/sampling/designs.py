@@ -56,7 +56,8 @@ class Foldover:
         if n < block:
             rows = half_block(d, rng)
             return np.concatenate([rows, ~rows])[:n]
-        return _pairs(np.concatenate([half_block(d, rng) for _ in range(-(-n // block))]))[:n]
+        rows = np.concatenate([half_block(d, rng) for _ in range(-(-n // block))])
+        return with_complements(rows)[:n]
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def half_block(d: int, rng: np.random.Generator) -> Coalitions:
     return rows[rng.permutation(len(rows))]
 
 
-def _pairs(rows: Coalitions) -> Coalitions:
+def with_complements(rows: Coalitions) -> Coalitions:
     """Follow every row by its complement."""
     return np.stack([rows, ~rows], axis=1).reshape(-1, rows.shape[1])
 
@@ -139,4 +140,4 @@ def _pairs_of_sizes(n: int, d: int, size_weights: Floats, rng: np.random.Generat
     uniforms = rng.random((-(-n // 2), d + 1))
     sizes = 1 + np.searchsorted(cumulative[:-1], uniforms[:, 0], side="right")
     ranks: NDArray[np.intp] = uniforms[:, 1:].argsort(axis=1).argsort(axis=1)
-    return _pairs(ranks < sizes[:, np.newaxis])[:n]
+    return with_complements(ranks < sizes[:, np.newaxis])[:n]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._typing import Coalitions, Floats
-from limelens.sampling.designs import half_block
+from limelens.sampling.designs import half_block, with_complements
 
 # Multiples of the golden ratio, modulo 1, are spread more evenly than those of any other number.
 _GOLDEN = 0.5 * (np.sqrt(5.0) - 1.0)
@@ -48,7 +48,7 @@ def foldover_pairs(n_pairs: int, d: int, rng: np.random.Generator) -> Coalitions
             if key not in seen and len(found) < n_pairs:
                 seen.add(key)
                 found.append(row)
-    return _with_complements(found, d)
+    return with_complements(np.array(found, dtype=np.bool_).reshape(-1, d))
 
 
 def sized_pairs(
@@ -112,7 +112,7 @@ def sized_pairs(
             found.append(row)
             left[size] -= 1
             exhausted = not left[size]
-    return _with_complements(found, d)
+    return with_complements(np.array(found, dtype=np.bool_).reshape(-1, d))
 
 
 def pair_weights(coalitions: Coalitions, shares: Floats, kernel: Floats) -> tuple[Floats, Floats]:
@@ -198,8 +198,3 @@ def _orders(d: int, rng: np.random.Generator) -> Iterator[NDArray[np.intp]]:
 def _key(row: Coalitions) -> bytes:
     """Return a key that a coalition and its complement share, and no other coalition has."""
     return (row if row[0] else ~row).tobytes()
-
-
-def _with_complements(first: list[Coalitions], d: int) -> Coalitions:
-    rows = np.array(first, dtype=np.bool_).reshape(-1, 1, d)
-    return np.concatenate([rows, ~rows], axis=1).reshape(-1, d)

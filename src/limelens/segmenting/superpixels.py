@@ -86,8 +86,7 @@ class Slic:
         check_int("n_segments", self.n_segments, minimum=2)
         check_number("compactness", self.compactness, minimum=0, open_minimum=True)
         check_number("sigma", self.sigma, minimum=0)
-        _check_max_side(self.max_side)
-        check_offset("offset", self.offset)
+        _check_view(self.max_side, self.offset)
 
     def __call__(self, image: Image) -> NDArray[np.intp]:
         """Return the label image of an image or volume, channels last; the last few are kept."""
@@ -204,8 +203,7 @@ class Quickshift:
         check_number("max_dist", self.max_dist, minimum=0, open_minimum=True)
         check_number("ratio", self.ratio, minimum=0, maximum=1)
         check_int("rng", self.rng, minimum=0)
-        _check_max_side(self.max_side)
-        check_offset("offset", self.offset)
+        _check_view(self.max_side, self.offset)
 
     def __call__(self, image: Image) -> NDArray[np.intp]:
         """Return the label image of an image, channels last."""
@@ -282,8 +280,7 @@ class Felzenszwalb:
         check_number("scale", self.scale, minimum=0, open_minimum=True)
         check_number("sigma", self.sigma, minimum=0)
         check_int("min_size", self.min_size, minimum=1)
-        _check_max_side(self.max_side)
-        check_offset("offset", self.offset)
+        _check_view(self.max_side, self.offset)
 
     def __call__(self, image: Image) -> NDArray[np.intp]:
         """Return the label image of an image, channels last."""
@@ -356,8 +353,7 @@ class Watershed:
     def __post_init__(self) -> None:
         check_int("n_segments", self.n_segments, minimum=2)
         check_number("compactness", self.compactness, minimum=0)
-        _check_max_side(self.max_side)
-        check_offset("offset", self.offset)
+        _check_view(self.max_side, self.offset)
 
     def __call__(self, image: Image) -> NDArray[np.intp]:
         """Return the label image of an image, channels last."""
@@ -395,6 +391,8 @@ class Watershed:
             yield view.enlarge(labels if view.valid is None else without_gaps(labels, view.valid))
 
 
-def _check_max_side(max_side: int | None) -> None:
+def _check_view(max_side: int | None, offset: Sizes) -> None:
+    """Check what `segmenting_view` is asked for, and how far it is displaced."""
     if max_side is not None:
         check_int("max_side", max_side, minimum=2)
+    check_offset("offset", offset)

@@ -8,12 +8,8 @@ from numpy.typing import ArrayLike
 
 from limelens._checks.values import check_array, check_int, check_number, check_numeric
 from limelens._typing import Batch, Floats
+from limelens.testing._axes import batch_axis, with_channels_last
 from limelens.testing._checks import check_window
-
-
-def _channel(ndim: int, channel_axis: int | None) -> int | None:
-    """Return the channel axis of a batch, counted from the front; `ndim` is an image's."""
-    return None if ndim == 2 or channel_axis is None else channel_axis % ndim + 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +54,7 @@ class ColorDetector:
 
     def __call__(self, batch: Batch) -> Floats:
         """Score a batch `(n, *image.shape)`."""
-        axis = _channel(batch.ndim - 1, self.channel_axis)
-        last = batch[..., np.newaxis] if axis is None else np.moveaxis(batch, axis, -1)
+        last = with_channels_last(batch, self.channel_axis)
         near = (np.abs(last - np.asarray(self.color)) <= self.tolerance).all(axis=-1)
         return near.reshape(len(batch), -1).mean(axis=1)
 
@@ -103,7 +98,7 @@ class EdgeDetector:
 
     def __call__(self, batch: Batch) -> Floats:
         """Score a batch `(n, *image.shape)`."""
-        channel = _channel(batch.ndim - 1, self.channel_axis)
+        channel = batch_axis(batch, self.channel_axis)
         spatial = [axis for axis in range(1, batch.ndim) if axis != channel]
         steps = np.abs(np.diff(batch.astype(np.float64), axis=spatial[self.axis]))
         return steps.reshape(len(batch), -1).mean(axis=1)
@@ -159,7 +154,7 @@ class WindowDetector:
         return slopes * (len(batch) / slopes.sum())
 
     def _index(self, batch: Batch) -> tuple[slice, ...]:
-        axis = _channel(batch.ndim - 1, self.channel_axis)
+        axis = batch_axis(batch, self.channel_axis)
         index = [slice(None), *self.window]
         if axis is not None:
             index.insert(axis, slice(None))

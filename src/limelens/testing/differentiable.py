@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from limelens._checks.values import check_array, check_int, check_number, check_numeric
 from limelens._typing import Batch, Floats, Image
+from limelens.testing._axes import batch_axis, with_channels_last
 from limelens.testing._checks import check_batch, check_matrix
 
 
@@ -258,11 +259,11 @@ class ConvolutionModel:
         slopes = np.where(activations > 0, slopes, 0.0)
         kernels = np.asarray(self.kernels)
         rows, columns = slopes.shape[2:]
-        result = np.zeros(self._channels_last(batch).shape)
+        result = np.zeros(with_channels_last(batch, self.channel_axis).shape)
         for i, j in np.ndindex(*kernels.shape[1:3]):
             part = np.einsum("nkhw,kc->nhwc", slopes, kernels[:, i, j])
             result[:, i : i + rows, j : j + columns] += part
-        axis = self._axis(batch)
+        axis = batch_axis(batch, self.channel_axis)
         return result[..., 0] if axis is None else np.moveaxis(result, -1, axis)
 
     def features(self, batch: Batch, target: int) -> tuple[Floats, Floats]:
@@ -276,16 +277,7 @@ class ConvolutionModel:
 
     def _activations(self, batch: Batch) -> Floats:
         kernels = np.asarray(self.kernels)
-        last = self._channels_last(batch)
+        last = with_channels_last(batch, self.channel_axis).astype(np.float64)
         check_array("batch, channels last", last, ("n", "h", "w", kernels.shape[3]))
         views = np.lib.stride_tricks.sliding_window_view(last, kernels.shape[1:3], axis=(1, 2))
         return np.maximum(np.einsum("nhwcij,kijc->nkhw", views, kernels, optimize=True), 0.0)
-
-    def _axis(self, batch: Batch) -> int | None:
-        plain = batch.ndim == 3 or self.channel_axis is None
-        return None if plain else (self.channel_axis or 0) % (batch.ndim - 1) + 1
-
-    def _channels_last(self, batch: Batch) -> Floats:
-        axis = self._axis(batch)
-        last = batch[..., np.newaxis] if axis is None else np.moveaxis(batch, axis, -1)
-        return last.astype(np.float64)

@@ -10,6 +10,7 @@ from limelens._axes import spatial_shape
 from limelens._checks.images import check_image, check_segments
 from limelens._checks.values import check_choice, check_number
 from limelens._typing import Batch, Coalitions, Floats
+from limelens.testing._axes import with_channels_last
 from limelens.testing._checks import (
     check_batch,
     check_members,
@@ -96,10 +97,7 @@ class SegmentModel:
 
     def _pixels(self, batch: Batch) -> Floats:
         """Return `(n, pixels, channels)`."""
-        if self.channel_axis is None:
-            last = batch[..., np.newaxis]
-        else:
-            last = np.moveaxis(batch, self.channel_axis + 1, -1)
+        last = with_channels_last(batch, self.channel_axis)
         return last.reshape(len(batch), -1, last.shape[-1]).astype(np.float64)
 
     def _intact(self, pixels: Floats) -> tuple[Floats, Floats]:
