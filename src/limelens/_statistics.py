@@ -1,4 +1,4 @@
-"""R², Student's t, the reliability of fitted numbers, sums over labels."""
+"""R², Student's t, the reliability of fitted numbers, their rounding, sums over labels."""
 
 from typing import Any
 
@@ -113,6 +113,65 @@ def is_still(values: Floats, *others: Floats) -> NDArray[np.bool_]:
     for other in others:
         largest = np.maximum(largest, np.abs(other))
     return np.ptp(values, axis=0) <= ROUNDING * largest
+
+
+def precision_of(scores: NDArray[Any]) -> float:
+    """Return the relative precision of the numbers that a model computed with.
+
+    It is told from the numbers, whatever dtype they came in.
+
+    Examples
+    --------
+    >>> half = np.array([0.1, 0.7], np.float16)
+    >>> precision_of(half) == precision_of(half.astype(float)) == 2**-10
+    True
+    >>> precision_of(np.array([7, 8])), precision_of(np.array([7.0, 8.0])) == 2**-52
+    (0.0, True)
+    """
+    if scores.dtype.kind != "f":
+        return 0.0
+    for name, bits in _SIGNIFICANDS.items():
+        if name == scores.dtype.name or _is_rounded(scores, name, bits):
+            return 2.0 ** (1 - bits)
+    return float(np.finfo(np.float64).eps)
+
+
+def rounding_share(scores: NDArray[Any]) -> float:
+    """Return up to which share of itself a model's score changes by rounding.
+
+    These are eight times its precision, what sums in another order make of one number; of bfloat16,
+    whose steps are wide, two times.
+    """
+    precision = precision_of(scores)
+    return (2 if precision == 2.0**-7 else 8) * precision
+
+
+_SIGNIFICANDS = {"bfloat16": 8, "float16": 11, "float32": 24}
+"""Significant bits of the dtypes that are coarser than float64."""
+
+
+def _is_rounded(values: NDArray[Any], name: str, bits: int) -> bool:
+    """Return whether values are numbers of a dtype, and are on no coarser grid.
+
+    Counts, votes and labels are on such a grid, which is no rounding.
+    """
+    parts = (values[:1], values)  # most scores are told from the first row, at a small part of cost
+    if not all(_are_numbers_of(name, part) for part in parts):
+        return False
+    largest = float(np.abs(values).max())
+    unit = 2.0 ** (
+        bits - np.frexp(largest)[1] - 1
+    )  # the largest is a whole number of it, or a half
+    return any(
+        (part * unit % 1).any() and (largest >= 2**bits or (part % 1).any()) for part in parts
+    )
+
+
+def _are_numbers_of(name: str, values: NDArray[Any]) -> bool:
+    if name == "bfloat16":  # NumPy has none: those of a model have become float32
+        return bool(values.dtype == np.float32 and not (values.view(np.uint32) & 0xFFFF).any())
+    with np.errstate(over="ignore"):
+        return bool((values.astype(name) == values).all())
 
 
 def label_sums(labels: NDArray[Any], weights: NDArray[Any] | None = None) -> Floats:

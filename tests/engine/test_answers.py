@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import limelens as ll
-from limelens.engine.agreement import precision_of
 from limelens.engine.answers import check_scores
 from limelens.errors import InvalidInputError, LimelensWarning, PredictionError
 
@@ -72,15 +71,6 @@ def test_the_cure_of_saturation_works():
 def test_small_changes_that_are_no_rounding_stay():
     explanation = EXPLAINERS["Ablation"].explain(IMAGE, lambda batch: 1 + 1e-9 * logits(batch))
     assert explanation.importances.any()
-
-
-def test_the_precision_is_that_of_the_values_whatever_their_dtype():
-    rng = np.random.default_rng(0)
-    values = rng.random(9)
-    assert precision_of(values) == np.finfo(np.float64).eps
-    assert precision_of(values.astype(np.float32).astype(np.float64)) == np.finfo(np.float32).eps
-    assert precision_of(values.astype(np.float16).astype(np.float64)) == np.finfo(np.float16).eps
-    assert precision_of(np.arange(3)) == 0
 
 
 # -- class numbers ----------------------------------------------------------------------------

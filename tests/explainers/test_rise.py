@@ -80,7 +80,8 @@ def test_fidelity_of_tiny_scores_is_that_of_large_ones():
     large = explainer.explain(IMAGE, right_half, rng=0)
     small = explainer.explain(IMAGE, lambda batch: right_half(batch) * 1e-130, rng=0)
     np.testing.assert_allclose(small.fidelity, large.fidelity)
-    tiny = explainer.explain(IMAGE, lambda batch: right_half(batch) * 1e-170, rng=0)
+    with pytest.warns(LimelensWarning, match="multiply the scores by a large one"):
+        tiny = explainer.explain(IMAGE, lambda batch: right_half(batch) * 1e-170, rng=0)
     assert np.isnan(tiny.fidelity).all()  # squares underflow
 
 

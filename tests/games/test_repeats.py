@@ -34,3 +34,10 @@ def test_the_variance_of_one_answer_is_found_for_each_target_that_has_one():
     variance = np.mean(found, axis=0)
     assert variance[1] == 0
     assert variance[0] == pytest.approx(9 * 1.08**2, rel=0.15)  # Student's t of 16 differences
+
+
+def test_another_last_place_of_half_precision_is_no_chance():
+    values = np.random.default_rng(0).random((16, 1)).astype(np.float16).astype(float)
+    coalitions = (np.arange(16)[:, np.newaxis] >> np.arange(4) & 1).astype(bool)
+    ends = values[[-1, 0]]
+    assert not answer_variance(lambda z: ends + 2.0**-11, coalitions, values).any()

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._statistics import is_still
+from limelens._statistics import is_still, rounding_share
 from limelens.errors import InvalidInputError, PredictionError, warn
 
 _BY_COMPANY = (
@@ -25,35 +25,42 @@ _DROPOUT = "Is dropout left on? PyTorch: call net.eval() before; Keras: training
 _LITTLE = 0.01  # of what hiding everything changes
 
 
-def is_within_rounding(values: NDArray[np.float64], precision: float) -> NDArray[np.bool_]:
-    """Return which targets, shape (t,), change by no more than a few units in the last place.
+SMALLEST_CHANGE = 1e-150
+"""The square of a smaller change would be zero, and so would all that is computed of it."""
+
+
+def is_within_rounding(
+    values: NDArray[np.float64], scores: NDArray[Any], *, moved: NDArray[np.float64] | None = None
+) -> NDArray[np.bool_]:
+    """Return which targets, shape (t,), change by no more than rounding of the model's scores.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, t)
+    scores : ndarray, shape (n, k)
+        The model's scores in their own dtype.
+    moved : ndarray, shape (t,), optional
+        What rounding makes of the values of a callable target; without it the values are scores.
 
     Examples
     --------
-    >>> is_within_rounding(np.array([[1.0, 1.0], [1 - 3e-7, 0.9]]), 1.2e-7)
+    >>> scores = np.array([[1.0, 1.0], [1 - 3e-7, 0.9]], np.float32)
+    >>> is_within_rounding(scores.astype(float), scores)
     array([ True, False])
     """
-    rounding = 8 * precision * np.abs(values).max(axis=0)
-    return np.asarray(is_still(values) | (np.ptp(values, axis=0) <= rounding))
+    if moved is None:
+        moved = rounding_share(scores) * np.abs(values).max(axis=0) + _least_steps(scores)
+    return np.asarray(is_still(values) | (np.ptp(values, axis=0) <= moved + SMALLEST_CHANGE))
 
 
-def precision_of(scores: NDArray[Any]) -> float:
-    """Return the relative precision of a model's numbers, whatever dtype they came in.
+def _least_steps(scores: NDArray[Any]) -> float:
+    """Return eight steps of the smallest numbers: they no longer shrink with the number."""
+    return 8 * float(np.finfo(np.float16).smallest_subnormal) * (scores.dtype == np.float16)
 
-    Examples
-    --------
-    >>> precision_of(np.array([0.1])), precision_of(np.array([0.1], np.float32).astype(float))
-    (2.220446049250313e-16, 1.1920928955078125e-07)
-    """
-    if scores.dtype.kind != "f":
-        return 0.0
-    for dtype in (np.float16, np.float32):
-        with np.errstate(over="ignore"):
-            # Most scores are told from the first row, at a small part of the cost.
-            parts = (scores[:1], scores)
-            if scores.dtype == dtype or all((part.astype(dtype) == part).all() for part in parts):
-                return float(np.finfo(dtype).eps)
-    return float(np.finfo(np.float64).eps)
+
+def _tolerance(least: float, *scores: NDArray[Any]) -> float:
+    """Return the share of a score by which two answers may differ; in half precision it is wide."""
+    return max(least, *(2 * rounding_share(each[np.newaxis]) for each in scores))
 
 
 def check_one_model(prepared: NDArray[Any], intact: NDArray[Any]) -> None:
@@ -79,9 +86,9 @@ def check_same_target(now: NDArray[Any], earlier: NDArray[Any]) -> None:
     Raises
     ------
     InvalidInputError
-        If its values differ by over a thousandth of the largest.
+        If its values differ by over a thousandth of the largest (more in half precision).
     """
-    if _apart(now, earlier) > 1e-3:
+    if _apart(now, earlier) > _tolerance(1e-3, now.ravel(), earlier.ravel()):
         raise InvalidInputError(
             "`reuse` holds values of another callable target: of the intact and the hidden "
             "image they are not what `target` makes of the scores now. Pass the same target "
@@ -111,7 +118,7 @@ def check_same_model(now: NDArray[Any], earlier: NDArray[Any]) -> None:
             f"`reuse` holds rows of another model: {len(b)} scores an image, `predict_fn` "
             f"returns {len(a)}. Explain without reuse."
         )
-    half = min(now.dtype.itemsize, earlier.dtype.itemsize) <= 2
+    half = _tolerance(0, now, earlier) > 1e-3
     sizes = np.maximum(np.abs(a), np.abs(b))
     rounding = (1e-3 if min(a.min(), b.min()) < 0 else 1e-7) * (10 if half else 1) * sizes.max()
     far = np.abs(a - b) > (0.2 if half else 0.05) * sizes + rounding
@@ -128,12 +135,34 @@ def check_same_model(now: NDArray[Any], earlier: NDArray[Any]) -> None:
 def differs(one: NDArray[Any], other: NDArray[Any], hidden: NDArray[Any]) -> bool:
     """Return whether the answers to one image differ by more than the ways of computing them do.
 
-    Libraries add in another order for another batch: 1e-4 of the largest score is let pass, of half
-    precision 1e-2. `hidden` are the scores of the hidden image, NaN where there is none.
+    Libraries add in another order for another batch: 1e-4 of the largest score is let pass, and
+    twice the rounding of half precision. `hidden` are the scores of the hidden image, NaN where
+    there is none.
     """
-    half = one.dtype.itemsize <= 2 and one.dtype.kind == "f"
-    apart = np.abs(one.astype(np.float64) - other.astype(np.float64)).max()
-    return bool(apart > (1e-2 if half else 1e-4) * _largest(one, hidden))
+    allowed = _tolerance(1e-4, one, other) * _largest(one, hidden) + _least_steps(one)
+    return _distance(one, other) > allowed
+
+
+def targets_differ(
+    one: NDArray[Any], other: NDArray[Any], hidden: NDArray[Any], targets: tuple[int, ...]
+) -> bool:
+    """Return whether the targets' own scores differ, which may be small beside all others.
+
+    They do so by more than a hundredth of themselves. Logits near zero carry the rounding of large
+    ones, so where scores are negative a millionth of the largest is let pass.
+
+    Examples
+    --------
+    >>> one, other, hidden = np.array([[900.0, 0.5], [900.0, 0.4], [100.0, 0.1]])
+    >>> differs(one, other, hidden), targets_differ(one, other, hidden, (1,))
+    (False, True)
+    """
+    columns = list(targets)
+    is_signed = min(one.min(), other.min()) < 0
+    rounding = (1e-6 if is_signed else 0.0) * _largest(one, hidden)
+    apart = _distance(one[columns], other[columns])
+    largest = _largest(one[columns], hidden[columns])
+    return apart > max(rounding, _tolerance(1e-2, one, other) * largest)
 
 
 def may_be_scaled(scores: NDArray[Any]) -> bool:
@@ -271,7 +300,10 @@ def check_company(
     PredictionError
         If they differ as much as `why_it_differs` refuses.
     """
-    apart = max(_distance(ends[0], again), *map(_distance, ends, alone))
+    pairs = [(ends[0], again), *zip(ends, alone, strict=True)]
+    if not any(differs(*pair, ends[1]) for pair in pairs):
+        return
+    apart = max(_distance(*pair) for pair in pairs)
     _refuse_or_warn(
         "score every image by itself",
         f"depends on the other images of the batch: {_how_much(apart, *ends)}. {_BY_COMPANY}",
@@ -295,9 +327,9 @@ def _distance(one: NDArray[Any], other: NDArray[Any]) -> float:
 
 
 def _how_much(apart: float, before: NDArray[Any], hidden: NDArray[Any]) -> str:
-    share = 100 * apart / _changed(before, hidden)
     if not np.isfinite(apart):
         return "an image by itself has no finite score"
+    share = 100 * apart / (_changed(before, hidden) or apart)
     return (
         f"scores of the same image differ by up to {apart:.2g}, {share:.2g} % of what hiding "
         "everything changes"
@@ -312,13 +344,13 @@ def _changed(before: NDArray[Any], hidden: NDArray[Any]) -> float:
 
 def _largest(before: NDArray[Any], hidden: NDArray[Any]) -> float:
     both = np.abs(np.stack([before, hidden]).astype(np.float64))
-    return float(np.nanmax(both)) or 1.0
+    return float(np.nanmax(both))
 
 
 def _apart(scores: NDArray[Any], others: NDArray[Any]) -> float:
-    """Return the largest difference as a share of the largest of the others."""
+    """Return the largest difference as a share of the largest of both."""
     if scores.shape != others.shape:
         return float("inf")
     a, b = scores.astype(np.float64), others.astype(np.float64)
     difference = float(np.abs(a - b).max())
-    return difference / float(np.abs(b).max()) if difference > 0 and b.any() else difference
+    return difference / float(np.maximum(np.abs(a), np.abs(b)).max()) if difference > 0 else 0.0

@@ -10,7 +10,8 @@ from limelens._checks.values import describe
 from limelens._typing import ClassNames, Scores
 from limelens.errors import InvalidInputError, PredictionError, warn
 
-LARGEST_SCORE = 1e150
+LARGEST_SCORE = 1e100
+"""Sums of squares of larger scores would be infinite."""
 
 
 def check_scores(
@@ -54,7 +55,7 @@ def check_scores(
     if not usable.all():
         row = int(np.argwhere(~usable)[0][0])
         msg = (
-            f"{want}, all finite and up to {LARGEST_SCORE:g} (their squares must be finite too); "
+            f"{want}, all finite and up to {LARGEST_SCORE:g}, so that sums of squares are finite; "
             f"image {row} of this batch got NaN, infinite or larger scores."
         )
         if n_images == 1:

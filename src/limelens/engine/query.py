@@ -18,7 +18,7 @@ from limelens._typing import (
     Segments,
     Valid,
 )
-from limelens.engine.agreement import is_within_rounding, precision_of
+from limelens.engine.agreement import is_within_rounding
 from limelens.engine.answers import check_class_names
 from limelens.engine.batches import BatchSize, check_batch_size
 from limelens.engine.caller import Caller
@@ -76,7 +76,6 @@ class Query:
     intact_scores, hidden_scores : ndarray, shape (k,)
         Scores of the intact image and of the image with everything hidden.
     columns : TargetColumns
-    targets : tuple of int
     target_names : tuple of str
     second_look : SecondLook
         Whether the model answers twice alike.
@@ -121,7 +120,12 @@ class Query:
         with Attaching(self):
             self.intact_scores, self.hidden_scores = self._probe()
             self.columns, self.target_names = self._find_columns(class_names)
-            self.targets = self.columns.columns
+            self.second_look.watch(() if self.columns.is_callable else self.targets)
+
+    @property
+    def targets(self) -> tuple[int, ...]:
+        """Score columns of the targets, or `0..t-1` of a callable's values."""
+        return self.columns.columns
 
     @property
     def batch_size(self) -> int:
@@ -231,9 +235,10 @@ class Query:
         """Return, shape (t,), True where a target never changed by more than rounding."""
         if len(self._ledger) < 3:
             return np.zeros(len(self.targets), dtype=bool)
-        scores = self._ledger.scores()
-        precision = 0.0 if self.columns.reduce else precision_of(scores)
-        return is_within_rounding(self.values(scores), precision)
+        scores, moved = self._ledger.scores(), None
+        if self.columns.reduce is not None:
+            moved = self.columns.moved_by_rounding(scores, scores[:2])
+        return is_within_rounding(self.values(scores), scores, moved=moved)
 
     def _known_values(self, keys: NDArray[np.uint8]) -> Floats:
         """Return the target values of rows of the ledger; of many classes no more than those."""

@@ -12,6 +12,7 @@ from limelens.engine.agreement import (
     check_company,
     differs,
     may_be_scaled,
+    targets_differ,
     why_it_differs,
 )
 from limelens.engine.answers import mean_scores
@@ -64,6 +65,8 @@ class SecondLook:
         self._known: dict[str, _Known] = {}
         self._composer: Composer | None = None
         self._hidden: Scores = np.empty(0)
+        self._targets: tuple[int, ...] = ()
+        self._only: tuple[int, ...] = ()
         self._most = 0
         self._doubt: Scores | None = None
         self._may_be_scaled = False
@@ -72,6 +75,10 @@ class SecondLook:
     def know(self, asked: str, intact: Scores, *, alone: bool) -> None:
         """Take what the intact image scored, by the function that was asked."""
         self._known[asked] = _Known(intact, alone)
+
+    def watch(self, columns: tuple[int, ...]) -> None:
+        """Compare these columns also by themselves: other scores may dwarf them."""
+        self._targets = columns
 
     def begin(self, n_rows: int, composer: Composer, hidden: Scores) -> None:
         """Be due with the first batch of so many rows; take the scores of the hidden image."""
@@ -94,10 +101,27 @@ class SecondLook:
         return beside(batch, composer.intact()), lambda scores: self._compare(scores, composer)
 
     def _compare(self, scores: Scores, composer: Composer) -> None:
-        if differs(self._known[composer.asked].scores, scores[-1], self._hidden):
+        if self._differs(self._known[composer.asked].scores, scores[-1]):
             self._doubt = scores[-1].copy()
         else:
             self._may_be_scaled = may_be_scaled(scores)
+
+    def _differs(self, known: Scores, again: Scores) -> bool:
+        """Tell whether the answers differ; if only the target's do, the others are left out."""
+        if differs(known, again, self._hidden):
+            return True
+        if not self._targets or not targets_differ(known, again, self._hidden, self._targets):
+            return False
+        self._only = self._targets
+        return True
+
+    def _seen(self, scores: Scores) -> Scores:
+        """Return scores (..., k) with zeros in the columns that are not looked at."""
+        if not self._only:
+            return scores
+        seen = np.zeros_like(scores)
+        seen[..., self._only] = scores[..., self._only]
+        return seen
 
     def settle(self) -> None:
         """Ask the model what the comparison left open, now that the rows of that batch are kept."""
@@ -106,19 +130,20 @@ class SecondLook:
         if composer is None:
             return
         known = self._known[composer.asked]
+        intact, hidden = self._seen(known.scores), self._seen(self._hidden)
+        again = intact if doubt is None else self._seen(doubt)
         if doubt is not None:
             repeated = self._ask(self._first_call(composer, known), composer)
-            first = [known.scores]
+            first = [intact]
             if len(repeated) == 2 and composer.backgrounds.shape[0] == 1:
-                first.append(self._hidden)
+                first.append(hidden)
             pairs = why_it_differs(
-                first, doubt, repeated, lambda: self._ask_copies(composer), self._hidden
+                first, again, repeated, lambda: self._ask_copies(composer), hidden
             )
             self.pairs = pairs or []
             is_suspect = pairs is None
         if is_suspect:
-            again = known.scores if doubt is None else doubt
-            check_company((known.scores, self._hidden), self._ends_alone(composer), again)
+            check_company((intact, hidden), self._ends_alone(composer), again)
 
     def _ends_alone(self, composer: Composer) -> list[Scores]:
         """Return the scores of the intact and the hidden image, each by itself.
@@ -143,17 +168,18 @@ class SecondLook:
         if composer is None or not self.is_due:
             return False
         self._is_open = self.is_due = False
-        known, again = self._known[composer.asked], self._alone(composer)
-        if differs(known.scores, again, self._hidden):
+        known, again = self._known[composer.asked].scores, self._alone(composer)
+        if self._differs(known, again):
             later = [self._alone(composer), self._alone(composer)]
-            self.pairs = check_calls(known.scores, again, later, self._hidden)
+            first = self._seen(known), self._seen(again)
+            self.pairs = check_calls(*first, later, self._seen(self._hidden))
         return True
 
     def _alone(self, composer: Composer) -> Scores:
         return self._ask(composer.intact(), composer)[0]
 
     def _ask(self, batch: Batch, composer: Composer) -> Scores:
-        return self._caller.receive(self._caller.send(batch, composer))
+        return self._seen(self._caller.receive(self._caller.send(batch, composer)))
 
     def _first_call(self, composer: Composer, known: _Known) -> Batch:
         intact = composer.intact()

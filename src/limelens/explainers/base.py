@@ -25,6 +25,7 @@ from limelens._typing import (
     Segments,
     Valid,
 )
+from limelens.engine.agreement import SMALLEST_CHANGE
 from limelens.engine.batches import BatchSize
 from limelens.engine.progress import Reporter
 from limelens.engine.query import Query
@@ -320,20 +321,12 @@ def _without_rounding(query: Query, attribution: Attribution) -> Attribution:
     still = np.flatnonzero(query.constant_targets())
     if not len(still):
         return attribution
-    changes = np.ptp(query.values(query.samples().scores), axis=0)
+    largest = float(np.ptp(query.values(query.samples().scores), axis=0)[still].max())
     names = ", ".join(query.target_names[row] for row in still)
-    much = ""
-    if (largest := float(changes[still].max())) > 0:
-        much = f" by more than rounding ({largest:.1g})"
-    cure = "Try another target, fill or segmenter."
-    values = query.ends()[0][still]
-    if much and ((values < 0) | (values > 1)).any():
-        cure = "Let `predict_fn` compute in float64, or leave out a constant that all scores share."
-    elif much and not query.columns.is_callable:
-        cure = f"Explain target=limelens.log_odds({query.targets[still[0]]}), or logits."
+    much = f" by more than rounding ({largest:.1g})" if largest > 0 else ""
     warn(
         f"the score of target {names} never changed{much} over the masked images: there is nothing "
-        f"to attribute. {cure}"
+        f"to attribute. {_cure(query, still, largest)}"
     )
     zeroed: dict[str, Any] = {"importances": _zeroed(attribution.importances, still)}
     if attribution.standard_errors is not None and much:
@@ -343,6 +336,18 @@ def _without_rounding(query: Query, attribution: Attribution) -> Attribution:
             zeroed[name] = known.copy()
             zeroed[name][still] = np.nan
     return replace(attribution, **zeroed)
+
+
+def _cure(query: Query, still: NDArray[np.intp], largest: float) -> str:
+    """Return what helps against targets that change by at most `largest`."""
+    if largest == 0:
+        return "Try another target, fill or segmenter."
+    if largest < SMALLEST_CHANGE:
+        return "So small numbers cannot be squared: multiply the scores by a large one."
+    values = query.ends()[0][still]
+    if query.columns.is_callable or ((values < 0) | (values > 1)).any():
+        return "Let `predict_fn` compute in float64, or leave out a constant that all scores share."
+    return f"Explain target=limelens.log_odds({query.targets[still[0]]}), or logits."
 
 
 def _zeroed(values: Floats, rows: NDArray[np.intp]) -> Floats:

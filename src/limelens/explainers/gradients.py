@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from limelens._axes import over_channels
 from limelens._checks.strategies import check_fill
 from limelens._checks.values import check_choice, check_int, check_number
-from limelens._statistics import predicted_correlation
+from limelens._statistics import predicted_correlation, rounding_share
 from limelens._typing import Background, Fill, Floats, Image, Segments, Valid
 from limelens.engine.gradients import ask_gradient, check_floating, score_columns
 from limelens.engine.query import Query
@@ -334,7 +334,8 @@ def _warn_of_gap(query: Query, gap: Floats, chance: Floats, change: Floats) -> N
 
     `chance`, shape (t,), is what the gap may be by chance; `change` is that of the score.
     """
-    rounding = 1e-6 * np.abs(query.ends()).max(axis=0)
+    ends = np.stack(query.ends())
+    rounding = max(1e-6, rounding_share(ends)) * np.abs(ends).max(axis=0)
     far = np.abs(gap) > _GAP * np.abs(change) + chance + rounding
     if not far.any():
         return

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from limelens._statistics import student
+from limelens._statistics import rounding_share, student
 from limelens._typing import Coalitions, Floats, Game
 
-# Allowed change: as a share of the values' range, and of the largest value (float32 networks).
+# Allowed change: as a share of the values' range, and at least of the largest value (networks
+# answer in float32, or coarser).
 _SAME, _ROUNDING = 1e-4, 1e-5
 
 # With 16 differences the variance is known to about a third: sqrt(2 / 16).
@@ -42,7 +43,8 @@ def answer_variance(again: Game, coalitions: Coalitions, values: Floats) -> Floa
     kept = coalitions.sum(axis=1)
     ends = np.array([kept.argmax(), kept.argmin()])
     moved = np.abs(again(coalitions[ends]) - values[ends]).max(axis=0)
-    allowed = _SAME * np.ptp(values, axis=0) + _ROUNDING * np.abs(values).max(axis=0)
+    rounding = max(_ROUNDING, rounding_share(values)) * np.abs(values).max(axis=0)
+    allowed = _SAME * np.ptp(values, axis=0) + rounding
     if not (moved > allowed).any():
         return np.zeros(values.shape[1])
     chosen = np.unique(np.linspace(0, len(values) - 1, _REPEATS).round().astype(np.intp))

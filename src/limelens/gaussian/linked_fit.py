@@ -118,8 +118,16 @@ def possible_links(rows: Rows, link: str, scale: str) -> dict[int, list[str]]:
     return {
         target: _possible_links(rows, target, link, scale)
         for target in range(rows.values.shape[1])
-        if not rows.changes_by_rounding(target)
+        if _moves(rows, target, on_log_odds=scale == "link" or link == "log-odds")
     }
+
+
+def _moves(rows: Rows, target: int, *, on_log_odds: bool) -> bool:
+    """Return whether a target moves by more than rounding, on the scale that is asked for."""
+    if rows.changes_by_rounding(target):
+        return False
+    odds = on_log_odds and rows.is_probability(target) and not rows.complete
+    return not odds or rows.has_log_odds(target)
 
 
 def _possible_links(rows: Rows, target: int, link: str, scale: str) -> list[str]:
@@ -148,7 +156,8 @@ def _possible_links(rows: Rows, target: int, link: str, scale: str) -> list[str]
         return ["identity"]
     if scale == "link":
         return ["log-odds"]
-    return ["identity", "log-odds", *(["softmax"] if rows.compete() else [])]
+    log_odds = ["log-odds"] if rows.has_log_odds(target) else []
+    return ["identity", *log_odds, *(["softmax"] if rows.compete() else [])]
 
 
 def _candidates(rows: Rows, names: dict[int, list[str]]) -> list[_Candidate]:

@@ -14,6 +14,8 @@ N_RIVALS = 30  # ten are enough on most images; more than 30 change nothing
 
 _STILL = 1e-150  # the square of a smaller change would underflow
 
+_LEAST = np.finfo(np.float64).tiny
+
 _STILL_LOG_ODDS = 4e-6  # a millionth of a probability at one half, where dlogit/dp = 4
 
 _ROUNDING = 1e-6  # networks answer in float32
@@ -89,8 +91,15 @@ class Rows:
         if self.complete:
             return False
         if self.is_probability(target):
-            return bool(np.ptp(logit(values, self.limits)) < _STILL_LOG_ODDS)
+            # Small probabilities count by their own size, however small; near 1 rounding does.
+            return bool(np.ptp(logit(values, (_LEAST, self.limits[1]))) < _STILL_LOG_ODDS)
         return bool(change < _ROUNDING * np.abs(values).max())
+
+    def has_log_odds(self, target: int) -> bool:
+        """Tell whether a target is a probability that moves between the trusted limits."""
+        if not self.is_probability(target):
+            return False
+        return bool(np.ptp(logit(self.values[:, target], self.limits)) >= _STILL_LOG_ODDS)
 
     def saturation(self, target: int) -> float:
         """Return the share of rows in which a probability is at 0 or at 1."""

@@ -150,7 +150,9 @@ class TargetFit:
         noise = float(np.square(self.standard_errors).sum())
         if noise == 0 or not np.isfinite(noise):
             return self.relative_error
-        freedom = np.trace(self.spread) ** 2 / np.square(self.spread).sum()
+        # Fourth powers of tiny or huge scores would leave the range; a power of two keeps digits.
+        spread = self.spread * 2.0 ** -np.frexp(np.trace(self.spread))[1]
+        freedom = np.trace(spread) ** 2 / np.square(spread).sum()
         part = 2.0 / (9.0 * freedom)  # Wilson and Hilferty's quantile of chi-squared over f
         bound = _MARGIN**2 * noise * float(1.0 - part + _NORMAL_90 * np.sqrt(part)) ** 3
         return float(np.sqrt(bound / (bound + np.square(self.importances).sum())))

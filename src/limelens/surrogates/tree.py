@@ -93,7 +93,7 @@ class Tree:
         means = weights @ values / weights.sum()
         # Impurities near the rounding of 1 would stop scikit-learn's tree: it grows on unit scale.
         scales = np.sqrt(weights @ np.square(values - means) / weights.sum())
-        for target in np.flatnonzero(~is_still(values)):
+        for target in np.flatnonzero(~is_still(values) & (scales > 0)):
             column = (values[:, target] - means[target]) / scales[target]
             tree = self._new().fit(design, column, sample_weight=weights)
             shares[target] = tree.feature_importances_

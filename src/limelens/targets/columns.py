@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from limelens._axes import read_only
 from limelens._checks.values import check_int, describe
+from limelens._statistics import precision_of, rounding_share
 from limelens._typing import Floats, Scores
 from limelens.errors import InvalidInputError, PredictionError
 
@@ -46,6 +47,8 @@ class NamedTarget:
     """Base of the callable targets that take names of score columns, and are called by them."""
 
     label: str
+    stretches: ClassVar[bool] = False
+    """Whether it is meant for scores that hardly move, and shows their last places."""
 
     def with_names(self, names: Mapping[int, str] | None, n_columns: int) -> "NamedTarget":
         """Return the target of column numbers, with a label; `names` is None without names."""
@@ -93,6 +96,32 @@ class TargetColumns:
                 )
             values[part] = reduced
         return values
+
+    def moved_by_rounding(self, scores: Scores, ends: Scores) -> Floats:
+        """Return by how much values of a callable, shape (t,), move if scores shrink by rounding.
+
+        Some scores shrink and the others do not, in such a way that any two are told apart. Of
+        both ends, scores (2, k), the one that moves least counts.
+
+        Examples
+        --------
+        >>> ends = np.array([[0.7, 0.3], [0.2, 0.8]], np.float16)
+        >>> found = find_target(lambda scores: scores[:, 0] - scores[:, 1], ends[0])
+        >>> found.moved_by_rounding(ends, ends).round(4)  # 0.7 * 8 * 2**-10
+        array([0.0054])
+        """
+        stretches = isinstance(self.reduce, NamedTarget) and self.reduce.stretches
+        share = precision_of(scores) if stretches else rounding_share(scores)
+        bits = np.arange(max(1, int(scores.shape[1] - 1).bit_length()))
+        is_odd = (np.arange(scores.shape[1]) >> bits[:, np.newaxis] & 1).astype(bool)
+        shrunken = ends * (1 - share * np.concatenate([is_odd, ~is_odd])[:, np.newaxis])
+        rows = shrunken.reshape(-1, scores.shape[1]).astype(scores.dtype)
+        try:
+            with np.errstate(all="ignore"):
+                moved = self.values(rows).reshape(-1, len(ends), len(self.columns))
+                return np.asarray(np.abs(moved - self.values(ends)).max(axis=0).min(axis=0))
+        except Exception:  # noqa: BLE001 - it was made for scores of the model only
+            return np.zeros(len(self.columns))
 
 
 def chunks(n_rows: int, n_columns: int) -> Iterator[slice]:

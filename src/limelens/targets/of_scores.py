@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +70,8 @@ class LogOdds(NamedTarget):
     label : str
         Name of the target. Empty: it is made from the column.
     """
+
+    stretches: ClassVar[bool] = True
 
     column: int | str
     eps: float = 1e-7
