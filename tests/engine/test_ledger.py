@@ -108,3 +108,9 @@ def test_an_interrupt_while_room_is_made_leaves_every_row_as_it_was(monkeypatch)
         ledger.extend(keys(3), np.array([[0.3]]))
     np.testing.assert_array_equal(ledger.scores(), before)
     np.testing.assert_array_equal(ledger.find(keys(2, 1)), [[0.2], [0.1]])
+
+
+def test_what_is_missing_comes_in_order_and_once():
+    ledger = Ledger()
+    ledger.extend(keys(3), np.array([[0.1]]))
+    np.testing.assert_array_equal(ledger.missing(keys(5, 4, 3, 5, 4, 1)), [0, 1, 5])

@@ -13,7 +13,14 @@ from scipy.ndimage import gaussian_filter
 from skimage import data, segmentation
 
 from limelens.errors import InvalidInputError, LimelensWarning
-from limelens.segmenting import Felzenszwalb, Quickshift, Slic, Watershed, segmenting_view
+from limelens.segmenting import (
+    Felzenszwalb,
+    Quickshift,
+    Slic,
+    Watershed,
+    segmenting_view,
+    superpixels,
+)
 
 SEGMENTERS = [
     Slic(12),
@@ -363,3 +370,14 @@ def test_slic_leaves_the_compactness_alone_where_the_count_is_right():
     asked = Slic(20)
     found = asked(image)
     np.testing.assert_array_equal(found, asked.divide(segmenting_view(image, 512)))
+
+
+@pytest.mark.parametrize("compactness", [0.01, 10])
+@pytest.mark.parametrize(("shape", "n"), [((8, 8), 50), ((5, 7, 3), 30), ((4, 4, 4, 1), 40)])
+def test_a_seed_in_every_pixel_is_a_segment_in_every_pixel(shape, n, compactness, monkeypatch):
+    view = segmenting_view(np.random.default_rng(0).integers(0, 2, shape).astype(float))
+    slic = Slic(n, compactness=compactness)
+    known = slic.divide(view)
+    monkeypatch.setattr(superpixels, "a_seed_each", lambda *_: False)
+    np.testing.assert_array_equal(known, slic.divide(view))
+    assert len(np.unique(known)) == known.size

@@ -110,16 +110,7 @@ def check_rng(rng: Seed) -> np.random.Generator:
 
 def check_numeric(name: str, value: object, *, finite: bool = True) -> NDArray[Any]:
     """Return `value` as an array of booleans, integers or real numbers, all finite if so asked."""
-    if np.ma.is_masked(value):
-        raise InvalidInputError(
-            f"`{name}` must not be masked. Give those values a number: {name}.filled(0)."
-        )
-    try:
-        array = np.asarray(value)
-    except (ValueError, TypeError, RuntimeError) as error:  # PyTorch raises a RuntimeError
-        raise InvalidInputError(
-            f"`{name}` must be an array of numbers; {describe(value)} cannot be one ({error})."
-        ) from error
+    array = value if type(value) is np.ndarray else _as_plain_array(name, value)
     if array.dtype.kind not in "buif":
         came = describe(array if array.ndim else value)
         raise InvalidInputError(
@@ -128,6 +119,20 @@ def check_numeric(name: str, value: object, *, finite: bool = True) -> NDArray[A
     if finite and array.dtype.kind == "f" and not np.isfinite(array).all():
         raise InvalidInputError(not_finite(name, array))
     return array
+
+
+def _as_plain_array(name: str, value: object) -> NDArray[Any]:
+    """Return anything that is an array of whatever kind, and hides no values, as an array."""
+    if np.ma.is_masked(value):
+        raise InvalidInputError(
+            f"`{name}` must not be masked. Give those values a number: {name}.filled(0)."
+        )
+    try:
+        return np.asarray(value)
+    except (ValueError, TypeError, RuntimeError) as error:  # PyTorch raises a RuntimeError
+        raise InvalidInputError(
+            f"`{name}` must be an array of numbers; {describe(value)} cannot be one ({error})."
+        ) from error
 
 
 def not_finite(name: str, array: NDArray[Any]) -> str:
@@ -161,10 +166,10 @@ def check_array(
     (2, 3)
     """
     array = check_numeric(name, value) if finite else np.asarray(value)
-    fits = array.ndim == len(shape) and all(
-        isinstance(wanted, str) or wanted == got
-        for wanted, got in zip(shape, array.shape, strict=True)
-    )
+    fits = shape == array.shape  # a name in it equals no number
+    if not fits and array.ndim == len(shape):
+        pairs = zip(shape, array.shape, strict=True)
+        fits = all(isinstance(wanted, str) or wanted == got for wanted, got in pairs)
     fits = fits and (array.dtype == dtype if dtype is not None else array.dtype.kind in "buif")
     if not fits or not isinstance(value, np.ndarray):
         axes = ", ".join(str(axis) for axis in shape) + ("," if len(shape) == 1 else "")

@@ -35,6 +35,8 @@ def check_scores(
     PredictionError
         Says what came and what to return.
     """
+    if type(raw) is np.ndarray and _is_sound(raw, n_images):  # as nearly every answer is
+        return raw[:, np.newaxis] if raw.ndim == 1 else raw
     want = f"`{name}` was given {n_images} images and must return ({n_images}, n_targets) scores"
     if instead := _returned_instead(raw, n_images):
         raise PredictionError(f"{want} as one array; got {_kind(raw)}. {instead}")
@@ -51,6 +53,12 @@ def check_scores(
         )
     if scores.ndim > 2 and not any_rank:
         raise PredictionError(f"{want}; got shape {scores.shape}. {_reducing(scores.shape)}")
+    _check_usable(scores, n_images, want)
+    return scores[:, np.newaxis] if scores.ndim == 1 else scores
+
+
+def _check_usable(scores: NDArray[Any], n_images: int, want: str) -> None:
+    """Refuse scores that are not finite or cannot be squared."""
     usable = _usable(scores)
     if not usable.all():
         row = int(np.argwhere(~usable)[0][0])
@@ -64,7 +72,6 @@ def check_scores(
                 "none? Use fixed numbers."
             )
         raise PredictionError(msg)
-    return scores[:, np.newaxis] if scores.ndim == 1 else scores
 
 
 def warn_of_class_numbers(intact: NDArray[Any]) -> None:
@@ -85,9 +92,16 @@ def mean_scores(scores: Scores | Sequence[Scores]) -> Scores:
     return np.asarray(np.mean(scores, axis=0, dtype=np.float64))
 
 
+def _is_sound(scores: NDArray[Any], n_images: int) -> bool:
+    """Return whether an array is scores of so many images, of at most two axes."""
+    if scores.dtype.kind not in "buif" or scores.ndim not in (1, 2) or not scores.size:
+        return False
+    return len(scores) == n_images and bool(_usable(scores).all())
+
+
 def _usable(scores: NDArray[Any]) -> NDArray[np.bool_]:
     """Return which scores are finite and can be squared."""
-    if scores.dtype.kind != "f" or float(np.finfo(scores.dtype).max) <= LARGEST_SCORE:
+    if scores.dtype.kind != "f" or scores.dtype.itemsize <= 4:  # float32 ends at 3e38
         return np.isfinite(scores)
     return np.asarray(np.abs(scores) <= LARGEST_SCORE)
 

@@ -54,18 +54,17 @@ class Ledger:
 
     def missing(self, keys: NDArray[np.uint8]) -> NDArray[np.intp]:
         """Return the first position of every key that is not in the ledger."""
-        first: dict[bytes, int] = {}
-        for position, key in enumerate(_as_bytes(keys)):
-            if key not in self._rows and key not in first:
-                first[key] = position
-        return np.fromiter(first.values(), dtype=np.intp, count=len(first))
+        last = len(keys) - 1  # from the last to the first, which then stays
+        first = dict(zip(reversed(_as_bytes(keys)), range(last, -1, -1), strict=True))
+        new = sorted(position for key, position in first.items() if key not in self._rows)
+        return np.array(new, dtype=np.intp)
 
     def find(self, keys: NDArray[np.uint8], columns: Sequence[int] | None = None) -> Scores:
         """Return the scores of keys, which must be in the ledger; optionally some columns only."""
         rows = np.fromiter(map(self._rows.__getitem__, _as_bytes(keys)), np.intp, len(keys))
         if columns is None:
             return self._scores[rows]
-        return self._scores[np.ix_(rows, np.asarray(columns))]
+        return self._scores[rows[:, np.newaxis], columns]
 
     def keys(self, width: int) -> NDArray[np.uint8]:
         """Return all keys, in the order of payment."""

@@ -1,5 +1,6 @@
 """As many segments as asked for: the closest of several attempts, or a grid."""
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -10,6 +11,8 @@ from limelens.segmenting.fixed import Grid
 
 NEAR = 0.2
 """Share of the number asked for by which it may be missed without a warning."""
+
+_FELT = 0.01  # smallest compactness beside which colours are surely no larger than rounding allows
 
 
 def n_labels(labels: NDArray[np.intp]) -> int:
@@ -32,6 +35,25 @@ def is_about(n: int, asked: int) -> bool:
     [False, True, True, False]
     """
     return abs(n - asked) <= max(1.0, NEAR * asked)
+
+
+def a_seed_each(shape: tuple[int, ...], n_seeds: int, compactness: float) -> bool:
+    """Return whether every pixel of a square grid of seeds has one, and stays a segment alone.
+
+    It does where distance counts at all: its own seed is nearer than any other, whatever the
+    colours.
+
+    Examples
+    --------
+    >>> a_seed_each((8, 8), 50, 10.0), a_seed_each((8, 8), 25, 10.0)
+    (True, False)
+    """
+    if math.prod(shape) > 4 * n_seeds or compactness < _FELT:
+        return False
+    from skimage.util import regular_grid  # noqa: PLC0415
+
+    steps = regular_grid(shape, n_seeds)  # type: ignore[no-untyped-call]
+    return all(each.step in (None, 1) and not each.start for each in steps)
 
 
 def closest(

@@ -76,8 +76,10 @@ class Grid:
         else:
             cell = size_in_pixels("cell", self.cell, spatial)
             lines = [np.arange(side) // step for side, step in zip(spatial, cell, strict=True)]
-        shape = tuple(int(line[-1]) + 1 for line in lines)
-        return np.arange(prod(shape)).reshape(shape)[np.ix_(*lines)]
+        labels = lines[0]
+        for line in lines[1:]:
+            labels = labels[..., np.newaxis] * (int(line[-1]) + 1) + line
+        return labels
 
     def within(self, image: Image, valid: NDArray[np.bool_]) -> NDArray[np.intp]:
         """Return labels of the pixels that count, about `n_segments` of them; -1 elsewhere."""

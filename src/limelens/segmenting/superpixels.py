@@ -10,7 +10,7 @@ from limelens._checks.images import check_planar
 from limelens._checks.sizes import Sizes, check_offset
 from limelens._checks.values import check_int, check_number
 from limelens._typing import Image
-from limelens.segmenting.counting import closest, is_about, n_labels, or_cells
+from limelens.segmenting.counting import a_seed_each, closest, is_about, n_labels, or_cells
 from limelens.segmenting.fixed import Grid
 from limelens.segmenting.remembered import key_of, recall, remember
 from limelens.segmenting.view import View, segmenting_view
@@ -133,10 +133,12 @@ class Slic:
         from skimage.segmentation import slic  # noqa: PLC0415
 
         view = view.displaced(self.offset)
-        lab = view.lab()
+        lab, n_seeds = view.lab(), view.scaled(self.n_segments)
+        if view.valid is None and a_seed_each(lab.shape[:-1], n_seeds, self.compactness):
+            return view.enlarge(np.arange(lab[..., 0].size).reshape(lab.shape[:-1]))
         labels = slic(
             lab,
-            n_segments=view.scaled(self.n_segments),
+            n_segments=n_seeds,
             compactness=self.compactness / (np.ptp(lab) or 1),  # slic stretches lab to [0, 1]
             sigma=self.sigma,
             convert2lab=False,

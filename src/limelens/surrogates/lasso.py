@@ -203,10 +203,9 @@ class Lasso:
 
     def __call__(self, coalitions: Coalitions, scores: Floats, weights: Floats) -> Fit:
         """Fit every target; see `rows_that_count` for the arguments."""
-        with one_blas_thread():
-            moments = weighted_moments(coalitions, scores, weights)
-        with one_blas_thread(with_scipy=moments.n_segments >= WIDE):
-            return self._fit(moments)
+        are_wide = np.shape(coalitions)[-1:] >= (WIDE,)
+        with one_blas_thread(with_scipy=are_wide):
+            return self._fit(weighted_moments(coalitions, scores, weights))
 
     def _fit(self, moments: Moments) -> Fit:
         choices = self._choose(moments)

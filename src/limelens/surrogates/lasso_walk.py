@@ -10,21 +10,70 @@ WIDE = 256
 
 # More changes that wait cost more to look through, and fewer more products.
 _WAITING = 48
+_TOGETHER = 2**14  # coefficients of the corners that are computed at once
+
+# Of a column, for its events in two rows: whether it is inactive, below what pace an event does
+# not come, and the direction of the event.
+_INACTIVE = np.array([[1.0, 1.0, ROUNDING, ROUNDING, 1.0, -1.0]]).T
+_ACTIVE = {sign: np.array([0.0, 0.0, 0.0, 0.0, sign, 0.0]) for sign in (1.0, -1.0)}
 
 
 def walk_alone(gram: Floats, cross: Floats, penalty: float) -> tuple[Floats, Floats]:
     """Return the corners of one target; see `lasso_paths`."""
     walk = (_WideWalker if len(gram) >= WIDE else _Walker)(gram, cross)
     end = max(penalty, ROUNDING * walk.level)
-    penalties, corners = [], []
+    corners = _Corners(len(gram))
     for _ in range(100 + 20 * len(gram)):
         finished = walk.look(end, penalty)
-        penalties.append(walk.level)
-        corners.append(walk.coefs)
+        corners.add(walk, leaves=not finished)
         if finished:
             break
         walk.turn()
-    return np.array(penalties), np.array(corners)
+    return corners.found()
+
+
+class _Corners:
+    """Collects where a walk turns, and computes the coefficients of many corners at once."""
+
+    def __init__(self, n_columns: int) -> None:
+        self.penalties: list[float] = []
+        self.blocks: list[Floats] = []
+        self._most = max(1, _TOGETHER // n_columns)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._levels: list[float] = []
+        self._pairs: list[Floats] = []
+        self._signs: list[Floats] = []
+        self._zeros: list[tuple[int, int]] = []
+
+    def add(self, walk: "_Walker", *, leaves: bool) -> None:
+        """Take the corner where a walk stands; whether its column may leave there."""
+        if leaves and walk.signs[walk.column]:
+            self._zeros.append((len(self._levels), walk.column))
+        self._levels.append(walk.level)
+        self._pairs.append(walk.pair.T.copy())
+        self._signs.append(walk.signs.copy())
+        if len(self._levels) == self._most:
+            self._compute()
+
+    def found(self) -> tuple[Floats, Floats]:
+        """Return the penalties, shape (s,), and the coefficients, shape (s, d)."""
+        if self._levels:
+            self._compute()
+        whole = self.blocks[0] if len(self.blocks) == 1 else np.concatenate(self.blocks)
+        return np.array(self.penalties), whole
+
+    def _compute(self) -> None:
+        pairs, signs = np.array(self._pairs), np.array(self._signs)
+        coefs = np.array(self._levels)[:, np.newaxis] * pairs[:, 1] - pairs[:, 0]
+        # Rounding may put a column that has just entered slightly on the wrong side of zero.
+        coefs = np.where(coefs * signs > 0, coefs, 0.0)
+        for corner, column in self._zeros:
+            coefs[corner, column] = 0.0
+        self.penalties += self._levels
+        self.blocks.append(coefs)
+        self._forget()
 
 
 class _Walker:
@@ -43,33 +92,29 @@ class _Walker:
         self.active, self.n_active = np.empty(d, np.intp), 0
         self.remaining, self.least = np.diagonal(gram).copy(), DEPENDENT * np.diagonal(gram)
         self.signs, self.level = np.zeros(d), float(np.abs(cross).max(initial=0.0))
-        self.coefs = self.signs.copy()
         # The first events of inactive columns are to enter at + and at -, of active ones to leave.
-        self.is_inactive = np.ones((2, d))
-        self.directions = np.stack([np.ones(d), -np.ones(d)])
+        self.kinds = np.tile(_INACTIVE, d)
+        self.is_inactive, self.slowest, self.directions = self.kinds.reshape(3, 2, d)
         self.steps = np.empty((2, d))
         self.kind = self.column = 0
 
     def look(self, end: float, penalty: float) -> bool:
         """Lower the penalty to the next event; return whether the end is reached."""
-        first, second = self.pair.T
+        first, second = self.pair[:, 0], self.pair[:, 1]
         # Products with the residual; of active columns the coefficients, times -1.
         products = first - self.level * second
-        gap = np.maximum(self.is_inactive * self.level - self.directions * products, 0.0)
-        approach = self.is_inactive + self.directions * second
-        usable = approach > ROUNDING * self.is_inactive
-        usable &= (self.remaining > self.least) | (self.signs != 0)
+        gap, approach = self.directions * products, self.directions * second
+        np.subtract(self.is_inactive * self.level, gap, out=gap)
+        np.maximum(gap, 0.0, out=gap)
+        approach += self.is_inactive
+        usable = approach > self.slowest
+        usable &= self.remaining > self.least
         self.steps.fill(np.inf)
         np.divide(gap, approach, out=self.steps, where=usable)
         self.kind, self.column = divmod(self._nearest(), len(first))
-        lower = self.level - float(self.steps[self.kind, self.column])
+        lower = self.level - self.steps.item(self.kind, self.column)
         finished = lower <= end
         self.level = penalty if finished else lower
-        coefs = self.level * second - first
-        # Rounding may put a column that has just entered slightly on the wrong side of zero.
-        self.coefs = np.where(coefs * self.signs > 0, coefs, 0.0)
-        if self.signs[self.column] and not finished:
-            self.coefs[self.column] = 0.0
         return finished
 
     def _nearest(self) -> int:
@@ -89,14 +134,15 @@ class _Walker:
         own = self.is_inactive[0] * gram
         own -= self.table[:, 2:n] @ gram[self.active[: self.n_active]]
         self.table[column, 1] += sign
+        pivot = own.item(column)
         self._sweep(own, column)
-        self.remaining -= np.square(own) / own[column]
+        self.remaining -= own * own / pivot
         if n == self.table.shape[1]:
             wider = np.empty((len(own), 2 * n), order="F")
             wider[:, :n] = self.table
             self.table, self.pair = wider, wider[:, :2]
-        self.table[:, n] = own / own[column]
-        self.table[column, n] = 1.0 / own[column]
+        np.divide(own, pivot, out=self.table[:, n])
+        self.table[column, n] = 1.0 / pivot
         self.active[self.n_active] = column
         self.n_active += 1
         self._note(column, sign)
@@ -117,15 +163,16 @@ class _Walker:
     def _note(self, column: int, sign: float) -> None:
         """Note the sign of a column: 0 makes it inactive."""
         self.signs[column] = sign
-        self.is_inactive[:, column] = 0.0 if sign else 1.0
-        self.directions[:, column] = (sign, 0.0) if sign else (1.0, -1.0)
+        self.kinds[:, column] = _ACTIVE[sign] if sign else _INACTIVE[:, 0]
+        if sign:
+            self.remaining[column] = np.inf  # an active column depends on no other
 
     def _sweep(self, own: Floats, column: int) -> None:
         """Sweep what is held, in place, on a column that stands in `own`; see `sweep`."""
         table = self.table[:, : 2 + self.n_active]
-        row = table[column] / own[column]
-        table -= np.multiply.outer(row, own).T  # in the table's own order
-        table[column] = -row
+        row = table[column] / own.item(column)
+        table -= (row[:, np.newaxis] * own).T  # in the table's own order
+        np.negative(row, out=table[column])
 
 
 class _WideWalker(_Walker):
@@ -195,4 +242,4 @@ class _WideWalker(_Walker):
         taken = np.stack([np.where(active, self.cross, 0.0), self.signs], axis=1)
         self.pair[:] = -(self.table @ taken)
         self.pair[:, 0] += np.where(active, 0.0, self.cross)
-        self.remaining = np.diagonal(self.table).copy()
+        self.remaining = np.where(active, np.inf, np.diagonal(self.table))

@@ -102,12 +102,13 @@ def least_squares(
     with improved finite sample properties. Journal of Econometrics 29, 305-325.
     :doi:`10.1016/0304-4076(85)90158-7`
     """
-    takes_all = np.array_equal(columns, np.arange(moments.n_segments))  # saves copying the design
+    d = moments.n_segments
+    takes_all = len(columns) == d and np.array_equal(columns, np.arange(d))
     design = moments.design if takes_all else moments.design[:, columns]
     values = moments.values[:, targets]
-    inverse = penalised_inverse(moments.gram[np.ix_(columns, columns)], alpha)
+    inverse = penalised_inverse(moments.gram[columns[:, np.newaxis], columns], alpha)
     projected = design @ inverse
-    coefs = inverse @ moments.cross[np.ix_(columns, np.arange(moments.n_targets)[targets])]
+    coefs = inverse @ moments.cross[columns][:, targets]
     residuals = values - design @ coefs
     # h_i / w_i = 1 / sum w + (X A X')_ii, and slack is 1 - h_i.
     leverage = 1 / moments.weights.sum() + np.einsum("nk,nk->n", design, projected)
@@ -126,6 +127,9 @@ def left_out_errors(moments: Moments, columns: NDArray[np.intp], solved: LeastSq
     is_out = np.ones(moments.n_segments, np.bool_)
     is_out[columns] = False
     out = np.flatnonzero(is_out)
+    errors = np.full(moments.n_segments, np.nan)
+    if not len(out):
+        return errors
     # Frisch, Waugh and Lovell: the new column's coefficient is that of a regression on the part
     # u of it that the other columns do not explain, sum w u y / sum w u^2.
     rest = moments.design[:, out]
@@ -133,7 +137,6 @@ def left_out_errors(moments: Moments, columns: NDArray[np.intp], solved: LeastSq
     squares = np.square(rest)
     norms = moments.weights @ squares
     spread = np.square(moments.weights * solved.held_out[:, 0]) @ squares
-    errors = np.full(moments.n_segments, np.nan)
     known = norms > DEPENDENT * np.diagonal(moments.gram)[out]
     errors[out[known]] = np.sqrt(spread[known]) / norms[known]
     return errors
