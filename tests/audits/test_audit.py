@@ -515,3 +515,36 @@ def test_names_cannot_become_markup():
 def test_a_stronger_level_finds_no_more():
     few = {effect.name for effect in audit(level=0.001).found}
     assert few <= {effect.name for effect in audit(level=0.1).found}
+
+
+@pytest.mark.parametrize("place", [0, 7, 20])
+def test_labels_that_fail_while_they_are_read_end_the_audit_and_say_why(place):
+    rng = np.random.default_rng(0)
+
+    def labels():
+        for number in range(21):
+            if number == place:
+                raise OSError("the disk is gone")
+            yield np.repeat(np.arange(4), 36).reshape(12, 12)
+
+    with pytest.raises(InvalidInputError, match="OSError was raised: the disk is gone") as caught:
+        audit(
+            rng.random((20, 12, 12, 3)),
+            lambda batch: batch.mean(axis=(1, 2, 3))[:, np.newaxis],
+            target=0,
+            labels=labels(),
+        )
+    assert isinstance(caught.value.__cause__, OSError)
+
+
+@pytest.mark.filterwarnings("ignore::limelens.errors.LimelensWarning")
+def test_an_image_without_labels_has_to_be_left_out():
+    pictures = np.random.default_rng(0).random((20, 12, 12, 3))
+    labels = [np.repeat(np.arange(4), 36).reshape(12, 12)] * 19
+
+    def audited(pictures, labels):
+        return audit(pictures, lambda batch: batch.mean(axis=(1, 2)), target=0, labels=labels)
+
+    with pytest.raises(InvalidInputError, match=r"got None\. Leave out the images that have none"):
+        audited(pictures, [*labels, None])
+    assert len(audited(pictures[:-1], labels).names) == 19

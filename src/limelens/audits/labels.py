@@ -8,6 +8,8 @@ import numpy as np
 from limelens._checks.values import describe
 from limelens.errors import InvalidInputError
 
+_OVER = object()
+
 
 class Labels:
     """The label image of every image: one for all, one for each, or made by a function.
@@ -42,16 +44,31 @@ class Labels:
         """Return the label image of the next image, channels last."""
         if self._each is None:
             return self._same if self._make is None else self._make(image)
-        for labels in self._each:
-            return labels
-        raise InvalidInputError("`labels` must have one entry for each image; got fewer.")
+        labels = self._next()
+        if labels is _OVER:
+            raise InvalidInputError("`labels` must have one entry for each image; got fewer.")
+        if labels is None:
+            raise InvalidInputError(
+                "`labels` must have one entry for each image; got None. Leave out the images "
+                "that have none."
+            )
+        return labels
 
     def skip(self) -> None:
         """Leave out the label image of an image that cannot be used."""
-        if self._each is not None:
-            next(self._each, None)
+        self._next()
 
     def finish(self) -> None:
         """Refuse label images that are left over."""
-        if self._each is not None and next(self._each, None) is not None:
+        if self._next() is not _OVER:
             raise InvalidInputError("`labels` must have one entry for each image; got more.")
+
+    def _next(self) -> Any:
+        """Return the next of one for each, `_OVER` after the last. One that fails fails for all."""
+        try:
+            return _OVER if self._each is None else next(self._each, _OVER)
+        except Exception as error:
+            raise InvalidInputError(
+                "`labels` must have one entry for each image; while they were read, "
+                f"{type(error).__name__} was raised: {error}"
+            ) from error
