@@ -130,10 +130,11 @@ def precision_of(scores: NDArray[Any]) -> float:
     """
     if scores.dtype.kind != "f":
         return 0.0
-    for name, bits in _SIGNIFICANDS.items():
-        if name == scores.dtype.name or _is_rounded(scores, name, bits):
-            return 2.0 ** (1 - bits)
-    return float(np.finfo(np.float64).eps)
+    if scores.dtype.itemsize <= 4 or _are_numbers_of("float32", scores[:1]):
+        for name, bits in _SIGNIFICANDS.items():
+            if name == scores.dtype.name or _is_rounded(scores, name, bits):
+                return 2.0 ** (1 - bits)
+    return 2.0**-52
 
 
 def rounding_share(scores: NDArray[Any]) -> float:

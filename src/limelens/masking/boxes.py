@@ -45,15 +45,15 @@ class SegmentBoxes:
     def write(self, coalitions: Coalitions, out: Batch) -> None:
         """Write the batch into `out`, which is C-contiguous and of the image's dtype."""
         targets = out.view(self.image.dtype).reshape(len(out), *self.image.shape)
-        for row, target in zip(coalitions, targets, strict=True):
-            mostly_kept = 2 * np.count_nonzero(row) >= len(row)
-            base, other = self.image, self.background
-            if not mostly_kept:
-                base, other = other, base
+        mostly_kept = 2 * np.count_nonzero(coalitions, axis=1) >= coalitions.shape[1]
+        bases = [self.image if kept else self.background for kept in mostly_kept.tolist()]
+        for target, base in zip(targets, bases, strict=True):
             target[...] = base
-            for segment in np.flatnonzero(row != mostly_kept).tolist():
-                box = self.boxes[segment]
-                np.copyto(target[box], other[box], where=self.inside[segment])
+        differ = np.nonzero(coalitions != mostly_kept[:, np.newaxis])
+        for row, segment in zip(*(each.tolist() for each in differ), strict=True):
+            box = self.boxes[segment]
+            other = self.background if mostly_kept[row] else self.image
+            np.copyto(targets[row][box], other[box], where=self.inside[segment])
 
 
 def segment_boxes(

@@ -1,7 +1,8 @@
 """Complementary pairs of coalitions that are all different, so that no call is paid for twice."""
 
+from bisect import bisect_right
 from collections.abc import Iterator
-from math import comb
+from math import comb, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from limelens._typing import Coalitions, Floats
 from limelens.sampling.designs import half_block, with_complements
 
 # Multiples of the golden ratio, modulo 1, are spread more evenly than those of any other number.
-_GOLDEN = 0.5 * (np.sqrt(5.0) - 1.0)
+_GOLDEN = 0.5 * (sqrt(5.0) - 1.0)
 _DRAWN_AT_ONCE = 64
 # Larger numbers of pairs are never used up, and would not be exact in floats.
 _MANY = 10**15
@@ -101,14 +102,16 @@ def sized_pairs(
     orders = _orders(d, rng)
     while len(found) < n_pairs:
         place = rng.random()
-        cumulative = np.cumsum(by_class * [count > 0 for count in left])
+        cumulative = np.cumsum(by_class * [count > 0 for count in left]).tolist()
         exhausted = False
         while not exhausted and len(found) < n_pairs:
             place = (place + _GOLDEN) % 1.0
-            size = int(np.searchsorted(cumulative, place * cumulative[-1], side="right"))
+            size = bisect_right(cumulative, place * cumulative[-1])
             # A random order of the segments keeps those whose place is below the size.
-            row = next(row for row in (order < size for order in orders) if _key(row) not in seen)
-            seen.add(_key(row))
+            row = next(orders) < size
+            while (key := _key(row)) in seen:
+                row = next(orders) < size
+            seen.add(key)
             found.append(row)
             left[size] -= 1
             exhausted = not left[size]
