@@ -165,7 +165,7 @@ def check_array(
     >>> check_array("scores", np.ones((2, 3)), (2, "k")).shape
     (2, 3)
     """
-    array = check_numeric(name, value) if finite else np.asarray(value)
+    array = check_numeric(name, value, finite=finite)
     fits = shape == array.shape  # a name in it equals no number
     if not fits and array.ndim == len(shape):
         pairs = zip(shape, array.shape, strict=True)

@@ -183,7 +183,7 @@ def _check_members(archive: zipfile.ZipFile, declared: Collection[str]) -> None:
     found = sorted(archive.namelist())
     wanted = sorted(f"{name}.npy" for name in (_HEADER, *declared))
     if found != wanted:
-        odd = sorted(set(found) ^ set(wanted)) or "one is there twice"
+        odd = sorted(set(found) ^ set(wanted))[:3] or "one is there twice"
         raise InvalidInputError(
             f"it is damaged or cut short: its members are not those of its header: {odd}"
         )
