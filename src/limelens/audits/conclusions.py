@@ -12,7 +12,6 @@ from limelens.audits.families import Family
 from limelens.audits.inference import (
     N_SHUFFLES,
     Regression,
-    Share,
     family_wise,
     quantile,
     regress,
@@ -91,56 +90,43 @@ def _rows(
     if family.kind != "label":
         kinds[0] = "any"  # the constant, which every other family begins with
     return [
-        _column(found, k, rng, name=name, kind=kinds[k], unit=unit, p=p[k], level=level)
+        _column(
+            *_of(found, k), rng, name=name, kind=kinds[k], unit=unit, p=p[k], found=p[k] <= level
+        )
         for k, (name, unit) in enumerate(zip(family.names, family.units, strict=True))
     ]
 
 
+def _of(found: Regression, k: int) -> tuple[tuple[float, float, float], Floats, Floats, Floats]:
+    """Return mean, parts, noise and controls of a descriptor, as `_column` takes them."""
+    present = found.present[:, k]
+    parts, noise = (np.where(present, each[:, k], np.nan) for each in (found.parts, found.noise))
+    mean = (float(found.values[k]), float(found.errors[k]), float(found.dof[k]))
+    return mean, parts, noise, found.controls[:, k]
+
+
 def _column(
-    found: Regression,
-    k: int,
+    mean: tuple[float, float, float],
+    parts: Floats,
+    noise: Floats,
+    controls: Floats,
     rng: np.random.Generator,
     *,
     name: str,
     kind: str,
     unit: str,
     p: float,
-    level: float,
-) -> _Column:
-    present = found.present[:, k]
-    parts, noise = found.parts[:, k], found.noise[:, k]
-    effect = _effect(
-        (float(found.values[k]), float(found.errors[k]), float(found.dof[k])),
-        share_of_images(parts[present], noise[present], rng),
-        found.controls[:, k] if kind != "any" else np.full(2, np.nan),
-        name=name,
-        kind=kind,
-        unit=unit,
-        p=float(p),
-        found=bool(p <= level),
-    )
-    return _Column(
-        effect=effect,
-        parts=np.where(present, parts, np.nan),
-        noise=np.where(present, noise, np.nan),
-    )
-
-
-def _effect(
-    mean: tuple[float, float, float],
-    share: Share,
-    controls: Floats,
-    *,
-    name: str,
-    kind: str,
-    unit: str,
-    p: float,
     found: bool,
-) -> Effect:
-    """Return an effect of a mean, its standard error and its degrees of freedom."""
+) -> _Column:
+    """Return the column of a mean, its standard error and its degrees of freedom.
+
+    Parts and noise are NaN for images in which what the effect is of is not present.
+    """
     value, error, dof = mean
-    half = float(quantile(dof)) * error
-    return Effect(
+    half, present = float(quantile(dof)) * error, np.isfinite(parts)
+    share = share_of_images(parts[present], noise[present], rng)
+    controls = controls if kind != "any" else np.full(2, np.nan)
+    effect = Effect(
         name=name,
         kind=kind,
         unit=unit,
@@ -153,9 +139,10 @@ def _effect(
         share_high=share.high,
         control=float(controls.mean()),
         control_error=float(controls.std(ddof=1)),
-        p=p,
-        found=found,
+        p=float(p),
+        found=bool(found),
     )
+    return _Column(effect=effect, parts=parts, noise=noise)
 
 
 def _pattern(
@@ -179,7 +166,7 @@ def _pattern(
     name = ", ".join(sorted(names, key=lambda each: each.startswith(("at ", "in "))))
     p = max(rows[k].effect.p for k in chosen)
     return _column(
-        found, chosen[0], rng, name=name, kind="pattern", unit="all of it", p=p, level=1.0
+        *_of(found, chosen[0]), rng, name=name, kind="pattern", unit="all of it", p=p, found=True
     )
 
 
@@ -261,18 +248,18 @@ def _place(
     controls = np.zeros(N_SHUFFLES)
     for estimate, weight in zip(estimates, weights, strict=True):
         controls += shuffled(estimate.effects, N_SHUFFLES, rng) @ weight
-    controls /= len(sights)
-    effect = _effect(
+    return _column(
         (float(grid.effects[peak]), float(grid.errors[peak]), len(parts) - 1.0),
-        share_of_images(parts, noise, rng),
-        controls,
+        parts,
+        noise,
+        controls / len(sights),
+        rng,
         name=name,
         kind="place",
         unit="the region",
-        p=float(grid.p[peak]),
+        p=grid.p[peak],
         found=True,
     )
-    return _Column(effect=effect, parts=parts, noise=noise)
 
 
 def _place_names(middles: Sequence[tuple[float, float]], shape: tuple[int, ...]) -> list[str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from limelens._resampling import enlarging_factor
+from limelens._typing import Floats
 from limelens.audits.record import Findings, order_of
 from limelens.pictures.colors import LOWERS, RAISES, color_limit
 from limelens.pictures.display import resize
@@ -19,12 +20,16 @@ if TYPE_CHECKING:
 _SIDE = 320
 
 
+def enlarged_map(audit: Findings, shape: tuple[int, ...]) -> Floats:
+    """Return the mean map at the height and width of a picture."""
+    sides = zip(audit.grid_effects.shape, shape, strict=False)
+    down, across = (enlarging_factor(n_cells, side) for n_cells, side in sides)
+    return np.asarray(down @ audit.grid_effects @ across.T)
+
+
 def draw_audit(audit: Findings) -> "Picture":
     """Return the mean picture, and the mean map over it with what was found in outlines."""
-    side = len(audit.mean_picture)
-    rows, columns = audit.grid_effects.shape
-    enlarge = enlarging_factor(rows, side), enlarging_factor(columns, side)
-    heatmap = enlarge[0] @ audit.grid_effects @ enlarge[1].T
+    heatmap = enlarged_map(audit, audit.mean_picture.shape)
     limit = color_limit(heatmap, "symmetric")
     over = draw_overlay(audit.mean_picture, heatmap, scale=limit or "auto")
     size = (over.height, over.width)

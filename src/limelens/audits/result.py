@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._checks.values import check_int, describe
-from limelens._resampling import enlarging_factor
 from limelens._typing import Floats
-from limelens.audits.drawing import draw_audit, draw_contact_sheet
+from limelens.audits.drawing import draw_audit, draw_contact_sheet, enlarged_map
 from limelens.audits.record import Effect, Findings, clearest, order_of
 from limelens.audits.words import audit_html, audit_text
 from limelens.errors import InvalidInputError
@@ -106,9 +105,7 @@ class Audit(Findings):
         if shape is None:
             return self.grid_effects.copy()
         height, width = (check_int("shape", side, minimum=1) for side in shape)
-        rows, columns = self.grid_effects.shape
-        enlarge = enlarging_factor(rows, height), enlarging_factor(columns, width)
-        return np.asarray(enlarge[0] @ self.grid_effects @ enlarge[1].T)
+        return enlarged_map(self, (height, width))
 
     def ranking(self, on: str | None = None) -> NDArray[np.intp]:
         """Return the images in the order of their own effect: those that depend on it most first.

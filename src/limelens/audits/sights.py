@@ -1,6 +1,5 @@
 """What is kept of one image: small numbers and a thumbnail, never the image."""
 
-import io
 from dataclasses import dataclass
 from numbers import Integral
 
@@ -12,7 +11,9 @@ from limelens._checks.values import check_int, describe
 from limelens._typing import Floats, Image, Segments
 from limelens.audits.regions import Described
 from limelens.errors import InvalidInputError
-from limelens.pictures.display import resize, to_rgb
+from limelens.pictures.display import resize, shrunk, to_rgb
+from limelens.pictures.drawing import encoded
+from limelens.pictures.overlay import to_picture
 
 _THUMBNAIL, _QUALITY, MEAN_SIDE = 128, 85, 128
 _SLICES = 8
@@ -80,14 +81,8 @@ def picture_of(image: Image, channel_axis: int | None) -> NDArray[np.uint8]:
 
 def thumbnail_of(picture: NDArray[np.uint8]) -> bytes:
     """Return a small JPEG of a picture, shape (H, W, 3)."""
-    from PIL import Image as Pillow  # noqa: PLC0415
-
-    height, width = picture.shape[:2]
-    times = min(1.0, _THUMBNAIL / max(height, width))
-    small = resize(picture, (max(1, round(height * times)), max(1, round(width * times))))
-    stream = io.BytesIO()
-    Pillow.fromarray(np.ascontiguousarray(small)).save(stream, format="JPEG", quality=_QUALITY)
-    return stream.getvalue()
+    small = resize(picture, shrunk(picture.shape, _THUMBNAIL))
+    return encoded(to_picture(small), "JPEG", {"quality": _QUALITY})
 
 
 class MeanPicture:

@@ -216,6 +216,13 @@ def display_size(shape: tuple[int, ...], max_side: int = MAX_SIDE) -> tuple[int,
     return height * times, width * times
 
 
+def shrunk(size: tuple[int, ...], most: int) -> tuple[int, int]:
+    """Return a height and width in proportion, with the longer side at most `most` pixels."""
+    height, width = size[:2]
+    times = min(1.0, most / max(height, width))
+    return max(1, round(height * times)), max(1, round(width * times))
+
+
 def resize(array: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
     """Return a picture or map at another size: pixels are repeated to enlarge, averaged to reduce.
 

@@ -2,9 +2,9 @@
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from xml.sax.saxutils import escape
 
 from limelens.pictures.fonts import FontFile
@@ -126,6 +126,13 @@ def fit(picture: "Picture", size: tuple[int, int]) -> "Picture":
     return picture.convert("RGB").resize(size, how)
 
 
+def encoded(picture: "Picture", kind: str, options: Mapping[str, Any] | None = None) -> bytes:
+    """Return a picture as the content of a file of this kind; the options are Pillow's."""
+    stream = io.BytesIO()
+    picture.save(stream, format=kind, **(options or {}))
+    return stream.getvalue()
+
+
 def _svg_of(mark: Mark) -> str:
     if isinstance(mark, Box):
         return (
@@ -133,9 +140,7 @@ def _svg_of(mark: Mark) -> str:
             f'fill="{_hex(mark.color)}"/>'
         )
     if isinstance(mark, Tile):
-        stream = io.BytesIO()
-        mark.picture.save(stream, format="PNG")
-        source = base64.b64encode(stream.getvalue()).decode("ascii")
+        source = base64.b64encode(encoded(mark.picture, "PNG")).decode("ascii")
         pixels = mark.width >= 2 * mark.picture.width
         crisp = ' image-rendering="pixelated"' if pixels else ""
         return (

@@ -1,7 +1,6 @@
 """An interactive page in one file: it shows every region's importance, and every target's map."""
 
 import base64
-import io
 import json
 import zlib
 from collections.abc import Mapping, Sequence
@@ -22,8 +21,10 @@ from limelens.pictures.display import (
     display_size,
     hatched,
     resize,
+    shrunk,
     to_rgb,
 )
+from limelens.pictures.drawing import encoded
 from limelens.pictures.overlay import to_picture
 
 THEMES = ("auto", "light", "dark")
@@ -242,9 +243,7 @@ def _content_of(target: PageTarget, canvas: _Canvas) -> dict[str, Any]:
     if importances.ndim == 1:
         numbers = {"importances": _numbers(importances), "errors": _numbers(errors)}
         return content | numbers | {"map": None}
-    side = max(canvas.height, canvas.width)
-    times = min(1.0, _MAP_SIDE / side)
-    size = (max(1, round(canvas.height * times)), max(1, round(canvas.width * times)))
+    size = shrunk((canvas.height, canvas.width), _MAP_SIDE)
     planes = [importances] if importances.ndim == 2 else [importances[i] for i in canvas.slices]
     maps = [resize(plane, size) for plane in planes]
     return content | {"map": packed_map(maps, peak), "importances": None, "errors": None}
@@ -341,9 +340,7 @@ def _data_uri(rgb: NDArray[np.uint8], quality: int) -> str:
         kind, options = "png", {}
     elif max(height, width) > 16383 or not features.check("webp"):
         kind, options = "jpeg", {"quality": quality}
-    stream = io.BytesIO()
-    to_picture(rgb).save(stream, format=kind.upper(), **options)
-    return f"data:image/{kind};base64,{_text(stream.getvalue())}"
+    return f"data:image/{kind};base64,{_text(encoded(to_picture(rgb), kind.upper(), options))}"
 
 
 def _numbers(values: Floats | None) -> str | None:

@@ -1,9 +1,9 @@
 """The card of an explanation in a notebook, and small tables."""
 
 import base64
-import io
 from html import escape
 
+from limelens.pictures.drawing import encoded
 from limelens.pictures.lettering import signed
 from limelens.pictures.tables import html_table
 from limelens.results.ranking import strongest
@@ -23,9 +23,7 @@ def png_of(explanation: Record) -> bytes:
         panel_side=_PANEL_SIDE,
         bands=explanation.details.get("bands"),
     )
-    stream = io.BytesIO()
-    drawing.to_picture(None).save(stream, format="PNG")
-    return stream.getvalue()
+    return encoded(drawing.to_picture(None), "PNG")
 
 
 def card(explanation: Record) -> str:

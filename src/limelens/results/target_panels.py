@@ -10,7 +10,7 @@ import numpy as np
 from limelens._axes import spatial_shape
 from limelens._checks.values import check_choice, check_int, check_text, describe
 from limelens.errors import InvalidInputError
-from limelens.pictures.display import as_plane, resize
+from limelens.pictures.display import as_plane, resize, shrunk
 from limelens.pictures.drawing import Drawing
 from limelens.pictures.fonts import FontFile
 from limelens.pictures.marks import innermost
@@ -175,11 +175,8 @@ def _places(explanation: Record, ranked: Sequence[int], max_side: int) -> list[t
     if segments is None or not ranked:
         return []
     plane = as_plane(segments.astype(np.intp), segments.ndim, empty=-1)
+    plane = resize(plane, shrunk(plane.shape, max_side))  # places are found as well in the small
     height, width = plane.shape
-    if max(height, width) > max_side:  # places are found as well in the small
-        times = max_side / max(height, width)
-        plane = resize(plane, (max(1, round(height * times)), max(1, round(width * times))))
-        height, width = plane.shape
     found = (innermost(plane == segment) for segment in ranked)
     middle = (height / 2, width / 2)  # of a segment that the slices shown do not meet
     return [
