@@ -1,12 +1,20 @@
 """Advice of the engine: what a model answers, gradients, rows that are reused."""
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 import limelens as ll
 
+pool = ThreadPoolExecutor(1)
 rng = np.random.default_rng(0)
 image = rng.random((24, 24))
 photo = (255 * rng.random((24, 24, 3))).astype(np.uint8)
+
+
+async def waiting(batch):
+    return every_pixel(batch)
 
 
 class Net:
@@ -262,6 +270,37 @@ of(predict)
 def predict(batch):
     scores = (score for score in every_pixel(batch))
     return np.array(list(scores))
+of(predict)
+""",
+        },
+    ),
+    (
+        "of(waiting)",
+        {
+            "predict_fn=lambda batch: asyncio.run(predict_fn(batch))": """
+predict_fn = waiting
+explain(image, **dict(predict_fn=lambda batch: asyncio.run(predict_fn(batch))))
+""",
+        },
+    ),
+    (
+        "of(lambda batch: pool.submit(every_pixel, batch))",
+        {
+            "output.result()": """
+def predict(batch):
+    output = pool.submit(every_pixel, batch)
+    return output.result()
+of(predict)
+""",
+        },
+    ),
+    (
+        "of(lambda batch: np.stack([every_pixel(batch)] * 3))",
+        {
+            "scores.T": """
+def predict(batch):
+    scores = np.stack([every_pixel(batch)] * 3)
+    return scores.T
 of(predict)
 """,
         },

@@ -311,6 +311,30 @@ def check_company(
     )  # fmt: skip
 
 
+def check_memory(alike: NDArray[Any], copies: NDArray[Any]) -> None:
+    """Refuse a model that answers copies of the intact image as it answered other images.
+
+    Parameters
+    ----------
+    alike : ndarray, shape (b, k)
+        Scores of two batches of different images.
+    copies : ndarray, shape (b, k)
+        Scores of as many copies of the intact image.
+
+    Raises
+    ------
+    PredictionError
+        If these are the same, number by number: a honest model may score two batches alike, but
+        copies of one image are not as different as they were.
+    """
+    if np.array_equal(alike, copies):
+        raise PredictionError(
+            "`predict_fn` must score the images that it is given; it answers every batch of "
+            f"{len(alike)} images alike. Does it keep answers by the shape of the batch, or return "
+            "an earlier one? Let it compute every batch anew."
+        )
+
+
 def _refuse_or_warn(
     must: str, but: str, apart: float, before: NDArray[Any], hidden: NDArray[Any]
 ) -> None:

@@ -1,6 +1,6 @@
 """Checks of what the caller's functions answer: scores, coalitions, earlier answers."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -48,9 +48,9 @@ def check_scores(
             f"{want}; got {describe(scores)}, which are not real numbers.{_made_numbers(raw)}"
         )
     if scores.ndim == 0 or len(scores) != n_images or scores.size == 0:
-        raise PredictionError(
-            f"{want}; got {'a single number' if scores.ndim == 0 else f'shape {scores.shape}'}."
-        )
+        turned = " Return scores.T." if scores.ndim == 2 and scores.shape[1] == n_images else ""
+        came = "a single number" if scores.ndim == 0 else f"shape {scores.shape}"
+        raise PredictionError(f"{want}; got {came}.{turned}")
     if scores.ndim > 2 and not any_rank:
         raise PredictionError(f"{want}; got shape {scores.shape}. {_reducing(scores.shape)}")
     _check_usable(scores, n_images, want)
@@ -185,6 +185,13 @@ def _made_numbers(raw: object) -> str:
     """Return the call that makes an array of numbers of what holds numbers in another form."""
     if isinstance(raw, Iterator):
         return " Return an array: np.array(list(scores))."
+    if isinstance(raw, Awaitable):
+        getattr(raw, "close", bool)()  # nobody will await it
+        return " Wait for it: predict_fn=lambda batch: asyncio.run(predict_fn(batch))."
+    if callable(getattr(raw, "result", None)):
+        return " Wait for it: return output.result()."
+    if isinstance(raw, Set):
+        return " A set has no order; return a list or an array."
     array = np.asarray(raw)
     if array.dtype.kind == "O" and array.ndim:
         return " Return scores.astype(float)."

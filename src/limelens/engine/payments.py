@@ -120,6 +120,7 @@ class Payments:
             scores = mean_scores([self._caller.receive(answer) for answer in answers])
             ledger.extend(keys[missing[part]], scores)
             self.n_rows += len(scores)
+            self._second_look.notice(scores)
             self._second_look.settle()
 
         def score(part: slice, claimed: Join | None) -> list[Answer]:

@@ -10,6 +10,7 @@ from limelens._typing import Batch, Scores
 from limelens.engine.agreement import (
     check_calls,
     check_company,
+    check_memory,
     differs,
     may_be_scaled,
     targets_differ,
@@ -25,6 +26,10 @@ AtEnd: TypeAlias = Callable[[Scores], None]
 
 Join: TypeAlias = Callable[[Batch, Composer], tuple[Batch, AtEnd]]
 """From a batch to the same with one image more."""
+
+
+_FEWEST_ALIKE = 3
+"""So many scores of other images are hardly the same by chance, where they are not all the same."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +74,8 @@ class SecondLook:
         self._only: tuple[int, ...] = ()
         self._most = 0
         self._doubt: Scores | None = None
+        self._last: Scores = np.empty((0, 1))
+        self._alike: Scores | None = None
         self._may_be_scaled = False
         self.pairs: list[Scores] = []
 
@@ -123,8 +130,19 @@ class SecondLook:
         seen[..., self._only] = scores[..., self._only]
         return seen
 
+    def notice(self, scores: Scores) -> None:
+        """Take the scores of every batch; doubt those that are the same as of the batch before."""
+        n = min(len(scores), len(self._last))
+        seen, before = scores[:n], self._last[:n]
+        if n >= _FEWEST_ALIKE and np.array_equal(seen, before) and not (seen[0] == seen[1:]).all():
+            self._alike = scores
+        self._last = scores
+
     def settle(self) -> None:
         """Ask the model what the comparison left open, now that the rows of that batch are kept."""
+        alike, self._alike = self._alike, None
+        if alike is not None and self._composer is not None:
+            check_memory(alike, self._ask(self._composer.intact(len(alike)), self._composer))
         composer, doubt, is_suspect = self._composer, self._doubt, self._may_be_scaled
         self._doubt, self._may_be_scaled = None, False
         if composer is None:
