@@ -28,8 +28,8 @@ Join: TypeAlias = Callable[[Batch, Composer], tuple[Batch, AtEnd]]
 """From a batch to the same with one image more."""
 
 
-_FEWEST_ALIKE = 3
-"""So many scores of other images are hardly the same by chance, where they are not all the same."""
+_FEWEST_ALIKE = 4
+"""So many different scores, in the same order, are hardly those of other images by chance."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +134,8 @@ class SecondLook:
         """Take the scores of every batch; doubt those that are the same as of the batch before."""
         n = min(len(scores), len(self._last))
         seen, before = scores[:n], self._last[:n]
-        if n >= _FEWEST_ALIKE and np.array_equal(seen, before) and not (seen[0] == seen[1:]).all():
+        alike = n >= _FEWEST_ALIKE and np.array_equal(seen, before)
+        if alike and len(np.unique(seen, axis=0)) >= _FEWEST_ALIKE:
             self._alike = scores
         self._last = scores
 
