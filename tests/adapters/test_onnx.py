@@ -5,6 +5,8 @@ import warnings
 
 import numpy as np
 import pytest
+from networks import onnx_graph as graph
+from networks import started
 
 import limelens as ll
 from limelens.adapters.onnx import from_onnx
@@ -17,23 +19,6 @@ RNG = np.random.default_rng(0)
 PHOTO = RNG.integers(0, 256, (6, 5, 3)).astype(np.uint8)
 MEAN, STD = [0.5, 0.4, 0.3], [0.2, 0.3, 0.25]
 FLOAT = onnx.TensorProto.FLOAT
-
-
-def graph(shape, kind=FLOAT, n_inputs=1, nodes=None, outputs=("scores",)):
-    """A graph of one input that returns it flattened, in floats."""
-    inputs = [
-        helper.make_tensor_value_info(f"pixels{i or ''}", kind, shape) for i in range(n_inputs)
-    ]
-    given = [helper.make_tensor_value_info(name, FLOAT, None) for name in outputs]
-    nodes = nodes or [
-        helper.make_node("Cast", ["pixels"], ["floats"], to=FLOAT),
-        helper.make_node("Flatten", ["floats"], ["scores"]),
-    ]
-    return helper.make_model(
-        helper.make_graph(nodes, "graph", inputs, given),
-        opset_imports=[helper.make_opsetid("", 13)],
-        ir_version=8,
-    )
 
 
 def normalised(photos):
@@ -185,9 +170,7 @@ def test_labels_before_the_scores_are_named_and_the_advice_works():
 def test_paths_bytes_graphs_and_sessions_are_taken(tmp_path):
     made = graph([None, 3, 6, 5])
     onnx.save(made, tmp_path / "model.onnx")
-    session = onnxruntime.InferenceSession(
-        made.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
+    session = started(made)
     path = tmp_path / "model.onnx"
     for given in (path, str(path), made.SerializeToString(), made, session):
         model = from_onnx(given, output="raw", class_names=["a"])
@@ -202,9 +185,7 @@ def test_a_model_can_be_sent_to_another_process(tmp_path):
         model = from_onnx(given, output="raw")
         copy = pickle.loads(pickle.dumps(model))
         np.testing.assert_array_equal(copy(PHOTO[None]), model(PHOTO[None]))
-    session = onnxruntime.InferenceSession(
-        made.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
+    session = started(made)
     with pytest.raises(TypeError, match=r"from_onnx\(\"model.onnx\"\)"):
         pickle.dumps(from_onnx(session))
 

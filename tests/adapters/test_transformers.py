@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from networks import LABELS, clip, vit, yolos
+from networks import vit_processor as processor
 from PIL import Image
 from skimage.data import astronaut
 
@@ -11,17 +13,7 @@ from limelens.adapters.transformers import from_transformers
 torch = pytest.importorskip("torch", reason="needs PyTorch: pip install torch")
 transformers = pytest.importorskip("transformers", reason="needs transformers")
 PHOTO = astronaut()[:40, 100:150]
-LABELS = {0: "cat", 1: "dog", 2: "tripod"}
 TEXTS = ["a cat", "a dog"]
-
-
-def vit(**options):
-    torch.manual_seed(0)
-    config = transformers.ViTConfig(
-        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=16,
-        image_size=16, patch_size=4, id2label=LABELS, **options,
-    )  # fmt: skip
-    return transformers.ViTForImageClassification(config).eval()
 
 
 def resnet():
@@ -30,10 +22,6 @@ def resnet():
         depths=[1, 1], hidden_sizes=[8, 12], embedding_size=8, layer_type="basic", id2label=LABELS
     )
     return transformers.ResNetForImageClassification(config).eval()
-
-
-def processor(**options):
-    return transformers.ViTImageProcessor(size={"height": 16, "width": 16}, **options)
 
 
 def logits(net, photos, **options):
@@ -150,34 +138,6 @@ def test_layers_of_tokens_are_refused():
         from_transformers(net, processor(), layer=net.vit.layernorm).features(PHOTO[None], 0)
 
 
-def clip():
-    tokenizers = pytest.importorskip("tokenizers")
-    words = {"[UNK]": 0, "[PAD]": 1, "a": 2, "cat": 3, "dog": 4, "[EOS]": 5}
-    made = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="[UNK]"))
-    made.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
-    tokenizer = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=made, pad_token="[PAD]", unk_token="[UNK]", eos_token="[EOS]"
-    )
-    images = transformers.CLIPImageProcessor(
-        size={"shortest_edge": 16}, crop_size={"height": 16, "width": 16}
-    )
-    tower = {
-        "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-    }  # fmt: skip
-    text = {**tower, "vocab_size": 6, "max_position_embeddings": 8, "eos_token_id": 5}
-    text |= {"bos_token_id": 0, "pad_token_id": 1}
-    torch.manual_seed(0)
-    net = transformers.CLIPModel(
-        transformers.CLIPConfig(
-            text_config=text,
-            vision_config={**tower, "image_size": 16, "patch_size": 4},
-            projection_dim=8,
-        )
-    )
-    return net.eval(), transformers.CLIPProcessor(image_processor=images, tokenizer=tokenizer)
-
-
 def test_models_that_compare_images_with_texts_score_the_texts():
     net, both = clip()
     inputs = both(images=[PHOTO], text=TEXTS, return_tensors="pt", padding=True)
@@ -219,12 +179,7 @@ def test_texts_are_asked_for_or_refused_and_the_advice_works():
 
 
 def test_detectors_must_say_what_their_scores_are_and_the_advice_works():
-    torch.manual_seed(0)
-    config = transformers.YolosConfig(
-        hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
-        image_size=[16, 16], patch_size=4, num_detection_tokens=5, num_labels=3,
-    )  # fmt: skip
-    net = transformers.YolosForObjectDetection(config).eval()
+    net = yolos()
     with pytest.raises(ll.InvalidInputError, match=r"outputs\.logits\.softmax\(-1\)"):
         from_transformers(net, processor())
     model = from_transformers(net, processor(), output=lambda outputs: outputs.logits.softmax(-1))

@@ -4,7 +4,8 @@ import pickle
 
 import numpy as np
 import onnx
-import onnxruntime
+from networks import onnx_graph as graph
+from networks import started
 
 import limelens as ll
 
@@ -16,29 +17,6 @@ rng = np.random.default_rng(0)
 photo = rng.integers(0, 256, (6, 5, 3)).astype(np.uint8)
 square = rng.integers(0, 256, (3, 5, 3)).astype(np.uint8)
 large = rng.integers(0, 256, (12, 10, 3)).astype(np.uint8)
-
-
-def graph(shape, kind=FLOAT, n_inputs=1, nodes=None, outputs=("scores",)):
-    """Make a graph of one input that returns it flattened, in floats."""
-    inputs = [
-        helper.make_tensor_value_info(f"pixels{i or ''}", kind, shape) for i in range(n_inputs)
-    ]
-    given = [helper.make_tensor_value_info(name, FLOAT, None) for name in outputs]
-    nodes = nodes or [
-        helper.make_node("Cast", ["pixels"], ["floats"], to=FLOAT),
-        helper.make_node("Flatten", ["floats"], ["scores"]),
-    ]
-    return helper.make_model(
-        helper.make_graph(nodes, "graph", inputs, given),
-        opset_imports=[helper.make_opsetid("", 13)],
-        ir_version=8,
-    )
-
-
-def started(made):
-    return onnxruntime.InferenceSession(
-        made.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
 
 
 def labelled():
