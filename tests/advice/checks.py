@@ -23,6 +23,7 @@ with_nan[0, 0] = np.nan
 colors_with_nan = np.stack([with_nan] * 3, axis=-1)
 valid = np.ones((24, 24), dtype=bool)
 labels = np.arange(576).reshape(24, 24) // 100
+half = labels // 3
 one_pixel = np.eye(24) * np.eye(24)[3] > 0
 scene = (255 * rng.random((24, 24, 5))).astype(np.uint8)
 upright = Image.fromarray(color)
@@ -284,7 +285,34 @@ explain(image)
     ("Ablation(fill=ImageMean)", {"fill=ImageMean()": "Ablation(fill=ImageMean())"}),
     (
         "image = np.ma.masked_less(grey, 0.5); explain(image)",
-        {"image.filled(0)": "image = np.ma.masked_less(grey, 0.5); explain(image.filled(0))"},
+        {
+            "explain(image.data, ..., valid=~np.ma.getmaskarray(image))": """
+image = np.ma.masked_less(grey, 0.5)
+explain(image.data, every_pixel, valid=~np.ma.getmaskarray(image))
+""",
+        },
+    ),
+    (
+        "image = np.ma.masked_less(photo, 50); explain(image)",
+        {
+            "valid=~np.ma.getmaskarray(image).any(axis=-1)": """
+image = np.ma.masked_less(photo, 50)
+explain(image.data, every_pixel, valid=~np.ma.getmaskarray(image).any(axis=-1))
+""",
+        },
+    ),
+    (
+        "labels = np.ma.masked_less(half, 1); LabelImage(labels)",
+        {"labels.filled(0)": "labels = np.ma.masked_less(half, 1); LabelImage(labels.filled(0))"},
+    ),
+    (
+        "image = grey.astype(object); explain(image)",
+        {
+            "np.asarray(image, dtype=float)": """
+image = grey.astype(object)
+explain(np.asarray(image, dtype=float))
+""",
+        },
     ),
     # toy models
     ("WindowDetector(3)", {"np.s_[2:5, 3:6]": "WindowDetector(np.s_[2:5, 3:6])"}),

@@ -90,6 +90,17 @@ def table_of(images):
 regions = [(0, np.arange(576).reshape(24, 24) < 200)]
 
 CASES = [
+    (
+        "explain(image, target=lambda scores: np.ma.masked_less(scores[:, 0], 1e9))",
+        {
+            "values.filled(0)": """
+def target(scores):
+    values = np.ma.masked_less(scores[:, 0], 1)
+    return values.filled(0)
+explain(image, target=target)
+""",
+        },
+    ),
     # boxes
     (
         "box_scores(boxes_of, [[2, 2, 40, 20]])(one)",

@@ -12,7 +12,7 @@ from limelens.errors import InvalidInputError, warn
 
 
 def check_image(
-    image: object, channel_axis: object = -1, *, ask: bool = True, finite: bool = True
+    image: Any, channel_axis: object = -1, *, ask: bool = True, finite: bool = True
 ) -> tuple[Image, int | None]:
     """Return the image as an array and its channel axis counted from the front.
 
@@ -20,6 +20,12 @@ def check_image(
     `channel_axis` is refused for an image whose last axis hardly holds channels. With `finite`,
     NaN and infinite values are refused.
     """
+    if np.ma.is_masked(image):
+        each = "" if np.ndim(image) == 2 or channel_axis is None else f".any(axis={channel_axis})"
+        raise InvalidInputError(
+            "`image` must not be masked: NumPy would show what the mask hides. Leave those pixels "
+            f"out: explain(image.data, ..., valid=~np.ma.getmaskarray(image){each})."
+        )
     array = check_numeric("image", check_pillow(image), finite=finite)
     if array.ndim < 2 or 0 in array.shape:
         raise InvalidInputError(

@@ -113,8 +113,10 @@ def check_numeric(name: str, value: object, *, finite: bool = True) -> NDArray[A
     array = value if type(value) is np.ndarray else _as_plain_array(name, value)
     if array.dtype.kind not in "buif":
         came = describe(array if array.ndim else value)
+        is_object = array.dtype.kind == "O" and array.ndim
+        cure = f" Pass np.asarray({name}, dtype=float)." if is_object else ""
         raise InvalidInputError(
-            f"`{name}` must hold booleans, integers or real numbers; got {came}."
+            f"`{name}` must hold booleans, integers or real numbers; got {came}.{cure}"
         )
     if finite and array.dtype.kind == "f" and not np.isfinite(array).all():
         raise InvalidInputError(not_finite(name, array))
@@ -123,16 +125,38 @@ def check_numeric(name: str, value: object, *, finite: bool = True) -> NDArray[A
 
 def _as_plain_array(name: str, value: object) -> NDArray[Any]:
     """Return anything that is an array of whatever kind, and hides no values, as an array."""
-    if np.ma.is_masked(value):
-        raise InvalidInputError(
-            f"`{name}` must not be masked. Give those values a number: {name}.filled(0)."
-        )
+    check_unmasked(name, value)
     try:
-        return np.asarray(value)
+        array = np.asanyarray(value)
+        check_unmasked(name, array)  # made by __array__
+        return np.asarray(array)
+    except InvalidInputError:
+        raise
     except (ValueError, TypeError, RuntimeError) as error:  # PyTorch raises a RuntimeError
         raise InvalidInputError(
             f"`{name}` must be an array of numbers; {describe(value)} cannot be one ({error})."
         ) from error
+
+
+def check_unmasked(name: str, value: object) -> None:
+    """Refuse a masked array that hides values, and a list of such: NumPy would show them."""
+    if is_masked(value):
+        raise InvalidInputError(
+            f"`{name}` must not be masked. Give those values a number: {name}.filled(0)."
+        )
+
+
+def is_masked(value: object) -> bool:
+    """Return whether a masked array, or one in a list, hides a value.
+
+    Examples
+    --------
+    >>> hidden = np.ma.masked_less([1.0, 2.0], 1.5)
+    >>> is_masked(hidden), is_masked([hidden]), is_masked(np.ma.array([1.0]))
+    (True, True, False)
+    """
+    parts = value if isinstance(value, (list, tuple)) else [value]
+    return any(np.ma.is_masked(each) for each in parts)
 
 
 def not_finite(name: str, array: NDArray[Any]) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limelens._checks.values import is_masked
 from limelens._typing import Batch
 from limelens.errors import PredictionError
 
@@ -158,6 +159,8 @@ def split_rows(scores: Any, n_images: int) -> list[NDArray[Any]]:
     >>> split_rows([0.2, 0.8], 1), split_rows([0.2, 0.8], 2)
     ([array([0.2, 0.8])], [array([0.2]), array([0.8])])
     """
+    if is_masked(scores):
+        raise PredictionError(f"a request of {n_images} images must not be answered with a mask.")
     array = np.asarray(scores)
     if array.dtype.kind not in "buif":
         raise PredictionError(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._checks.values import check_int
+from limelens._checks.values import check_int, check_unmasked
 from limelens._statistics import is_still
 from limelens._typing import Batch, Floats, Image, Scores
 from limelens.compat import lime_base
@@ -324,6 +324,7 @@ def exponential(d: Floats, kernel_width: float) -> Floats:
 
 def _as_lime_image(image: Any) -> Image:
     """Return the image as an array, with three equal channels if it has none."""
+    check_unmasked("image", image)
     array = np.asarray(image)
     return np.stack([array] * 3, axis=-1) if array.ndim == 2 else array
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._checks.values import describe
+from limelens._checks.values import describe, is_masked
 from limelens._typing import ClassNames, Scores
 from limelens.errors import InvalidInputError, PredictionError, warn
 
@@ -40,7 +40,7 @@ def check_scores(
     want = f"`{name}` was given {n_images} images and must return ({n_images}, n_targets) scores"
     if instead := _returned_instead(raw, n_images):
         raise PredictionError(f"{want} as one array; got {_kind(raw)}. {instead}")
-    if np.ma.is_masked(raw):
+    if is_masked(raw):
         raise PredictionError(f"{want}; got masked values. Give those a number: scores.filled(0).")
     scores = _as_array(raw, want)
     if scores.dtype.kind not in "buif":
@@ -213,7 +213,10 @@ def _as_numpy(raw: Any) -> NDArray[Any]:
         raw = raw.float() if str(raw.dtype).endswith("bfloat16") else raw
     if isinstance(raw, list) and raw and all(hasattr(each, "detach") for each in raw):
         raw = [_as_numpy(each) for each in raw]
-    array = np.asarray(raw)
+    array = np.asanyarray(raw)
+    if np.ma.is_masked(array):  # made by __array__
+        raise TypeError("it hides values behind a mask")
+    array = np.asarray(array)
     return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
 
 

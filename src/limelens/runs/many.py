@@ -9,7 +9,7 @@ from typing import Any, Literal, overload
 import numpy as np
 
 import limelens
-from limelens._checks.values import check_choice, check_int, describe
+from limelens._checks.values import check_choice, check_int, check_numeric, describe
 from limelens._typing import ArrayLike, ClassNames, Image, PredictFn, Progress
 from limelens.engine.batches import BatchSize, check_batch_size
 from limelens.engine.progress import Reporter
@@ -156,7 +156,9 @@ def explain_many(
         target=target,
         channel_axis=channel_axis,
         class_names=class_names,
-        valid=valid if valid is None or callable(valid) else np.array(valid),
+        valid=valid
+        if valid is None or callable(valid)
+        else np.array(check_numeric("valid", valid)),
         batch_size=check_batch_size(batch_size),
         in_flight=check_int("in_flight", in_flight, minimum=1),
         stops=check_choice("on_error", on_error, ("record", "raise")) == "raise",

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from limelens._checks.images import check_segments
 from limelens._checks.sizes import check_size, size_in_pixels
-from limelens._checks.values import check_array, check_int
+from limelens._checks.values import check_array, check_int, check_numeric
 from limelens._typing import Image
 from limelens.errors import InvalidInputError
 from limelens.segmenting.within import divided_within
@@ -129,7 +129,7 @@ class LabelImage:
     n_segments: int = field(init=False)
 
     def __post_init__(self) -> None:
-        labels = np.array(self.labels)
+        labels = np.array(check_numeric("labels", self.labels))
         check_int("labels.ndim", labels.ndim, minimum=2, maximum=3)
         _, ids = check_segments(labels, labels.shape, name="labels")
         labels.flags.writeable = False

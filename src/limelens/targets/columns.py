@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._axes import read_only
-from limelens._checks.values import check_int, describe
+from limelens._checks.values import check_int, describe, is_masked
 from limelens._statistics import precision_of, rounding_share
 from limelens._typing import Floats, Scores
 from limelens.errors import InvalidInputError, PredictionError
@@ -249,6 +249,8 @@ def reduce_scores(reduce: Callable[[NDArray[Any]], Any], scores: NDArray[Any]) -
     n = len(scores)
     want = f"`target` was given scores of shape {scores.shape} and must return ({n},) or ({n}, t)"
     raw = reduce(read_only(scores))
+    if is_masked(raw):
+        raise PredictionError(f"{want} numbers; got masked ones. Return values.filled(0).")
     try:
         values = np.asarray(raw)
     except (ValueError, TypeError, RuntimeError) as error:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._checks.values import check_numeric, describe
+from limelens._checks.values import check_numeric, describe, is_masked
 from limelens.errors import InvalidInputError, PredictionError
 from limelens.masking.devices import to_numpy
 
@@ -24,6 +24,8 @@ def numbers(who: str, value: object) -> NDArray[Any]:
     >>> numbers("`embed`", [1, 2])
     array([1, 2])
     """
+    if is_masked(value):
+        raise PredictionError(f"{who} must return numbers; got masked ones. Fill them: .filled(0).")
     try:
         array = to_numpy(value)
     except (ValueError, TypeError, RuntimeError, ImportError) as error:
@@ -34,7 +36,7 @@ def numbers(who: str, value: object) -> NDArray[Any]:
         raise PredictionError(
             f"{who} must return real numbers; got {describe(array if array.ndim else value)}."
         )
-    if np.ma.is_masked(value) or not np.isfinite(array).all():
+    if not np.isfinite(array).all():
         bad = int(np.count_nonzero(~np.isfinite(array)))
         raise PredictionError(
             f"{who} must return finite numbers; {bad} of {array.size} are NaN or infinite. Where "
