@@ -27,7 +27,7 @@ from limelens._resampling import enlarging_factor
 from limelens.engine.composer import BATCH_BYTES
 from limelens.fills.simple import ImageMean
 from limelens.masking.pattern_table import pattern_table
-from limelens.masking.segment_composer import coalition_composer
+from limelens.masking.segment_composer import SegmentComposer
 from limelens.masking.soft import soft_composer, soft_masks
 from limelens.masking.windows import compose_windows
 
@@ -64,7 +64,7 @@ class Case:
         return ImageMean()(np.moveaxis(self.image, self.axis, -1), None)
 
     def composer(self, n_rows: int) -> Any:
-        return coalition_composer(self.image, self.background, self.segments, self.axis, n_rows)
+        return SegmentComposer(self.image, self.background, self.segments, self.axis, n_rows)
 
     def random_coalitions(self) -> dict[str, Callable[[], Any]]:
         ours = self.composer(MANY)

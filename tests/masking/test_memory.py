@@ -9,7 +9,7 @@ from limelens.masking import memory as batches
 from limelens.masking.memory import ALIGNMENT, FreshBatches, aligned_empty
 from limelens.masking.pattern_table import pattern_table
 from limelens.masking.perturb import perturb
-from limelens.masking.segment_composer import coalition_composer
+from limelens.masking.segment_composer import SegmentComposer
 
 BYTES = np.dtype(np.uint8)
 
@@ -50,9 +50,9 @@ def test_every_maker_of_batches_aligns_them():
     rows = np.ones((3, 7), bool)
     table = pattern_table(image, 0 * image, segments, None)
     for n_rows in (1, 100_000):
-        compose = coalition_composer(image, 0 * image, segments, None, n_rows)
-        made = [table.table, table(rows), compose(rows), perturb(image, segments, rows, 0)]
-        assert [address(array) % ALIGNMENT for array in made] == [0, 0, 0, 0]
+        compose = SegmentComposer(image, 0 * image, segments, None, n_rows)
+        made = [table.table, compose(rows), perturb(image, segments, rows, 0)]
+        assert [address(array) % ALIGNMENT for array in made] == [0, 0, 0]
 
 
 @pytest.fixture

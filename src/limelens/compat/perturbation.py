@@ -12,7 +12,7 @@ from limelens._typing import Batch, Coalitions, Image, Scores, Segments
 from limelens.compat.scikit_image import SegmentationAlgorithm
 from limelens.engine.answers import check_scores
 from limelens.errors import InvalidInputError, add_note, warn
-from limelens.masking.segment_composer import coalition_composer
+from limelens.masking.segment_composer import SegmentComposer
 from limelens.segmenting.view import segmenting_view
 
 
@@ -116,7 +116,7 @@ def masked_batches(
     labels = numbered(segments)
     axis = None if labels.ndim == image.ndim else image.ndim - 1
     hidden = np.asarray(hidden).astype(image.dtype, copy=False)
-    compose = coalition_composer(image, hidden, labels, axis, len(kept))
+    compose = SegmentComposer(image, hidden, labels, axis, len(kept))
     for start in range(0, len(kept), batch_size):
         yield compose(kept[start : start + batch_size])
 

@@ -18,7 +18,7 @@ from limelens.engine.model import Model
 from limelens.errors import InvalidInputError, add_note
 from limelens.masking.device_table import device_table
 from limelens.masking.devices import copy_of, is_device_array, namespace_of, to_numpy
-from limelens.masking.segment_composer import coalition_composer, in_some_segment
+from limelens.masking.segment_composer import SegmentComposer, in_some_segment
 
 BATCH_BYTES = 16 * 2**20
 """Larger batches get new memory at every call, whose first use makes them 2-5 times slower."""
@@ -104,7 +104,7 @@ class Composer:
         if self.segments is None:
             raise TypeError("coalitions need segments; this query has none")
         arrays = (self.image, self.backgrounds[background, ...], self.segments, self.channel_axis)
-        return coalition_composer(*arrays, n_rows) if self.on_host else device_table(*arrays)
+        return SegmentComposer(*arrays, n_rows) if self.on_host else device_table(*arrays)
 
 
 def beside(batch: Any, intact: Any) -> Any:

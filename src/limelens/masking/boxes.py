@@ -18,29 +18,18 @@ class SegmentBoxes:
 
     Attributes
     ----------
-    shape : tuple of int
-        The image's own shape.
     image, background : ndarray
         C-contiguous; with channels last, one item of raw bytes per pixel.
     boxes : tuple of tuple of slice
         Bounding box of each segment in `image`.
     inside : tuple of ndarray of bool
         For each segment, which pixels of its box belong to it.
-    dtype : dtype
     """
 
-    shape: tuple[int, ...]
     image: NDArray[Any]
     background: NDArray[Any]
     boxes: tuple[tuple[slice, ...], ...]
     inside: tuple[NDArray[np.bool_], ...]
-    dtype: np.dtype[Any]
-
-    def __call__(self, coalitions: Coalitions) -> Batch:
-        """Return the fresh batch `(b, *image.shape)` of coalitions `(b, d)`."""
-        out = np.empty((len(coalitions), *self.shape), self.dtype)
-        self.write(coalitions, out)
-        return out
 
     def write(self, coalitions: Coalitions, out: Batch) -> None:
         """Write the batch into `out`, which is C-contiguous and of the image's dtype."""
@@ -76,10 +65,8 @@ def segment_boxes(
         inside.append(mask if axis is None else np.expand_dims(mask, axis))
         boxes.append(box if axis is None else (*box[:axis], slice(None), *box[axis:]))
     return SegmentBoxes(
-        shape=image.shape,
         image=kept,
         background=hidden,
         boxes=tuple(boxes),
         inside=tuple(inside),
-        dtype=image.dtype,
     )

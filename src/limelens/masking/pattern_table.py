@@ -48,13 +48,6 @@ class PatternTable:
     table: NDArray[Any]
     tail: tuple[NDArray[Any], NDArray[Any]]
 
-    def __call__(self, coalitions: Coalitions) -> Batch:
-        """Return the fresh batch `(b, *image.shape)` of coalitions `(b, d)`."""
-        shape = (len(coalitions), *self.layout.shape)
-        out = aligned_empty(shape, self.table.dtype)
-        self.write(coalitions, out)
-        return out
-
     def write(self, coalitions: Coalitions, out: Batch) -> None:
         """Write the batch into `out`, which is C-contiguous and of the image's dtype."""
         layout, n_blocks = self.layout, len(self.blocks.first_row)

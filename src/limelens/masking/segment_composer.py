@@ -1,7 +1,5 @@
 """Which way of composing masked batches is the cheapest for the rows that come."""
 
-from collections.abc import Callable
-
 import numpy as np
 
 from limelens._typing import Batch, Coalitions, Image, Segments
@@ -28,15 +26,27 @@ class SegmentComposer:
 
     These are bounding boxes, and, for images of about a hundred pixels, a choice for every value.
 
+    A batch equals `np.where(coalitions[:, segments], image, background)` bit for bit.
+
     Parameters
     ----------
     image, background : ndarray, shape (*image.shape,)
-        Of the same dtype.
+        Of the same dtype; any layout in memory, never modified.
     segments : ndarray of intp, shape (*spatial,)
         Labels `0..d-1`.
     channel_axis : int or None
+        Where the image has its channels.
     n_rows : int
         Coalitions that will be asked for in all; decides the cost only, never the result.
+
+    Examples
+    --------
+    >>> image, background = np.array([[1, 2, 3]]), np.array([[7, 8, 9]])
+    >>> compose = SegmentComposer(image, background, np.array([[0, 1, 1]]), None, 2)
+    >>> compose(np.array([[True, False], [False, True]]))
+    array([[[1, 8, 9]],
+    <BLANKLINE>
+           [[7, 2, 3]]])
     """
 
     def __init__(
@@ -140,42 +150,3 @@ def write_choice(
         if channel_axis is not None:
             shown = np.expand_dims(shown, 1 + channel_axis)
         np.copyto(out[start : start + together], image, where=shown)
-
-
-def coalition_composer(
-    image: Image,
-    background: Image,
-    segments: Segments,
-    channel_axis: int | None,
-    n_rows: int,
-) -> Callable[[Coalitions], Batch]:
-    """Return the function that makes masked batches of one image over one background.
-
-    Parameters
-    ----------
-    image, background : ndarray, shape (*image.shape,)
-        Of the same dtype; any layout in memory, never modified.
-    segments : ndarray of intp, shape (*spatial,)
-        Labels `0..d-1`.
-    channel_axis : int or None
-        Where the image has its channels.
-    n_rows : int
-        Coalitions that will be asked for in all; decides the cost only, never the result.
-
-    Returns
-    -------
-    callable
-        Coalitions `(b, d)`, True where a segment is kept, to a fresh C-contiguous batch
-        `(b, *image.shape)` in the image's dtype. It equals
-        `np.where(coalitions[:, segments], image, background)` bit for bit.
-
-    Examples
-    --------
-    >>> image, background = np.array([[1, 2, 3]]), np.array([[7, 8, 9]])
-    >>> compose = coalition_composer(image, background, np.array([[0, 1, 1]]), None, 2)
-    >>> compose(np.array([[True, False], [False, True]]))
-    array([[[1, 8, 9]],
-    <BLANKLINE>
-           [[7, 2, 3]]])
-    """
-    return SegmentComposer(image, background, segments, channel_axis, n_rows)
