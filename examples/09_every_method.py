@@ -76,8 +76,10 @@ def montage(photograph):
             photograph, model, target=0, class_names=["orange", "dark"], batch_size=32, rng=0
         )
         limit = color_limit(explanation.importances)
-        tiles.append(explanation.to_image())
-        titles.append(f"{name}\n{explanation.n_predictions} images, full colour ±{limit:.2g}")
+        unit = explanation.details.get("unit", "score")
+        full = f"full colour ±{limit:.2g} {unit}" if limit else "all importances are zero"
+        tiles.append(explanation.to_image(scale=limit or "auto"))
+        titles.append(f"{name}, {explanation.n_predictions} images\n{full}")
         print(f"{name:20} {explanation}")
     return sheet(
         tiles, titles, columns=4, tile_side=270, heading="Why orange? Every method's answer"

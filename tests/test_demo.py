@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import re
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -9,21 +11,37 @@ import pytest
 from PIL import Image
 
 from limelens import Explanation, demo
+from limelens import pictures as pages
 from limelens.errors import InvalidInputError
 
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory):
-    """Run the demo once, with few samples; return the picture's path and what was told."""
+    """Run the demo once, with few samples; return its picture, what was told, and its words."""
     path = tmp_path_factory.mktemp("demo") / "sheet.png"
     told = io.StringIO()
-    with contextlib.redirect_stdout(told):
+    words = []
+
+    def draw_sheet(tiles, titles, **settings):
+        words.extend([*titles, settings["heading"]])
+        return pages.sheet(tiles, titles, **settings)
+
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(told):
+        patch.setattr(sys.modules["limelens.pictures.sheet"], "sheet", draw_sheet)
         assert demo.run(path, n_samples=250) == path
-    return path, told.getvalue()
+    return path, told.getvalue(), words
+
+
+def test_every_map_says_what_its_full_colour_is(told):
+    _, _, words = told
+    sharp = [title for title in words if "by Sharp" in title]
+    assert len(sharp) == 4
+    assert all(re.search(r"smooth\n.*full colour: 0\.0\d+ per pixel$", title) for title in sharp)
+    assert words[-1].endswith("the colour bar is that of Lime")
 
 
 def test_it_writes_one_sheet_of_two_rows_and_five_columns(told):
-    path, _ = told
+    path, *_ = told
     with Image.open(path) as picture:
         width, height = picture.size
     assert [file.name for file in path.parent.iterdir()] == ["sheet.png"]
@@ -32,7 +50,7 @@ def test_it_writes_one_sheet_of_two_rows_and_five_columns(told):
 
 
 def test_it_tells_scores_places_fidelity_and_model_calls(told):
-    _, text = told
+    _, text, _ = told
     assert text.count("Why is this a face?") == 2
     assert text.count("images scored") == 8
     assert text.count("252 images scored") == 4
@@ -44,7 +62,7 @@ def test_it_tells_scores_places_fidelity_and_model_calls(told):
 
 
 def test_the_accuracies_are_of_one_class_and_the_reasons_are_not(told):
-    _, text = told
+    _, text, _ = told
     accuracies = [float(line.split(": ")[1].split("%")[0]) for line in text.splitlines()[1:3]]
     assert min(accuracies) > 94
     shares = [float(line.split("%")[0]) for line in text.splitlines() if "of the evidence" in line]

@@ -231,7 +231,8 @@ def _segments(explanation: Explanation) -> Segments:
 def draw(cases: Sequence[Case]) -> "Picture":
     """Draw one row per photograph: as it is, then for each classifier LIME's map and the sharp one.
 
-    LIME's maps share one scale; a sharp map is a density, in units of its own.
+    LIME's maps share one scale, that of the colour bar. A sharp map is a density: its title says
+    what its full colour stands for.
     """
     from limelens.pictures.colors import color_limit  # noqa: PLC0415
     from limelens.pictures.overlay import draw_image, draw_overlay  # noqa: PLC0415
@@ -246,14 +247,19 @@ def draw(cases: Sequence[Case]) -> "Picture":
         if case.photograph.title not in titles:
             tiles.append(draw_image(image))
             titles.append(case.photograph.title)
-        tiles += [draw_overlay(image, heatmap, scale=limit), case.sharp.to_image()]
+        full = color_limit([case.sharp.heatmap()])
+        tiles += [draw_overlay(image, heatmap, scale=limit), case.sharp.to_image(scale=full)]
         titles += [
             f"{case.classifier.name}: face {case.score:.2f}\n"
             f"Lime: {case.evidence_on_features:.0%} on eyes, nose, mouth",
-            f"the same by Sharp\n{case.sharp_evidence_on_features:.0%} on them; a scale of its own",
+            "the same by Sharp, smooth\n"
+            f"{case.sharp_evidence_on_features:.0%} on them; full colour: {full:.1g} per pixel",
         ]
     accuracies = dict.fromkeys(f"{case.classifier.accuracy:.1%}" for case in cases)
-    heading = f"Two face classifiers, {' and '.join(accuracies)} right, for different reasons"
+    heading = (
+        f"Two face classifiers, {' and '.join(accuracies)} right, for different reasons"
+        "; the colour bar is that of Lime"
+    )
     return sheet(tiles, titles, columns=5, limit=limit, heading=heading)
 
 

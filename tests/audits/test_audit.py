@@ -462,6 +462,7 @@ def test_a_contact_sheet_of_chance_does_not_say_that_images_depend_on_it(monkeyp
     with pytest.warns(LimelensWarning, match="never changed"):
         audit(model=lambda batch: np.full(len(batch), 0.5)).contact_sheet()
     assert "depend most, and least, on" in headings[0]
+    assert headings[0].endswith("change of log-odds")
     assert "nothing found" in headings[1]
 
 

