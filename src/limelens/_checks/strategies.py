@@ -11,17 +11,11 @@ from limelens.errors import InvalidInputError
 
 _FILLS = {
     "blur": "Blur(8)",
-    "mean": "ImageMean()",
-    "avg": "ImageMean()",
-    "average": "ImageMean()",
-    "image_mean": "ImageMean()",
+    **dict.fromkeys(("mean", "avg", "average", "image_mean"), "ImageMean()"),
     "segment_mean": "SegmentMean()",
-    "noise": "Noise()",
-    "random": "Noise()",
+    **dict.fromkeys(("noise", "random"), "Noise()"),
     "inpaint": "Inpaint()",
-    "black": "Constant(0)",
-    "zero": "Constant(0)",
-    "zeros": "Constant(0)",
+    **dict.fromkeys(("black", "zero", "zeros"), "Constant(0)"),
     "white": "Constant(255), or Constant(1) for floats in [0, 1]",
 }
 _SEGMENTERS = {
