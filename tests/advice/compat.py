@@ -35,6 +35,15 @@ def with_lime(call):
 
 CASES = [
     (
+        "instance(lambda image: blocks + 0.5)",
+        {
+            "np.unique(labels, return_inverse=True)[1].reshape(labels.shape)": """
+labels = blocks + 0.5
+instance(lambda image: np.unique(labels, return_inverse=True)[1].reshape(labels.shape))
+""",
+        },
+    ),
+    (
         "instance(lambda image: blocks).get_image_and_mask(0, negative_only=True)",
         {
             "positive_only=False": """

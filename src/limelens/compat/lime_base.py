@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from limelens._typing import Floats
-from limelens.compat.selection import FEW, Problem, lars_path, problems, ridge, select
+from limelens.compat.selection import FEW, Problem, lars_path, lasso_path, problems, ridge, select
 from limelens.surrogates.moments import Moments, r2_of_residuals
 
 __all__ = ["LimeBase"]
@@ -90,6 +90,8 @@ class LimeBase:
         by_steps = method == forward or (method == "auto" and num_features <= FEW)
         if by_steps and is_overridden(self, LimeBase, forward):
             return self.forward_selection(data, labels, weights, num_features)
+        if method == "lasso_path":
+            return lasso_path(problem, num_features, self.generate_lars_path)
         return select(problem, num_features, method)
 
     def explain_instance_with_data(
@@ -193,7 +195,7 @@ class LimeBase:
         return Ridge(alpha=_ALPHA, fit_intercept=True, random_state=self.random_state)
 
 
-_SELECTIONS = ("feature_selection", "forward_selection")
+_SELECTIONS = ("feature_selection", "forward_selection", "generate_lars_path")
 
 
 def is_overridden(one: object, base: type, name: str) -> bool:

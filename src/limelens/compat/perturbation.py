@@ -64,14 +64,29 @@ def consecutive(segments: NDArray[Any], image: Image, *, strict: bool) -> NDArra
             f"`segments` must have the image's spatial shape {image.shape[:-1]}; "
             f"got {describe(segments)}."
         )
+    if strict:
+        return segments
+    _check_whole(segments)
     ids = label_ids(segments)
-    if strict or are_consecutive(ids):
+    if are_consecutive(ids):
         return segments
     warn(
         f"`segments` has {len(ids)} ids from {ids[0]} to {ids[-1]}: lime would never hide some of "
         "them, here each is hidden. Number them from 0 yourself, or pass strict_lime=True."
     )
     return numbered(segments).astype(segments.dtype)
+
+
+def _check_whole(segments: NDArray[Any]) -> None:
+    """Refuse ids that would be others as whole numbers, which `local_exp` holds."""
+    with np.errstate(invalid="ignore"):
+        whole = segments.dtype.kind in "biufO" and (segments.astype(np.int64) == segments).all()
+    if not whole:
+        raise InvalidInputError(
+            "`segments` must be labels that are whole numbers below 2**63; got "
+            f"{describe(segments)}. Number them anew: "
+            "np.unique(labels, return_inverse=True)[1].reshape(labels.shape)."
+        )
 
 
 def hidden_image(image: Image, segments: NDArray[Any], hide_color: Any, *, strict: bool) -> Image:

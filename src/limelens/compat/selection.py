@@ -184,12 +184,16 @@ class _Steps:
             sweep(self._table, np.array([column]))
 
 
-def _lasso_path(problem: Problem, num_features: int) -> NDArray[np.intp]:
+def lasso_path(
+    problem: Problem,
+    num_features: int,
+    path: Callable[[Floats, Floats], tuple[Any, Floats]] | None = None,
+) -> NDArray[np.intp]:
     """Take the columns at the last corner of the lasso path that has few enough of them."""
     weights, root = problem.weights, np.sqrt(problem.weights)
     data = (problem.data - np.average(problem.data, axis=0, weights=weights)) * root[:, np.newaxis]
     values = (problem.values - np.average(problem.values, weights=weights)) * root
-    _, coefs = lars_path(data, values)
+    _, coefs = (path or lars_path)(data, values)
     support = np.arange(problem.data.shape[1])
     for corner in coefs.T[:0:-1]:  # lime leaves out the first corner, where all are zero
         support = np.flatnonzero(corner)
@@ -210,5 +214,5 @@ _METHODS: dict[str, Callable[[Problem, int], NDArray[np.intp]]] = {
     "none": _all,
     "forward_selection": _forward_selection,
     "highest_weights": _highest_weights,
-    "lasso_path": _lasso_path,
+    "lasso_path": lasso_path,
 }

@@ -4,11 +4,14 @@ import importlib
 import importlib.util
 import sys
 from importlib.machinery import ModuleSpec
+from threading import Lock
 from types import ModuleType
 
 from limelens.errors import InvalidInputError
 
 __all__ = ["install", "uninstall"]
+
+_ONE_AT_A_TIME = Lock()  # threads may install and uninstall
 
 MODULES = ("lime_base", "lime_image", "wrappers", "wrappers.scikit_image")
 
@@ -56,28 +59,32 @@ def install(*, replace: bool = False) -> None:
             "`replace` must be True to hide the lime that is installed or imported; got False. "
             "Call limelens.compat.install(replace=True), or uninstall lime."
         )
-    hidden = {name: sys.modules.pop(name) for name in _loaded()}
-    lime = StandIn(hidden)
-    sys.modules["lime"] = lime
-    for name in MODULES:
-        module = importlib.import_module(f"limelens.compat.{name}")
-        sys.modules[f"lime.{name}"] = module
-        if "." not in name:
-            setattr(lime, name, module)
+    modules = {name: importlib.import_module(f"limelens.compat.{name}") for name in MODULES}
+    with _ONE_AT_A_TIME:
+        if isinstance(sys.modules.get("lime"), StandIn):
+            return
+        lime = StandIn({name: sys.modules.pop(name) for name in _loaded()})
+        for name, module in modules.items():
+            sys.modules[f"lime.{name}"] = module
+            if "." not in name:
+                setattr(lime, name, module)
+        sys.modules["lime"] = lime
 
 
 def uninstall() -> None:
     """Undo `install`. Code that has already imported the modules keeps them."""
-    lime = sys.modules.get("lime")
-    if not isinstance(lime, StandIn):
-        return
-    for name in _loaded():
-        del sys.modules[name]
-    sys.modules.update(lime.hidden)
+    with _ONE_AT_A_TIME:
+        lime = sys.modules.get("lime")
+        if not isinstance(lime, StandIn):
+            return
+        for name in _loaded():
+            del sys.modules[name]
+        sys.modules.update(lime.hidden)
 
 
 def _loaded() -> list[str]:
-    return [name for name in sys.modules if name == "lime" or name.startswith("lime.")]
+    # A list of them first: other threads import meanwhile.
+    return [name for name in list(sys.modules) if name == "lime" or name.startswith("lime.")]
 
 
 def _is_installed() -> bool:
