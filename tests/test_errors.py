@@ -5,7 +5,7 @@ import pytest
 from PIL import Image as Pillow
 
 import limelens as ll
-from limelens.errors import LimelensWarning
+from limelens.errors import InvalidInputError, LimelensWarning
 
 
 def test_a_warning_names_the_callers_file():
@@ -24,3 +24,32 @@ def test_a_warning_from_deep_within_names_the_callers_file():
             picture, lambda batch: batch[:, 0, 0] / 7
         )
     assert {each.filename for each in caught} == {__file__}
+
+
+def test_messages_name_the_class_that_was_used():
+    volume, flat = np.zeros((4, 8, 8)), np.zeros((12, 12))
+    texture = np.random.default_rng(0).random((12, 12))
+    for base in (ll.Slic, ll.Quickshift, ll.Felzenszwalb, ll.Watershed):
+        mine = type("Mine", (base,), {})
+        image = texture[:4, :4] if base in (ll.Slic, ll.Watershed) else flat
+        with pytest.warns(LimelensWarning, match="^Mine finds a single segment|^Mine.* divides"):
+            mine()(image)
+        if base is not ll.Slic:
+            with pytest.raises(InvalidInputError, match=r"got Mine\(\)"):
+                ll.Ablation(segmenter=mine()).explain(volume, len, channel_axis=None)
+    for base in (ll.SegmentMean, ll.Inpaint):
+        mine = type("Mine", (base,), {})
+        with pytest.raises(InvalidInputError, match=r"got Mine\(\)"):
+            ll.Occlusion(fill=mine()).explain(texture, len)
+    mine = type("Mine", (ll.KernelShap,), {})
+    with pytest.warns(LimelensWarning, match="^Mine with 26 samples"):
+        mine(segmenter=ll.Grid(9), n_samples=26).explain(texture, lambda b: b.sum(axis=(1, 2)))
+
+
+def test_a_stack_of_grey_samples_is_told_how_it_is_passed():
+    samples = np.zeros((5, 8, 8))
+    with pytest.raises(InvalidInputError, match=r"Pass Backgrounds\(samples\)"):
+        ll.ExpectedGradients(samples=samples)
+    model = ll.with_gradient(lambda b: b.sum(axis=(1, 2)), lambda b, target: np.ones_like(b))
+    found = ll.ExpectedGradients(samples=ll.Backgrounds(samples), n_steps=4)
+    assert found.explain(np.ones((8, 8)), model, rng=0).importances.all()

@@ -42,7 +42,8 @@ def check_fill(name: str, fill: Any) -> Fill:
     elif _is_number(fill) or (listed and fill and all(_is_number(each) for each in fill)):
         meant = f"Constant({fill})"
     elif listed or isinstance(fill, np.ndarray):
-        meant = f"Backgrounds({name if listed or fill.ndim > 3 else f'[{name}]'})"
+        grey = name == "samples" and not listed and fill.ndim == 3 and fill.shape[-1] > 4
+        meant = f"Backgrounds({name if listed or grey or fill.ndim > 3 else f'[{name}]'})"
     _refuse(name, fill, meant)
     checked: Fill = check_callable(name, fill, "(image, segments) -> background")
     return checked

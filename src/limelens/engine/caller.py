@@ -178,7 +178,7 @@ class Caller:
         if scores.shape[1] != n_columns:
             raise PredictionError(
                 f"`predict_fn` returned {scores.shape[1]} scores an image after returning "
-                f"{n_columns}."
+                f"{n_columns}. Return as many for every batch, whatever its size."
             )
         self._n_columns = n_columns
         self.count(n)

@@ -277,7 +277,8 @@ class Query:
             return
         if earlier.reduced and not callable(self._target):
             raise InvalidInputError(
-                "`reuse` holds values of a callable target; pass the same target again."
+                f"`reuse` holds values of a callable target, and `target` is {self._target!r}. "
+                "Pass the same target again, or explain without reuse."
             )
         self._caller.reduces = earlier.reduced
         self._width = earlier.keys.shape[1]
@@ -289,7 +290,8 @@ class Query:
             return
         if len(self._ledger) > 2:
             raise InvalidInputError(
-                "`reuse` holds rows of masks of another size; reuse needs the same settings."
+                "`reuse` holds rows of masks of another size; they fit the same settings only. "
+                "Explain without reuse."
             )
         ledger, scores = Ledger(), self._ledger.scores()
         ledger.extend(self._end_keys(width), scores)

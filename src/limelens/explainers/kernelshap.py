@@ -124,9 +124,9 @@ class KernelShap(SegmentExplainer):
             )
         if 2 * n_pairs <= 3 * n_segments:
             warn(
-                f"KernelShap with {self.n_samples} samples for {n_segments} segments is where its "
-                f"error is largest. Use n_samples={4 * n_segments} or more, QuickShap(), or "
-                "PermutationShapley().",
+                f"{type(self).__name__} with {self.n_samples} samples for {n_segments} segments is "
+                f"where its error is largest. Use n_samples={4 * n_segments} or more, QuickShap(), "
+                "or PermutationShapley().",
             )
 
     def _n_pairs(self, n_segments: int) -> int:

@@ -63,7 +63,7 @@ class Inpaint:
         """Return the background of an image, channels last, for labels of its spatial shape."""
         from scipy.ndimage import find_objects  # noqa: PLC0415
 
-        segments = check_fill_segments(segments, image, "Inpaint")
+        segments = check_fill_segments(segments, image, type(self).__name__)
         pixels = image[..., np.newaxis] if image.ndim == 2 else image
         filled = np.empty(pixels.shape)
         for label, box in enumerate(find_objects(segments + 1)):

@@ -60,7 +60,7 @@ class SegmentMean:
 
     def __call__(self, image: Image, segments: Segments | None) -> Floats:
         """Return the background of an image, channels last, for labels of its spatial shape."""
-        segments = check_fill_segments(segments, image, "SegmentMean")
+        segments = check_fill_segments(segments, image, type(self).__name__)
         flat = segments.ravel()
         sizes = np.bincount(flat)
         table = image.reshape(flat.size, -1)

@@ -89,7 +89,8 @@ def interaction_index(
     intact = np.flatnonzero(coalitions.all(axis=1))
     if not len(intact):
         raise InvalidInputError(
-            "`samples` must hold the intact image, the row that keeps every segment."
+            "`samples` must hold the intact image, the row that keeps every segment; got "
+            f"{len(rows)} rows without it. Pass them as the explainer gave them."
         )
     values = _values(samples, rows, target, rows.scores[intact[0]])
     if estimator == "exact":

@@ -170,7 +170,9 @@ def _rows_of(record: Record, row: int) -> tuple[Coalitions, Floats]:
     samples = record.samples
     if samples is None or len(samples) < _FEWEST_ROWS:
         raise InvalidInputError(
-            f"`explanation` must have samples, at least {_FEWEST_ROWS} rows of them."
+            f"`explanation` must have samples, at least {_FEWEST_ROWS} rows of them; got "
+            f"{0 if samples is None else len(samples)}. Explain with more samples; files keep them "
+            "unless they are told not to."
         )
     if not record.targets_are_columns:
         raise InvalidInputError(

@@ -108,8 +108,10 @@ class Slic:
         cure = "raise the compactness, or "
         displaced = view.displaced(self.offset) is not view
         attempts = self._attempts(view, from_grid_only=displaced)
-        labels = closest(attempts, self.n_segments, "Slic", cure=cure, displaced=displaced)
-        return or_cells(labels, "Slic", self.n_segments)
+        labels = closest(
+            attempts, self.n_segments, type(self).__name__, cure=cure, displaced=displaced
+        )
+        return or_cells(labels, type(self).__name__, self.n_segments)
 
     def _attempts(self, view: View, *, from_grid_only: bool) -> Iterator[NDArray[np.intp]]:
         """Yield label images: squarer and squarer, then from seeds that k-means places."""
@@ -209,16 +211,16 @@ class Quickshift:
 
     def __call__(self, image: Image) -> NDArray[np.intp]:
         """Return the label image of an image, channels last."""
-        return or_cells(self._labels(image), "Quickshift", MIDDLING)
+        return or_cells(self._labels(image), type(self).__name__, MIDDLING)
 
     def within(self, image: Image, valid: NDArray[np.bool_]) -> NDArray[np.intp]:
         """Return labels of an image, to be cut where pixels do not count."""
-        return or_cells(self._labels(image), "Quickshift", MIDDLING, valid)
+        return or_cells(self._labels(image), type(self).__name__, MIDDLING, valid)
 
     def _labels(self, image: Image) -> NDArray[np.intp]:
         from skimage.segmentation import quickshift  # noqa: PLC0415
 
-        check_planar(np.ndim(image), "Quickshift")
+        check_planar(np.ndim(image), type(self).__name__)
         view = segmenting_view(image, self.max_side).displaced(self.offset)
         labels = quickshift(  # type: ignore[no-untyped-call]
             view.lab(),
@@ -286,16 +288,16 @@ class Felzenszwalb:
 
     def __call__(self, image: Image) -> NDArray[np.intp]:
         """Return the label image of an image, channels last."""
-        return or_cells(self._labels(image), "Felzenszwalb", MIDDLING)
+        return or_cells(self._labels(image), type(self).__name__, MIDDLING)
 
     def within(self, image: Image, valid: NDArray[np.bool_]) -> NDArray[np.intp]:
         """Return labels of an image, to be cut where pixels do not count."""
-        return or_cells(self._labels(image), "Felzenszwalb", MIDDLING, valid)
+        return or_cells(self._labels(image), type(self).__name__, MIDDLING, valid)
 
     def _labels(self, image: Image) -> NDArray[np.intp]:
         from skimage.segmentation import felzenszwalb  # noqa: PLC0415
 
-        check_planar(np.ndim(image), "Felzenszwalb")
+        check_planar(np.ndim(image), type(self).__name__)
         view = segmenting_view(image, self.max_side).displaced(self.offset)
         labels = felzenszwalb(
             view.pixels,
@@ -369,11 +371,11 @@ class Watershed:
 
     def _labels(self, view: View) -> NDArray[np.intp]:
         """Return the label image of a view, with about as many segments as asked for."""
-        check_planar(len(view.spatial) + 1, "Watershed")
+        check_planar(len(view.spatial) + 1, type(self).__name__)
         moved = view.displaced(self.offset)
         attempts, displaced = self._attempts(moved), moved is not view
-        labels = closest(attempts, self.n_segments, "Watershed", displaced=displaced)
-        return or_cells(labels, "Watershed", self.n_segments)
+        labels = closest(attempts, self.n_segments, type(self).__name__, displaced=displaced)
+        return or_cells(labels, type(self).__name__, self.n_segments)
 
     def _attempts(self, view: View) -> Iterator[NDArray[np.intp]]:
         """Yield label images: from a square grid of seeds, then from one that has more sizes."""

@@ -92,7 +92,7 @@ class TargetColumns:
             if reduced.shape[1] != values.shape[1]:
                 raise PredictionError(
                     f"`target` returned {reduced.shape[1]} values an image after returning "
-                    f"{values.shape[1]}."
+                    f"{values.shape[1]}. Return as many for every batch, whatever its size."
                 )
             values[part] = reduced
         return values
@@ -262,5 +262,9 @@ def reduce_scores(reduce: Callable[[NDArray[Any]], Any], scores: NDArray[Any]) -
     if values.ndim != 2 or len(values) != n or 0 in values.shape or values.dtype.kind not in "buif":
         raise PredictionError(f"{want} numbers; got {describe(values)}.")
     if not np.isfinite(values).all():
-        raise PredictionError("`target` returned NaN or infinite values for finite scores.")
+        bad = int(np.count_nonzero(~np.isfinite(values)))
+        raise PredictionError(
+            f"`target` must return finite numbers for finite scores; {bad} of {values.size} are "
+            "NaN or infinite. Keep away from 0 what it divides by, or takes the logarithm of."
+        )
     return values.astype(np.float64)
