@@ -464,3 +464,12 @@ def test_small_scores_of_half_precision_may_differ_more_when_rows_are_reused():
     check_same_model(bfloat16(now), bfloat16(known))
     with pytest.raises(InvalidInputError, match="rows of another model"):
         check_same_model(now.astype(np.float32), known.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [(1.0, True), (1 - 2e-7, True), (0.0, True), (0.5, False)]
+)
+def test_a_probability_that_is_at_its_end_always_is_told_of_logits(value, told):
+    with pytest.warns(LimelensWarning, match="never changed over the masked images") as caught:
+        EXPLAINERS["Ablation"].explain(IMAGE, lambda batch: np.full(len(batch), value))
+    assert ("let `predict_fn` return logits" in said(caught)[0]) == told

@@ -338,13 +338,18 @@ def _without_rounding(query: Query, attribution: Attribution) -> Attribution:
     return replace(attribution, **zeroed)
 
 
+_END = 1e-6  # a probability is as near to 0 or 1 where float32 has no room to move
+
+
 def _cure(query: Query, still: NDArray[np.intp], largest: float) -> str:
     """Return what helps against targets that change by at most `largest`."""
+    values = query.ends()[0][still]
     if largest == 0:
-        return "Try another target, fill or segmenter."
+        ends = np.minimum(np.abs(values), np.abs(1 - values))
+        logits = "If it is a probability at its end, let `predict_fn` return logits. "
+        return f"{logits if (ends < _END).any() else ''}Try another target, fill or segmenter."
     if largest < SMALLEST_CHANGE:
         return "So small numbers cannot be squared: multiply the scores by a large one."
-    values = query.ends()[0][still]
     if query.columns.is_callable or ((values < 0) | (values > 1)).any():
         return "Let `predict_fn` compute in float64, or leave out a constant that all scores share."
     return f"Explain target=limelens.log_odds({query.targets[still[0]]}), or logits."

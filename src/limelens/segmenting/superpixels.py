@@ -105,13 +105,11 @@ class Slic:
 
     def _labels(self, view: View) -> NDArray[np.intp]:
         """Return the label image of a view, with about as many segments as asked for."""
-        cure = "raise the compactness, or "
+        cure, name = "raise the compactness, or ", type(self).__name__
         displaced = view.displaced(self.offset) is not view
         attempts = self._attempts(view, from_grid_only=displaced)
-        labels = closest(
-            attempts, self.n_segments, type(self).__name__, cure=cure, displaced=displaced
-        )
-        return or_cells(labels, type(self).__name__, self.n_segments)
+        labels = closest(attempts, self.n_segments, name, cure=cure, displaced=displaced)
+        return or_cells(labels, name, self.n_segments)
 
     def _attempts(self, view: View, *, from_grid_only: bool) -> Iterator[NDArray[np.intp]]:
         """Yield label images: squarer and squarer, then from seeds that k-means places."""
