@@ -7,6 +7,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
+from joblib.externals.loky import get_reusable_executor
 from PIL import Image
 
 import limelens as ll
@@ -327,6 +328,7 @@ def test_the_page_shows_the_help_as_it_is(command, capsys):
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="signals of POSIX")
 def test_workers_are_deaf_to_the_interrupt_that_ends_the_command(shell):
+    get_reusable_executor().shutdown(wait=True)  # workers of an earlier test may still be there
     assert shell(f"explain photos/a.png photos/b.png {ASK} --jobs 2")[0] == 0
     masks = joblib.Parallel(2)(
         joblib.delayed(signal.pthread_sigmask)(signal.SIG_BLOCK, ()) for _ in range(2)

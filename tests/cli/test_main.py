@@ -68,7 +68,13 @@ def test_an_interrupt_while_modules_are_loaded_is_one_line():
     )
     pipe = subprocess.PIPE
     command = [sys.executable, "-c", code]
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
+
+    def listen():  # commands in the background of a shell are started without
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    with subprocess.Popen(
+        command, stdout=pipe, stderr=pipe, text=True, preexec_fn=listen
+    ) as process:
         assert process.stdout.readline() == "here\n"
         process.send_signal(signal.SIGINT)
         assert process.stderr.read() == "\nlimelens: interrupted\n"

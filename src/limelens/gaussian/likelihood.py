@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from limelens._typing import Coalitions, Floats
 from limelens.games.coalitions import fold, is_folded
@@ -11,6 +12,10 @@ from limelens.gaussian.kernel import MaskKernel, agreement
 
 NOISE_SHARES = (0.001, 0.01, 0.03, 0.1, 0.2, 0.4)
 """The grid of the noise share, from which the marginal likelihood chooses."""
+
+
+# The cost grows with the cube of the rows, and more than these hardly change what is likeliest.
+_MOST_ROWS = 1024
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,9 +57,15 @@ def likeliest(
     A Cholesky factor :math:`C = L L'` gives :math:`\log |C|` and :math:`y' C^{-1} y = |L^{-1} y|^2`
     for all groups at once, in a small part of the time of an eigendecomposition. That is left for
     the process that is chosen.
+
+    Of more than 1024 rows, 1024 random ones decide, complements together: what is likeliest for
+    these is likeliest for all, and the fit takes all.
     """
     if not groups:
         return []
+    if len(coalitions) > _MOST_ROWS:
+        some = random_rows(coalitions, _MOST_ROWS)
+        coalitions, groups = coalitions[some], [group[some] for group in groups]
     sizes = np.array([group.shape[1] for group in groups])
     starts = np.cumsum(sizes) - sizes
     columns = np.concatenate(groups, axis=1)
@@ -71,6 +82,14 @@ def likeliest(
                 if known is None or likelihood > known.log_likelihood:
                     best[place] = Choice(kernel=kernel, noise=noise, log_likelihood=likelihood)
     return [choice for choice in best if choice is not None]
+
+
+def random_rows(coalitions: Coalitions, n_rows: int) -> NDArray[np.intp]:
+    """Return the positions of so many rows, or of all; of folded ones, with their complements."""
+    n = len(coalitions)
+    units = n // 2 if is_folded(coalitions) else n
+    chosen = np.random.default_rng(units).permutation(units)[: n_rows * units // n]
+    return chosen if units == n else np.concatenate([chosen, chosen + units])
 
 
 def _misfits(

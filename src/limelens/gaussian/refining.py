@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._typing import Coalitions, Floats
-from limelens.gaussian.likelihood import Choice
+from limelens.games.coalitions import is_folded
+from limelens.gaussian.likelihood import Choice, random_rows
 from limelens.gaussian.process import MaskProcess, fit_chosen
 from limelens.gaussian.slopes import Likelihood, Point
 
@@ -57,7 +58,7 @@ def refined(process: MaskProcess, values: Floats) -> MaskProcess:
     C. E. Rasmussen, C. K. I. Williams, "Gaussian processes for machine learning", MIT Press, 2006,
     sections 5.3 and 5.4.
     """
-    halves = _halves(process.coalitions, folded=process.folded)
+    halves = _halves(process.coalitions)
     if not halves or process.kernel.additive == 1:
         return process
     start, variances = _start(process), values.var(axis=0)
@@ -82,15 +83,17 @@ def refined(process: MaskProcess, values: Floats) -> MaskProcess:
     return replace(whole, scale=whole.scale * (n / (n - fitted)))
 
 
-def _halves(coalitions: Coalitions, *, folded: bool) -> tuple[NDArray[np.intp], ...]:
+def _halves(coalitions: Coalitions) -> tuple[NDArray[np.intp], ...]:
     """Return the positions of two random halves of the rows; none if there are too few."""
     n, d = coalitions.shape
-    units = n // 2 if folded else n
-    if units < _PER_SEGMENT * d:
+    folded = is_folded(coalitions)
+    if (n // 2 if folded else n) < _PER_SEGMENT * d:
         return ()
-    chosen = np.random.default_rng(units).permutation(units)[: _MOST_ROWS * units // n]
-    halves = np.array_split(chosen, 2)
-    return tuple(np.concatenate([half, half + units]) if folded else half for half in halves)
+    chosen = random_rows(coalitions, _MOST_ROWS)
+    if not folded:
+        return tuple(np.array_split(chosen, 2))
+    pairs = np.array_split(chosen[: len(chosen) // 2], 2)
+    return tuple(np.concatenate([half, half + n // 2]) for half in pairs)
 
 
 def _start(process: MaskProcess) -> Point:
