@@ -518,17 +518,19 @@ def test_a_stronger_level_finds_no_more():
     assert few <= {effect.name for effect in audit(level=0.1).found}
 
 
-@pytest.mark.parametrize("place", [0, 7, 20])
+@pytest.mark.parametrize("place", [0, 7, 18])
 def test_labels_that_fail_while_they_are_read_end_the_audit_and_say_why(place):
     rng = np.random.default_rng(0)
 
     def labels():
-        for number in range(21):
+        for number in range(20):
             if number == place:
                 raise OSError("the disk is gone")
             yield np.repeat(np.arange(4), 36).reshape(12, 12)
 
-    with pytest.raises(InvalidInputError, match="OSError was raised: the disk is gone") as caught:
+    with pytest.raises(
+        InvalidInputError, match="got fewer after OSError: the disk is gone"
+    ) as caught:
         audit(
             rng.random((20, 12, 12, 3)),
             lambda batch: batch.mean(axis=(1, 2, 3))[:, np.newaxis],

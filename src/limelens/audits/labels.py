@@ -24,6 +24,7 @@ class Labels:
         self._make: Callable[[Any], Any] | None = None
         self._each: Iterator[Any] | None = None
         self._same: Any = None
+        self._failed: Exception | None = None
         if callable(labels):
             self._make = labels
         elif isinstance(labels, np.ndarray) and labels.ndim == 2:
@@ -44,9 +45,16 @@ class Labels:
         """Return the label image of the next image, channels last."""
         if self._each is None:
             return self._same if self._make is None else self._make(image)
-        labels = self._next()
+        try:
+            labels = next(self._each, _OVER)
+        except Exception as error:
+            self._failed = error  # of this image; a generator is over for all
+            raise
         if labels is _OVER:
-            raise InvalidInputError("`labels` must have one entry for each image; got fewer.")
+            after = f" after {type(self._failed).__name__}: {self._failed}" if self._failed else "."
+            raise InvalidInputError(
+                f"`labels` must have one entry for each image; got fewer{after}"
+            ) from self._failed
         if labels is None:
             raise InvalidInputError(
                 "`labels` must have one entry for each image; got None. Leave out the images "
@@ -56,19 +64,10 @@ class Labels:
 
     def skip(self) -> None:
         """Leave out the label image of an image that cannot be used."""
-        self._next()
+        if self._each is not None:
+            next(self._each, None)
 
     def finish(self) -> None:
         """Refuse label images that are left over."""
-        if self._next() is not _OVER:
+        if self._each is not None and next(self._each, _OVER) is not _OVER:
             raise InvalidInputError("`labels` must have one entry for each image; got more.")
-
-    def _next(self) -> Any:
-        """Return the next of one for each, `_OVER` after the last. One that fails fails for all."""
-        try:
-            return _OVER if self._each is None else next(self._each, _OVER)
-        except Exception as error:
-            raise InvalidInputError(
-                "`labels` must have one entry for each image; while they were read, "
-                f"{type(error).__name__} was raised: {error}"
-            ) from error
