@@ -76,3 +76,11 @@ def test_images_without_any_difference_have_no_effects():
     still = Pairs(signs=ask(0).signs, differences=np.zeros(3), complete=False)
     for each in pooled_estimates([still, still], [np.eye(5)] * 2):
         assert not each.effects.any()
+
+
+def test_a_feature_that_never_moves_takes_nothing_from_the_others():
+    pairs = [ask(seed) for seed in range(40)]
+    alone = pooled_estimates(pairs, [np.eye(5)] * 40)
+    padded = pooled_estimates(pairs, [np.c_[np.eye(5), np.zeros(5)]] * 40)
+    for one, other in zip(alone, padded, strict=True):
+        np.testing.assert_allclose(one.effects, other.effects)

@@ -106,6 +106,16 @@ def test_a_gradient_that_is_not_the_score_s_is_noticed(explainer):
         explainer.explain(IMAGE, unscaled, rng=0)
 
 
+def test_a_small_gap_is_noticed_where_the_score_itself_is_large():
+    def shifted(batch):
+        return 100 + squares(batch)
+
+    explainer = ll.IntegratedGradients(baseline=ll.Constant(0))
+    wrong = ll.with_gradient(shifted, lambda batch, target: 1.2 * 2 * batch)
+    with pytest.warns(LimelensWarning, match="add up to"):
+        explainer.explain(IMAGE, wrong, rng=0)
+
+
 def test_progress_of_gradients_counts_all_images():
     told = []
     right = ll.with_gradient(squares, lambda batch, target: 2 * batch)

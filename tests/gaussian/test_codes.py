@@ -3,6 +3,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from limelens.gaussian import codes
 from limelens.gaussian.codes import bch_codes, code_signs, random_codes, walsh_hadamard
 
 
@@ -48,3 +49,14 @@ def test_random_codes_are_distinct_and_fold(d):
     assert len(set(codes.tolist())) == d
     assert len(array) == 8192
     assert np.array_equal(array[4096:], -array[:4096])
+
+
+@pytest.mark.parametrize("m", [2, 3, 4])
+def test_products_are_those_of_a_field(m):
+    every = np.arange(2**m)
+    a, b = np.repeat(every, 2**m), np.tile(every, 2**m)
+    products = codes._product(a, b, m).reshape(2**m, 2**m)
+    np.testing.assert_array_equal(products[1], every)
+    np.testing.assert_array_equal(products, products.T)
+    # Every number but 0 has a reciprocal, so that its row holds all numbers.
+    np.testing.assert_array_equal(np.sort(products[1:], axis=1), np.tile(every, (2**m - 1, 1)))

@@ -105,3 +105,10 @@ def test_a_map_per_pixel_with_error_bars_has_a_page_without_segments():
     page = found.to_html()
     assert "certain" not in page.partition("<script")[0]
     assert page.startswith("<!DOCTYPE html>")
+
+
+def test_targets_are_called_after_their_method_where_two_are_compared(make):
+    assert r"cat \u00b7 " not in make().to_html()
+    page = make(explainer="Lime()").to_html(compare=make(explainer="Rise()"))
+    assert r"cat \u00b7 Lime" in page
+    assert r"cat \u00b7 Rise" in page

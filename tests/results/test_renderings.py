@@ -276,3 +276,8 @@ def test_to_html_writes_the_page_it_returns(make, tmp_path):
 def test_the_page_says_the_scores_of_the_intact_and_the_hidden_image(make):
     page = make(target_values=np.array([[0.731, 0.319], [0.2, 0.4]])).to_html()
     assert re.search(r"score 0\.731\b.{1,9}\b0\.319\b", page)
+
+
+def test_the_card_has_the_score_of_the_intact_image_before_that_of_the_hidden_one(make):
+    card = make(target_values=np.array([[0.7, 0.3], [0.2, 0.4]]))._repr_html_()
+    assert "<td>cat</td><td>0.7</td><td>0.3</td>" in card.replace("\n", "")

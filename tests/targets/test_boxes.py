@@ -234,6 +234,7 @@ def test_volumes_have_no_boxes(shape):
         ),
         ([[4, 0, 2, 4]], 'ends before it starts.*box_format="xywh" or box_format="cxcywh"'),
         ([[0, 0, 4, 4, 3.5]], "scores from 3.5 to 3.5; they must be probabilities.*sigmoid"),
+        ([[0, 0, 4, 4, 0.5], [0, 0, 4, 4, 95]], "scores from 0.5 to 95; .*a hundredth"),
         ([[0, 0, 4]], r"detections must be an array \(m, 4\)"),
         (np.zeros((1, 9)), r"make a tuple \(boxes, probabilities\)"),
         (([[0, 0, 4, 4]], [0.5, 0.5]), r"1 boxes and scores .* not \(1,\)"),
