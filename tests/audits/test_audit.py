@@ -145,6 +145,24 @@ def test_descriptors_of_ones_own():
     assert not found.effect("mean").found
 
 
+@pytest.mark.parametrize("last", [0, -0.5])
+def test_descriptors_that_were_found_are_added_up_where_there_are_two(last):
+    def model(batch):
+        return batch[:, 0, 0] / 2 + last * batch[:, 3, 5]
+
+    def describe(image, region):
+        return {"first": float(region[0, 0]), "last": float(region[3, 5])}
+
+    settings = {"target": lambda scores: scores[:, 0], "descriptors": describe}
+    found = audit(noise(40), model, calls_per_image=16, **settings)
+    patterns = [effect for effect in found.effects if effect.kind == "pattern"]
+    assert len(patterns) == (1 if last else 0)
+    for pattern in patterns:
+        assert pattern.name == "'first', not 'last'"
+        parts = found.effect("first").value - found.effect("last").value
+        assert pattern.value == pytest.approx(parts)
+
+
 def test_a_descriptor_may_be_called_as_ours_are():
     found = audit(descriptors=lambda image, region: {"any region": image[region].mean()})
     assert [effect.name for effect in found.effects][:2] == [
@@ -295,6 +313,11 @@ def test_few_images_are_warned_of():
     with pytest.warns(LimelensWarning, match="9 images are too few"):
         found = audit(noise(9))
     assert np.isfinite(found.grid_errors).all()
+
+
+def test_two_images_are_an_audit():
+    with pytest.warns(LimelensWarning, match="2 images are too few"):
+        assert str(audit(noise(2))).startswith("class 0: 2 images")
 
 
 def test_a_score_that_never_changes_is_warned_of():

@@ -277,6 +277,14 @@ def test_an_audit_takes_label_images_of_the_same_names(shell, many):
     assert "--label-names must come" in shell(f"{BRIGHT} --label-names parts.txt")[2]
 
 
+def test_an_audit_without_a_seed_is_that_of_python(shell, many):
+    import shell_models
+
+    out = shell(f"{BRIGHT} --segments 6")[1]
+    found = ll.audit("photos", shell_models.predict, target=1, segmenter=ll.Slic(6))
+    assert out.startswith(f"{found}\n")
+
+
 def test_an_audit_leaves_out_what_cannot_be_read(shell, many):
     (many / "photos" / "4.png").write_bytes(b"no picture")
     code, out, err = shell(f"{BRIGHT} --segments 6")

@@ -164,6 +164,10 @@ def test_napari_gets_the_colours_without_the_fourth_channel(lake):
     assert clear.to_napari()[0][0].shape == (8, 8, 4)
 
 
-def test_images_without_channels_have_none_to_name():
+@each
+@pytest.mark.parametrize("bands", [1, (0, 1, 2)])
+def test_images_without_channels_have_none_to_name(name, bands, tmp_path):
+    grey = explain(np.zeros((8, 8)))
+    grey.details["path"] = tmp_path / "all.html"
     with pytest.raises(InvalidInputError, match="`bands` must be an integer from 0 to 0; got 1"):
-        draw_image(np.zeros((8, 8)), bands=(0, 1, 2))
+        PICTURES[name](grey, bands=bands)

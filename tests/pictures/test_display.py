@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from limelens.pictures.display import as_plane, display_size, resize, to_grey, to_rgb
+from limelens.pictures.display import as_plane, display_size, flatten, resize, to_grey, to_rgb
 
 RAMP = np.linspace(0, 1, 256).reshape(16, 16)
 
@@ -133,3 +133,11 @@ def test_resizing_labels_and_masks_invents_none():
 def test_a_grey_picture_keeps_the_luma():
     rgb = np.array([[[100, 100, 100], [255, 0, 0]]], np.uint8)
     assert to_grey(rgb)[0].tolist() == [[100] * 3, [76] * 3]
+
+
+def test_a_flat_picture_is_as_light_beside_the_border_of_what_counts_as_elsewhere():
+    image = np.full((40, 60, 3), 100, np.uint8)
+    valid = np.ones((40, 60), bool)
+    valid[:, 30:] = False
+    image[~valid] = 0
+    assert (flatten(image, valid)[valid] == flatten(image[:1, :1])[0, 0]).all()

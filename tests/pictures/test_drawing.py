@@ -132,6 +132,14 @@ def test_a_score_is_a_bar_from_zero(meter, start, length):
     assert len(tick) == int(np.isfinite(meter.hidden))
 
 
+def test_a_note_stands_below_the_bar_of_the_score():
+    meter = Meter(score=0.5, hidden=0.25, low=0.0, high=1.0)
+    drawing = arrange([[panel(meter=meter, note="of 3 images")]], scales=HALF, panel_side=100)
+    note = next(m for m in drawing.marks if isinstance(m, Words) and m.text == "of 3 images")
+    track, bar = [mark for mark in drawing.marks if isinstance(mark, Box)][:2]
+    assert max(track.y + track.height, bar.y + bar.height) <= note.y
+
+
 def test_the_legend_says_where_importances_exceed_it():
     assert {"≤ -0.5", "≥ +0.5"} <= set(
         words_of(arrange([[panel()]], scales=[Scale(limit=0.5, beyond=True)]))

@@ -6,6 +6,8 @@ from skimage import color, data
 
 from limelens.pictures import color_bar, draw_heatmap, draw_overlay, draw_top
 from limelens.pictures.colors import LOWERS, OPACITY, PAPER, RAISES, legend_colors
+from limelens.pictures.drawing import Box, Words
+from limelens.pictures.legend import legend
 
 PHOTOGRAPHS = {
     "astronaut": lambda: data.astronaut()[::2, ::2],
@@ -118,3 +120,15 @@ def test_marked_segments_stay_apart_with_a_colour_deficiency(deficiency, level):
     height, width = picture.shape[:2]
     raises, lowers = picture[height // 2, width // 4], picture[height // 2, 3 * width // 4]
     assert difference(seen_with(deficiency, raises), seen_with(deficiency, lowers)) >= 20
+
+
+@pytest.mark.parametrize("width", [200, 480])
+def test_the_numbers_of_a_bar_stand_below_its_ticks_and_above_its_words(width):
+    marks = legend(0.5, width).marks
+    ends = [mark.y + mark.height for mark in marks if isinstance(mark, Box)]
+    words = [mark for mark in marks if isinstance(mark, Words)]
+    numbers = [mark for mark in words if not mark.text.endswith("score")]
+    assert len(numbers) == len(ends)
+    assert min(mark.y for mark in numbers) >= max(ends)
+    lowest = max(mark.y + mark.size for mark in numbers)
+    assert all(mark.y >= lowest for mark in words if mark not in numbers)

@@ -141,6 +141,13 @@ def test_what_cannot_be_averaged_is_named(make, words):
         ll.average(make(one))
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_maps_with_and_without_pixels_that_do_not_count_are_not_averaged(order):
+    windows = [explain(ll.Occlusion(window=4), valid=valid) for valid in (None, IMAGE > 0.1)]
+    with pytest.raises(InvalidInputError, match="of one valid; number 1 has another"):
+        ll.average(windows[::order])
+
+
 def test_the_advice_to_sum_maps_over_segments_works():
     (one,) = owens(4)
     other = explain(ll.Occlusion(window=4, stride=2)).by_segment(one.segments)

@@ -206,6 +206,13 @@ def test_the_scale_of_a_figure_is_that_of_its_colours(make):
     assert ticks == ["-0.8", "0", "+0.8"]
 
 
+def test_the_scale_of_a_figure_says_what_its_colours_are(make):
+    pytest.importorskip("matplotlib")
+    assert make().plot().axes[-1].get_ylabel() == "change of the score"
+    zero = make(importances=np.zeros((2, 4))).plot()
+    assert zero.axes[-1].get_ylabel() == "all importances are zero"
+
+
 def test_a_figure_at_the_end_of_a_cell_shows_itself(make):
     pytest.importorskip("matplotlib")
     assert make().plot()._repr_png_().startswith(b"\x89PNG")

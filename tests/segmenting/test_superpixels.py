@@ -191,6 +191,13 @@ def test_watershed_meets_at_the_ridge():
     np.testing.assert_array_equal(np.unique(labels[:, 15:]), [1])
 
 
+def test_basins_meet_half_way_where_distance_outweighs_the_steepest_ridge():
+    image = np.zeros((11, 21))
+    image[:, 14] = 1
+    labels = Watershed(2, compactness=0.5)(image)  # as much as the slope beside it
+    np.testing.assert_array_equal(labels, np.arange(21) > 10 + np.zeros((11, 1)))
+
+
 def test_channels_share_in_the_gradient():
     image = np.zeros((11, 21, 2))
     image[:, 14, 1] = 1
