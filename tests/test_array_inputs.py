@@ -119,7 +119,7 @@ def test_scores_of_every_kind_are_taken_alike(kind, tmp_path):
 
 
 NO_IMAGES = {
-    "nothing": (None, "must hold booleans, integers or real numbers; got None"),
+    "nothing": (None, "got None, which OpenCV returns"),
     "a name": ("cat.png", "got 'cat.png'"),
     "objects": (IMAGE.astype(object), r"Pass np\.asarray\(image, dtype=float\)"),
     "None among numbers": (np.array([[None, 1], [2, 3]]), "got object array"),
@@ -131,7 +131,6 @@ NO_IMAGES = {
     "no channels": (np.zeros((4, 4, 0)), "none of them empty"),
     "a number": (np.float64(3), "at least two axes"),
     "ragged": ([[1, 2], [3]], "cannot be one"),
-    "a dict": ({"a": IMAGE}, "integers or real numbers"),
     "a generator": ((row for row in IMAGE), "integers or real numbers"),
     "on a device": (Becoming(RuntimeError("copy it to the host first")), "copy it to the host"),
     "of another type": (Becoming(TypeError("can't convert")), "can't convert"),
@@ -236,3 +235,153 @@ def test_the_drop_in_refuses_masks_too(mask):
         explainer.explain_instance(
             IMAGE, weigh, num_samples=20, segmentation_fn=lambda image: hide(labels)
         )
+
+
+# --- other libraries' arrays ------------------------------------------------------------------
+
+REAL = {
+    "xarray": lambda xr, array: xr.DataArray(array),
+    "dask.array": lambda da, array: da.from_array(array, chunks=4),
+    "jax.numpy": lambda jnp, array: jnp.asarray(array),
+    "zarr": lambda zarr, array: zarr.array(array),
+    "torch": lambda torch, array: torch.tensor(array),
+    "pandas": lambda pd, array: pd.DataFrame(array),
+    "polars": lambda pl, array: pl.DataFrame(array),
+}
+
+
+@pytest.mark.parametrize("library", REAL)
+def test_arrays_of_other_libraries_are_images_masks_labels_fills_and_scores(library):
+    module = pytest.importorskip(library)
+
+    def made(array):
+        return REAL[library](module, array)
+
+    grey, labels = IMAGE[..., 0], np.arange(144).reshape(12, 12) // 16
+
+    def two(batch):
+        scores = (batch * WEIGHTS[..., 0]).sum(axis=(1, 2)) / 100
+        return np.stack([scores, 1 - scores], axis=1)
+
+    def explained(how, mask, background):
+        explainer = ll.Ablation(
+            segmenter=ll.LabelImage(how(labels)), fill=lambda image, segments: how(background)
+        )
+        model = lambda batch: how(two(batch))  # noqa: E731
+        return explainer.explain(how(grey), model, target=1, valid=how(mask)).importances
+
+    mask = grey > 0.1
+    wanted = explained(lambda array: array, mask, 0 * grey)
+    np.testing.assert_allclose(explained(made, mask, 0 * grey), wanted, atol=1e-6)
+
+
+MADE_NUMBERS = {
+    "objects of a table": (IMAGE[..., 0].astype(object), "dtype=float"),
+    "booleans": ((IMAGE[..., 0] > 0.5).astype(object), "dtype=bool"),
+    "whole numbers": (np.full((4, 4), 3, object), "dtype=int"),
+    "numbers in words": (np.full((4, 4), "0.5"), "dtype=float"),
+    "with an imaginary part": (IMAGE * 1j, r"np\.abs\(image\)"),
+    "complex, but real": (IMAGE + 0j, r"np\.real\(image\)"),
+    "rows": (np.array([[1, 2], [3, 4], None], object)[:-1], r"np\.stack\(image\)"),
+    "fields": (np.zeros((4, 4), [("red", float), ("blue", float)]), r"dtype\.names"),
+    "an iterator": (map(list, IMAGE), r"np\.array\(list\(image\)\)"),
+    "words": (np.array([["cat", "dog"]] * 2), "'cat' is none"),
+    "one that is missing": (np.array([[1, None], [2, 3]], object), "None is none"),
+    "several by name": ({"ct": IMAGE}, r"holds several by name\. Pass image\['ct'\]"),
+}
+
+
+@pytest.mark.parametrize("case", MADE_NUMBERS)
+def test_what_is_no_array_of_numbers_says_what_makes_one(case):
+    image, words = MADE_NUMBERS[case]
+    with pytest.raises(InvalidInputError, match=words):
+        ABLATION.explain(image, weigh)
+
+
+class Unspeakable:
+    """Something whose own words fail."""
+
+    def __repr__(self):
+        raise RuntimeError("no words")
+
+
+def test_what_fails_to_describe_itself_is_described_by_its_kind():
+    with pytest.raises(InvalidInputError, match="got Unspeakable object"):
+        ABLATION.explain(IMAGE, weigh, target=Unspeakable())
+
+
+def test_a_mask_is_found_however_deep_in_lists_it_is():
+    deep = [[masked(row) for row in plane] for plane in IMAGE[np.newaxis]]
+    with pytest.raises(InvalidInputError, match="must not be masked"):
+        ll.Backgrounds(deep)
+
+
+def test_whole_numbers_as_floats_are_no_labels_until_they_are_made_ones():
+    labels = np.arange(144).reshape(12, 12) // 16 / 1
+    with pytest.raises(InvalidInputError, match=r"Pass np\.asarray\(labels, dtype=int\)"):
+        ll.LabelImage(labels)
+    with pytest.raises(InvalidInputError, match=r"shape \(12, 12\)\.$"):
+        ll.LabelImage(labels / 3)  # there is no telling what these are
+    with pytest.raises(InvalidInputError, match=r"shape \(12, 12\)\.$"):
+        ll.LabelImage(np.where(labels > 3, np.inf, labels))
+
+
+def test_nan_is_neither_inside_nor_outside_of_a_mask():
+    valid = np.where(IMAGE[..., 0] > 0.5, 1.0, np.nan)
+    with pytest.raises(InvalidInputError, match=r"`valid` must hold True and False; .* NaN"):
+        ABLATION.explain(IMAGE, weigh, valid=valid)
+
+
+class Axes(Becoming):
+    """An array whose axes have names and coordinates, as of xarray."""
+
+    def __init__(self, array, *dims, **coords):
+        super().__init__(array)
+        self.dims, self.coords = dims, coords
+
+
+def test_axes_with_names_and_coordinates_must_agree():
+    inside = np.arange(144).reshape(12, 12) > 50
+    image = Axes(IMAGE, "y", "x", "band", y=np.arange(12), band=np.arange(3))
+    right = ABLATION.explain(IMAGE, weigh, valid=inside).importances
+    for valid in (inside, Axes(inside, "y", "x"), Axes(inside, "row", "column")):
+        found = ABLATION.explain(image, weigh, valid=valid).importances
+        np.testing.assert_array_equal(found, right)
+    with pytest.raises(InvalidInputError, match=r"Pass valid\.transpose\('y', 'x'\)"):
+        ABLATION.explain(image, weigh, valid=Axes(inside, "x", "y"))
+    with pytest.raises(InvalidInputError, match=r"those of 'y' differ.*reindex_like"):
+        ABLATION.explain(image, weigh, valid=Axes(inside, "y", "x", y=np.arange(12)[::-1]))
+
+
+# --- names of classes -------------------------------------------------------------------------
+
+
+def named(class_names):
+    two = lambda batch: np.stack([weigh(batch), -weigh(batch)], axis=1)  # noqa: E731
+    return ABLATION.explain(IMAGE, two, target=(0, 1), class_names=class_names).target_names
+
+
+def test_classes_with_an_empty_name_are_called_by_their_number():
+    assert named(["", "dog"]) == ("0", "dog")
+    assert named({0: " "}) == ("0", "1")
+    assert named([7, 2.5]) == ("7", "2.5")
+
+
+@pytest.mark.parametrize(
+    ("class_names", "words"),
+    [
+        ([None, "dog"], "column 0 is called None"),
+        (["cat", float("nan")], "column 1 is called nan"),
+        ([["cat"], ["dog"]], r"column 0 is called \['cat'\]"),
+        ([b"cat", b"dog"], r"each\.decode\(\)"),
+        ({True: "dog"}, "names column True"),
+        ({"0": "cat"}, r"int\(column\): text"),
+        ({"cat": 0}, "Turn it round"),
+        ({"cat", "dog"}, r"Pass list\(class_names\)"),
+        ("ab", r"got 'ab'\.$"),
+        (np.ma.array(["cat", "dog"], mask=[False, True]), "must be a sequence that names all 2"),
+    ],
+)
+def test_names_that_are_no_texts_or_of_no_column_are_refused(class_names, words):
+    with pytest.raises(InvalidInputError, match=words):
+        named(class_names)

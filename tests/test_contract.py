@@ -313,7 +313,7 @@ def test_bad_running_conditions_are_named(name, settings, words):
         (np.zeros((8, 8), dtype=object), "`image` must hold booleans, integers or real"),
         (np.zeros((8, 8), dtype=complex), "`image` must hold booleans, integers or real"),
         (np.zeros((2, 2, 2, 2, 2)), "two or three spatial axes"),
-        ("cat.png", "`image` must hold booleans, integers or real"),
+        ("cat.png", "`image` must be an array or a Pillow image"),
     ],
 )
 def test_bad_images_are_named(name, image, words):
@@ -404,7 +404,7 @@ def test_the_ids_of_segments_do_not_matter(name, ids):
     [
         (np.zeros((8, 12), dtype=int), "at least two segments; got one"),
         (np.zeros((8, 11), dtype=int), r"spatial shape \(8, 12\)"),
-        (np.full((8, 12), np.nan), "must be finite"),
+        (np.full((8, 12), np.nan), "must hold integer labels"),
         (np.zeros((8, 12)), "must hold integer labels"),
     ],
 )

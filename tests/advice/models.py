@@ -308,10 +308,10 @@ of(predict)
     (
         "of(lambda batch: every_pixel(batch).astype(object))",
         {
-            "scores.astype(float)": """
+            "np.asarray(scores, dtype=float)": """
 def predict(batch):
     scores = every_pixel(batch).astype(object)
-    return scores.astype(float)
+    return np.asarray(scores, dtype=float)
 of(predict)
 """,
         },

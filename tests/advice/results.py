@@ -36,9 +36,26 @@ def read():
 
 
 def animation():
-    frames = [PIL.Image.fromarray(np.uint8(255 * each)) for each in stack]
-    frames[0].save("moving.gif", save_all=True, append_images=frames[1:])
-    return "moving.gif"
+    return pages("GIF", "P")
+
+
+def pages(kind, mode="L"):
+    """Write a file of three pictures; return its name."""
+    frames = [PIL.Image.fromarray(np.uint8(255 * each)).convert(mode) for each in stack]
+    frames[0].save("pages." + kind, kind, save_all=True, append_images=frames[1:])
+    return "pages." + kind
+
+
+class Table:
+    """What pandas makes of columns."""
+
+    columns = ("image",)
+
+    def __iter__(self):
+        return iter(self.columns)
+
+    def __getitem__(self, name):
+        return list(stack)
 
 
 class fiftyone:  # noqa: N801 - the part of that library that the advice uses
@@ -221,12 +238,34 @@ report([path], 'all.html')
     (
         "list(explain_many(four, animation(), two, on_error='raise'))",
         {
-            "[np.asarray(frame) for frame in PIL.ImageSequence.Iterator(...)]": """
+            '[np.asarray(frame.convert("RGB")) for frame in PIL.ImageSequence.Iterator(...)]': """
 import PIL
 with PIL.Image.open(animation()) as pages:
-    got = [np.asarray(frame) for frame in PIL.ImageSequence.Iterator(pages)]
+    got = [np.asarray(frame.convert("RGB")) for frame in PIL.ImageSequence.Iterator(pages)]
+assert {each.ndim for each in got} == {3}
 for each in explain_many(four, got, two):
     assert each.importances.any()
+""",
+        },
+    ),
+    (
+        "list(explain_many(four, pages('TIFF'), two, on_error='raise'))",
+        {
+            "[np.asarray(frame) for frame in PIL.ImageSequence.Iterator(...)]": """
+import PIL
+with PIL.Image.open(pages('TIFF')) as file:
+    got = [np.asarray(frame) for frame in PIL.ImageSequence.Iterator(file)]
+for each in explain_many(four, got, two):
+    assert each.importances.any()
+""",
+        },
+    ),
+    (
+        "list(explain_many(four, Table(), two))",
+        {
+            "images=table[name]": """
+table, name = Table(), 'image'
+got = list(explain_many(four, images=table[name], predict_fn=two)); got[0].image
 """,
         },
     ),

@@ -154,7 +154,7 @@ PENDING = {
     "set": (lambda batch: set(scores_of(batch)[:, 0]), "A set has no order"),
     "dict": (lambda batch: dict(enumerate(scores_of(batch))), "a dict of length 2"),
     "nothing": (lambda batch: None, "got None"),
-    "transposed": (lambda batch: np.ones((3, len(batch))), r"Return scores\.T"),
+    "transposed": (lambda batch: np.ones((3, len(batch))), r"return scores\.T"),
 }
 
 

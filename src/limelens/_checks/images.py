@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._checks.pixels import check_valid
+from limelens._checks.pillow import check_one_picture, check_pillow
+from limelens._checks.pixels import check_named_axes, check_valid
 from limelens._checks.values import check_int, check_numeric, describe
 from limelens._typing import Background, Coalitions, Image, Segments
-from limelens.errors import InvalidInputError, warn
+from limelens.errors import InvalidInputError
 
 
 def check_image(
@@ -26,7 +27,7 @@ def check_image(
             "`image` must not be masked: NumPy would show what the mask hides. Leave those pixels "
             f"out: explain(image.data, ..., valid=~np.ma.getmaskarray(image){each})."
         )
-    array = check_numeric("image", check_pillow(image), finite=finite)
+    array = check_numeric("image", check_one_picture(image), finite=finite)
     if array.ndim < 2 or 0 in array.shape:
         raise InvalidInputError(
             f"`image` must have at least two axes, none of them empty; got {describe(array)}."
@@ -58,6 +59,7 @@ def check_native_image(
     """
     array, axis = check_image(image, channel_axis, finite=False)
     array = in_native_order(array)
+    check_named_axes(image, axis, valid)
     where = check_valid(valid, array, axis)
     return array, axis, where
 
@@ -71,48 +73,6 @@ def in_native_order(array: NDArray[Any]) -> NDArray[Any]:
     True
     """
     return array.astype(array.dtype.newbyteorder("="), copy=False)
-
-
-_PILLOW_MODES = ("1", "L", "LA", "RGB", "RGBA", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
-_ORIENTATION = 0x0112  # of EXIF
-_WITH_OPACITY = {"PA": "RGBA", "La": "LA", "RGBa": "RGBA"}
-
-
-def shown_mode(mode: str) -> str:
-    """Return the mode of Pillow that has the colours which another mode shows on a screen.
-
-    Examples
-    --------
-    >>> shown_mode("CMYK"), shown_mode("La")
-    ('RGB', 'LA')
-    """
-    return _WITH_OPACITY.get(mode, "RGB")
-
-
-def check_pillow(image: object) -> object:
-    """Return the image, if it is not a Pillow image whose values are not colours.
-
-    Raises
-    ------
-    InvalidInputError
-        For Pillow images with a palette, and in HSV, CMYK and similar modes.
-    """
-    module = type(image).__module__
-    if not (module.startswith("PIL.") and hasattr(image, "mode") and hasattr(image, "getexif")):
-        return image
-    if image.mode not in _PILLOW_MODES:
-        what = "numbers of a palette" if image.mode in ("P", "PA") else "no colours as on a screen"
-        raise InvalidInputError(
-            f"`image` must be a Pillow image of grey or RGB; got mode {image.mode!r}, whose values "
-            f'are {what}. Pass image.convert("{shown_mode(image.mode)}").'
-        )
-    if image.getexif().get(_ORIENTATION, 1) not in (0, 1):
-        warn(
-            "`image` is to be turned or flipped before it is shown, says its EXIF orientation; "
-            "the model sees it as it is stored. Pass PIL.ImageOps.exif_transpose(image) if it "
-            "learnt from upright pictures."
-        )
-    return image
 
 
 def _check_layout(shape: tuple[int, ...]) -> None:
@@ -161,9 +121,11 @@ def check_segments(
     >>> ids
     array([-3,  7, 10])
     """
-    array = check_numeric(name, labels)
+    array = check_numeric(name, labels, finite=False)
     if array.dtype.kind == "f":
-        raise InvalidInputError(f"`{name}` must hold integer labels; got {describe(array)}.")
+        raise InvalidInputError(
+            f"`{name}` must hold integer labels; got {describe(array)}.{_made_labels(name, array)}"
+        )
     if array.shape != tuple(spatial):
         raise InvalidInputError(
             f"`{name}` must have the image's spatial shape {tuple(spatial)}; got {describe(array)}."
@@ -178,6 +140,16 @@ def check_segments(
     segments = np.full(array.shape, -1, dtype=np.intp)
     segments[valid], ids = _consecutive(array[valid], name, where=" where `valid` is True")
     return segments, ids
+
+
+def _made_labels(name: str, array: NDArray[Any]) -> str:
+    """Say what makes labels of whole numbers that came as floats."""
+    known = array[~np.isnan(array)]
+    if not known.size or not (np.isfinite(known) & (known == np.rint(known))).all():
+        return ""
+    if known.size == array.size:
+        return f" Pass np.asarray({name}, dtype=int)."
+    return f" Give those that are NaN a label, too: np.nan_to_num({name}, nan=-1).astype(int)."
 
 
 def _consecutive(
@@ -260,7 +232,7 @@ def check_background(background: object, image: Image, *, name: str = "fill") ->
     For an integer dtype, values are rounded, not cut. A value that the dtype cannot hold raises an
     error.
     """
-    array = check_numeric(name, background)
+    array = check_numeric(name, check_pillow(name, background))
     if array.shape == image.shape:
         array = array[np.newaxis]
     if array.ndim != image.ndim + 1 or array.shape[1:] != image.shape or len(array) == 0:
@@ -273,7 +245,7 @@ def check_background(background: object, image: Image, *, name: str = "fill") ->
 
 def check_one_background(background: object, image: Image) -> Image:
     """Return one background of the image's shape and dtype; a number becomes a flat one."""
-    array = check_numeric("background", background)
+    array = check_numeric("background", check_pillow("background", background))
     if array.shape not in ((), image.shape):
         raise InvalidInputError(
             f"`background` must be a number or of the image's shape {image.shape}; "

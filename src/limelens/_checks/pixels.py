@@ -1,5 +1,7 @@
 """Checks of masks of pixels: those that count, those of a region."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,6 +42,28 @@ def check_valid(valid: object, image: Image, channel_axis: int | None) -> NDArra
     return where
 
 
+def check_named_axes(image: Any, channel_axis: int | None, valid: Any) -> None:
+    """Refuse a mask whose axes have the image's names in another order, or other coordinates.
+
+    xarray finds axes by their names and pixels by their coordinates, NumPy by their places only.
+    """
+    names, given = getattr(image, "dims", None), getattr(valid, "dims", None)
+    if not (isinstance(names, tuple) and isinstance(given, tuple)):
+        return
+    spatial = tuple(name for axis, name in enumerate(names) if axis != channel_axis)
+    if given != spatial and set(given) == set(spatial):
+        raise InvalidInputError(
+            f"`valid` must have its axes in the order of the image's, {spatial}; got {given}. "
+            f"Pass valid.transpose{spatial}."
+        )
+    for name in set(given) & set(spatial) & set(image.coords) & set(valid.coords):
+        if not np.array_equal(image.coords[name], valid.coords[name]):
+            raise InvalidInputError(
+                f"`valid` must have the image's coordinates; those of {name!r} differ. Pass "
+                "valid.reindex_like(image, fill_value=False)."
+            )
+
+
 def _finite(channel_axis: int | None) -> str:
     """Return the call that finds the pixels of an image that are finite in every channel."""
     return "np.isfinite(image)" + ("" if channel_axis is None else f".all(axis={channel_axis})")
@@ -47,10 +71,15 @@ def _finite(channel_axis: int | None) -> str:
 
 def check_region_mask(name: str, mask: object, spatial: tuple[int, ...]) -> NDArray[np.bool_]:
     """Return a mask of pixels, True inside: bool, or integers that are 0 and 1."""
-    array = check_numeric(name, mask)
+    array = check_numeric(name, mask, finite=False)
     if array.shape != spatial:
         raise InvalidInputError(
             f"`{name}` must have the image's spatial shape {spatial}; got {describe(array)}."
+        )
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise InvalidInputError(
+            f"`{name}` must hold True and False; {np.count_nonzero(~np.isfinite(array))} of its "
+            f"values are NaN or infinite. Say which pixels it means: {name} == 1, or {name} > 0."
         )
     if array.dtype != np.bool_ and not np.isin(array, (0, 1)).all():
         raise InvalidInputError(

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limelens._checks.conversions import call_for, key_of_container, odd_one
 from limelens._typing import Seed
 from limelens.errors import InvalidInputError
 
@@ -28,17 +29,24 @@ def describe(value: object) -> str:
     """
     if isinstance(value, np.ndarray):
         return f"{value.dtype} array of shape {value.shape}"
+    kind = type(value).__name__
     if isinstance(value, (list, tuple)) and len(value) > 4:
-        return f"{type(value).__name__} of length {len(value)}"
-    text = repr(value)
-    return text if len(text) <= 80 else f"{type(value).__name__} object"
+        return f"{kind} of length {len(value)}"
+    try:
+        if shape := tuple(getattr(value, "shape", ())):  # tensors, tables, named axes
+            return f"{kind} of shape {shape}"
+        text = " ".join(repr(value).split())
+    except Exception:  # noqa: BLE001 - what says what came must not fail itself
+        return f"{kind} object"
+    return text if len(text) <= 80 else f"{kind} object"
 
 
 def check_int(name: str, value: object, *, minimum: int, maximum: int | None = None) -> int:
     """Return `value` as an int within the bounds (both included)."""
     span = f">= {minimum}" if maximum is None else f"from {minimum} to {maximum}"
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral):
-        raise InvalidInputError(f"`{name}` must be an integer {span}; got {describe(value)}.")
+        cure = f" Pass int({name})." if _is_single(value) else ""
+        raise InvalidInputError(f"`{name}` must be an integer {span}; got {describe(value)}.{cure}")
     number = int(value)
     if number < minimum or (maximum is not None and number > maximum):
         raise InvalidInputError(f"`{name}` must be an integer {span}; got {number}.")
@@ -62,10 +70,16 @@ def check_number(
     above = number > minimum or (number == minimum and not open_minimum)
     below = number < maximum or (number == maximum and not open_maximum)
     if not (math.isfinite(number) and above and below):
+        cure = f" Pass float({name})." if not is_real and _is_single(value) else ""
         raise InvalidInputError(
-            f"`{name}` must be a finite number in {span}; got {describe(value)}."
+            f"`{name}` must be a finite number in {span}; got {describe(value)}.{cure}"
         )
     return number
+
+
+def _is_single(value: object) -> bool:
+    """Return whether a value is an array or tensor that holds a single number."""
+    return getattr(value, "shape", None) == () and not isinstance(value, np.generic)
 
 
 def check_flag(name: str, value: object) -> bool:
@@ -112,11 +126,11 @@ def check_numeric(name: str, value: object, *, finite: bool = True) -> NDArray[A
     """Return `value` as an array of booleans, integers or real numbers, all finite if so asked."""
     array = value if type(value) is np.ndarray else _as_plain_array(name, value)
     if array.dtype.kind not in "buif":
+        call, odd = call_for(name, value, array), odd_one(array)
+        more = f" Pass {call}." if call else f" {odd} is none." * bool(odd)
         came = describe(array if array.ndim else value)
-        is_object = array.dtype.kind == "O" and array.ndim
-        cure = f" Pass np.asarray({name}, dtype=float)." if is_object else ""
         raise InvalidInputError(
-            f"`{name}` must hold booleans, integers or real numbers; got {came}.{cure}"
+            f"`{name}` must hold booleans, integers or real numbers; got {came}.{more}"
         )
     if finite and array.dtype.kind == "f" and not np.isfinite(array).all():
         raise InvalidInputError(not_finite(name, array))
@@ -126,13 +140,18 @@ def check_numeric(name: str, value: object, *, finite: bool = True) -> NDArray[A
 def _as_plain_array(name: str, value: object) -> NDArray[Any]:
     """Return anything that is an array of whatever kind, and hides no values, as an array."""
     check_unmasked(name, value)
+    if (key := key_of_container(value)) is not None:
+        raise InvalidInputError(
+            f"`{name}` must be one array; got {describe(value)}, which holds several by name. "
+            f"Pass {name}[{key!r}]."
+        )
     try:
         array = np.asanyarray(value)
         check_unmasked(name, array)  # made by __array__
         return np.asarray(array)
     except InvalidInputError:
         raise
-    except (ValueError, TypeError, RuntimeError) as error:  # PyTorch raises a RuntimeError
+    except (ValueError, TypeError, RuntimeError, OSError) as error:  # of PyTorch, of files
         raise InvalidInputError(
             f"`{name}` must be an array of numbers; {describe(value)} cannot be one ({error})."
         ) from error
@@ -147,7 +166,7 @@ def check_unmasked(name: str, value: object) -> None:
 
 
 def is_masked(value: object) -> bool:
-    """Return whether a masked array, or one in a list, hides a value.
+    """Return whether a masked array, or one in a list of any depth, hides a value.
 
     Examples
     --------
@@ -155,8 +174,12 @@ def is_masked(value: object) -> bool:
     >>> is_masked(hidden), is_masked([hidden]), is_masked(np.ma.array([1.0]))
     (True, True, False)
     """
-    parts = value if isinstance(value, (list, tuple)) else [value]
-    return any(np.ma.is_masked(each) for each in parts)
+    if not isinstance(value, (list, tuple)):
+        return bool(np.ma.is_masked(value))
+    # Rows of numbers, of which there may be millions, hold no masks where the first is a number.
+    if not value or isinstance(value[0], (int, float)):
+        return any(each is np.ma.masked for each in value)
+    return any(is_masked(each) for each in value)
 
 
 def not_finite(name: str, array: NDArray[Any]) -> str:

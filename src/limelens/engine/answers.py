@@ -1,11 +1,13 @@
 """Checks of what the caller's functions answer: scores, coalitions, earlier answers."""
 
-from collections.abc import Awaitable, Iterator, Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence, Set
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from limelens._checks.conversions import call_for, odd_one
 from limelens._checks.values import describe, is_masked
 from limelens._typing import ClassNames, Scores
 from limelens.errors import InvalidInputError, PredictionError, warn
@@ -44,13 +46,13 @@ def check_scores(
         raise PredictionError(f"{want}; got masked values. Give those a number: scores.filled(0).")
     scores = _as_array(raw, want)
     if scores.dtype.kind not in "buif":
+        came = describe(scores if scores.ndim else raw)
         raise PredictionError(
-            f"{want}; got {describe(scores)}, which are not real numbers.{_made_numbers(raw)}"
+            f"{want}; got {came}, which are not real numbers.{_made_numbers(raw, scores)}"
         )
     if scores.ndim == 0 or len(scores) != n_images or scores.size == 0:
-        turned = " Return scores.T." if scores.ndim == 2 and scores.shape[1] == n_images else ""
         came = "a single number" if scores.ndim == 0 else f"shape {scores.shape}"
-        raise PredictionError(f"{want}; got {came}.{turned}")
+        raise PredictionError(f"{want}; got {came}.{_one_row_each(scores.shape, n_images)}")
     if scores.ndim > 2 and not any_rank:
         raise PredictionError(f"{want}; got shape {scores.shape}. {_reducing(scores.shape)}")
     _check_usable(scores, n_images, want)
@@ -181,21 +183,49 @@ def likely_scores(outputs: Mapping[Any, Any] | Sequence[Any]) -> Any:
     return next(tables, next(iter(keys), None))
 
 
-def _made_numbers(raw: object) -> str:
+def _one_row_each(shape: tuple[int, ...], n_images: int) -> str:
+    """Return what makes one row an image of scores of another shape.
+
+    Examples
+    --------
+    >>> _one_row_each((3, 8), 8)
+    ' If its columns are the images, return scores.T.'
+    >>> _one_row_each((16,), 8)
+    ' If it holds one image after the other, return scores.reshape(len(batch), -1).'
+    """
+    if len(shape) > 2 and shape[:2] == (1, n_images):
+        return " Return scores[0]."
+    said = ""
+    if len(shape) == 2 and shape[1] == n_images:
+        said = " If its columns are the images, return scores.T."
+    elif len(shape) == 1 and shape[0] and shape[0] % n_images == 0:
+        said = " If it holds one image after the other, return scores.reshape(len(batch), -1)."
+    if not shape or shape[0] == 1:
+        said += (
+            " If it scores one image a call: "
+            "predict_fn=lambda batch: np.array([np.ravel(predict_fn(image[np.newaxis])) "
+            "for image in batch])."
+        )
+    return said
+
+
+def _made_numbers(raw: object, scores: NDArray[Any]) -> str:
     """Return the call that makes an array of numbers of what holds numbers in another form."""
-    if isinstance(raw, Iterator):
-        return " Return an array: np.array(list(scores))."
-    if isinstance(raw, Awaitable):
+    if isinstance(raw, (Awaitable, AsyncIterator)):
         getattr(raw, "close", bool)()  # nobody will await it
-        return " Wait for it: predict_fn=lambda batch: asyncio.run(predict_fn(batch))."
+        if isinstance(raw, Awaitable):
+            return " Wait for it: predict_fn=lambda batch: asyncio.run(predict_fn(batch))."
+        return " An asynchronous generator has no scores by itself; return an array."
     if callable(getattr(raw, "result", None)):
         return " Wait for it: return output.result()."
     if isinstance(raw, Set):
         return " A set has no order; return a list or an array."
-    array = np.asarray(raw)
-    if array.dtype.kind == "O" and array.ndim:
-        return " Return scores.astype(float)."
-    return ""
+    if call := call_for("scores", raw, scores):
+        return f" Return {call}."
+    odd = odd_one(scores)
+    if odd.startswith(("'", '"')):
+        return f" {odd} may be the name of a class: return the scores of all classes."
+    return f" {odd} is none." if odd else ""
 
 
 def _kind(raw: object) -> str:
@@ -246,16 +276,61 @@ def check_class_names(
     if class_names is None:
         return names
     if isinstance(class_names, Mapping):
-        unknown = [column for column in class_names if column not in names]
-        if unknown:
-            raise InvalidInputError(
-                f"`{name}` names column {unknown[0]!r}; the model has {n_columns} columns."
-            )
-        return names | {int(column): str(text) for column, text in class_names.items()}
+        return names | {
+            _check_column(column, class_names, n_columns, name): _check_name(text, column, name)
+            for column, text in class_names.items()
+        }
     listed = isinstance(class_names, (Sequence, np.ndarray)) and not isinstance(class_names, str)
-    if not listed or len(class_names) != n_columns:
+    if not listed or len(class_names) != n_columns or is_masked(class_names):
         raise InvalidInputError(
             f"`{name}` must be a sequence that names all {n_columns} score columns, or a "
             f"mapping from column to name; got {describe(class_names)}."
+            f"{'' if listed else _listing(class_names, name)}"
         )
-    return {column: str(text) for column, text in enumerate(class_names)}
+    return {column: _check_name(text, column, name) for column, text in enumerate(class_names)}
+
+
+def _listing(class_names: object, name: str) -> str:
+    """Return the call that makes a sequence of names of what else holds them."""
+    if hasattr(class_names, "shape"):  # a column of a table
+        return f" Pass np.asarray({name})."
+    if isinstance(class_names, (str, bytes)) or not isinstance(class_names, Iterable):
+        return ""
+    return f" Pass list({name})."
+
+
+def _check_column(column: object, class_names: Mapping[Any, Any], n_columns: int, name: str) -> int:
+    """Return a key of the class names, if it is the number of a score column."""
+    if isinstance(column, Integral) and not isinstance(column, bool) and column in range(n_columns):
+        return int(column)
+    keys, cure = list(class_names), ""
+    if all(isinstance(key, str) and key.isdecimal() for key in keys):
+        cure = f" Pass {{int(column): text for column, text in {name}.items()}}."
+    elif all(isinstance(each, Integral) for each in class_names.values()):
+        cure = f" Turn it round: {{column: text for text, column in {name}.items()}}."
+    raise InvalidInputError(
+        f"`{name}` names column {column!r}; the model has {n_columns} columns.{cure}"
+    )
+
+
+def _check_name(text: object, column: int, name: str) -> str:
+    """Return the name of a class; columns without one, or with an empty one, are their number."""
+    if isinstance(text, bytes):
+        raise InvalidInputError(
+            f"`{name}` must be texts; got the bytes {describe(text)}. Decode them: "
+            f"[each.decode() for each in {name}]."
+        )
+    if isinstance(text, (Mapping, Set, list, tuple, np.ndarray)) or _is_missing(text):
+        raise InvalidInputError(
+            f"`{name}` must be texts; column {column} is called {describe(text)}. Leave out what "
+            "has no name: class_names={0: 'cat', 2: 'dog'}."
+        )
+    return str(text) if str(text).strip() else str(column)
+
+
+def _is_missing(value: object) -> bool:
+    """Return whether a value stands for none, as NaN and the NA of pandas do: it equals nothing."""
+    try:
+        return value is None or not bool(value == value)
+    except (TypeError, ValueError):
+        return True

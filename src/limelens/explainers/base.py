@@ -110,7 +110,8 @@ class Explainer:
         channel_axis : int or None
             Where the channels are; None for a volume without channels.
         class_names : sequence of str or mapping from int to str, optional
-            Names of the score columns; None takes the model's own `class_names`, if it has any.
+            Names of the score columns; None takes the model's own `class_names`, if it has any. A
+            column without a name, or with an empty one, is called by its number.
         valid : array_like of bool, shape (*spatial,), optional
             True where pixels count: False for padding, no-data, all outside a region of interest.
             Pixels that do not count are never hidden, get the importance 0, and may be NaN; the

@@ -13,6 +13,7 @@ from limelens._axes import (
     spatial_shape,
 )
 from limelens._checks.images import check_background, check_segments
+from limelens._checks.pillow import check_pillow
 from limelens._checks.strategies import check_fill
 from limelens._checks.values import check_numeric
 from limelens._typing import Background, Fill, Image, Segmenter, Segments, Valid
@@ -79,7 +80,8 @@ def ask_fill(
         argument `name`.
     """
     last = channels_last(read_only(image), channel_axis)
-    filled = check_numeric(name, fill(last, None if segments is None else read_only(segments)))
+    answer = fill(last, None if segments is None else read_only(segments))
+    filled = check_numeric(name, check_pillow(name, answer))
     if filled.shape[-last.ndim :] == last.shape:
         filled = channels_back(filled, image.ndim, channel_axis)
     return check_background(filled, image, name=name)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from limelens._axes import channels_last
 from limelens._checks.images import check_fill_segments
+from limelens._checks.pillow import check_pillow
 from limelens._checks.values import check_int, check_number, check_numeric, describe
 from limelens._typing import Floats, Image, Segments
 from limelens.errors import InvalidInputError
@@ -267,6 +268,9 @@ class Backgrounds:
     channel_axis: int | None = -1
 
     def __post_init__(self) -> None:
+        if isinstance(self.images, (list, tuple)):
+            for index, each in enumerate(self.images):
+                check_pillow(f"images[{index}]", each)
         images = np.array(check_numeric("images", self.images))
         if not 3 <= images.ndim <= 5 or images.size == 0:
             raise InvalidInputError(

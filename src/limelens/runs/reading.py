@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._checks.images import check_pillow, shown_mode
+from limelens._checks.pillow import check_one_picture, n_pictures, shown_mode
 from limelens._checks.values import describe
-from limelens.errors import InvalidInputError
+from limelens.errors import InvalidInputError, warn
 
 _PILLOWS = "png jpg jpeg jpe jfif webp avif bmp dib gif tif tiff tga jp2 ppm pgm pbm pnm"
 SUFFIXES = frozenset(f".{name}" for name in [*_PILLOWS.split(), "npy"])
@@ -120,6 +120,11 @@ def _refuse_one_image(images: Any) -> None:
         msg = f"`images` must be several images; got {came}. One image: images=[image]; a stack "
         msg += "of very narrow ones: list(stack)."
         raise InvalidInputError(msg)
+    if hasattr(images, "columns"):
+        raise InvalidInputError(
+            f"`images` must be images or their paths; got {describe(images)}, a table. Pass the "
+            "column that holds them: images=table[name]."
+        )
     if not isinstance(images, Iterable):
         hint = " Call it: images=read()." if callable(images) else ""
         raise InvalidInputError(
@@ -196,17 +201,37 @@ def _decoded(path: Path) -> NDArray[Any]:
     from PIL import Image  # noqa: PLC0415
 
     with Image.open(path) as picture:
-        n_frames = getattr(picture, "n_frames", 1)
-        if n_frames > 1 and picture.format != "MPO":  # a photograph with a preview beside it
+        mode = _mode_to_read(picture)
+        if (n := n_pictures(picture)) > 1:
+            frame = "frame" if mode == picture.mode else f'frame.convert("{mode}")'
             raise InvalidInputError(
-                f"`images` must be files of one image; {str(path)!r} holds {n_frames}. Pass them "
-                "as arrays: [np.asarray(frame) for frame in PIL.ImageSequence.Iterator(...)]."
+                f"`images` must be files of one image; {str(path)!r} holds {n}. Pass them as "
+                f"arrays: [np.asarray({frame}) for frame in PIL.ImageSequence.Iterator(...)]."
             )
-        mode = picture.mode
-        if mode == "P":
-            mode = "RGBA" if "transparency" in picture.info else "RGB"
-        elif mode not in ("1", "L", "LA", "RGB", "RGBA", "F") and not mode.startswith("I"):
-            mode = shown_mode(mode)
+        _warn_of_halved_depth(path, picture)
+        picture.load()  # raises here if the file is damaged
         if mode != picture.mode:
             return np.asarray(picture.convert(mode))
-        return np.asarray(check_pillow(picture))
+        return np.asarray(check_one_picture(picture))
+
+
+def _mode_to_read(picture: Any) -> str:
+    """Return the mode of Pillow in which a picture has the colours that it shows."""
+    mode: str = picture.mode
+    if mode == "P":
+        return "RGBA" if "transparency" in picture.info else "RGB"
+    if mode in ("1", "L", "LA", "RGB", "RGBA", "F") or mode.startswith("I"):
+        return mode
+    return shown_mode(mode)
+
+
+def _warn_of_halved_depth(path: Path, picture: Any) -> None:
+    """Warn of colours of 16 bits, of which Pillow reads eight."""
+    if picture.mode in ("RGB", "RGBA", "LA") and any(
+        ";16" in str(each[3]) for each in picture.tile
+    ):
+        warn(
+            f"{str(path)!r} has 16 bits a channel, of which Pillow reads 8. If your model needs "
+            "all of them read it with tifffile, or with OpenCV (IMREAD_UNCHANGED; blue comes "
+            "first), and pass the array."
+        )

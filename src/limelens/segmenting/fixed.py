@@ -129,7 +129,7 @@ class LabelImage:
     n_segments: int = field(init=False)
 
     def __post_init__(self) -> None:
-        labels = np.array(check_numeric("labels", self.labels))
+        labels = np.array(check_numeric("labels", self.labels, finite=False))
         check_int("labels.ndim", labels.ndim, minimum=2, maximum=3)
         _, ids = check_segments(labels, labels.shape, name="labels")
         labels.flags.writeable = False

@@ -1,6 +1,6 @@
 """Which of the model's outputs are explained: from scores to target values."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, ClassVar, TypeAlias
@@ -231,7 +231,7 @@ def _columns(
     else:
         raise InvalidInputError(
             "`target` must be None, a column number or name, a sequence of them, Top(k) or a "
-            f"callable; got {describe(target)}."
+            f"callable; got {describe(target)}.{_made_columns(target)}"
         )
     columns = tuple(
         check_int("target", column_named(each, names), minimum=0, maximum=n_columns - 1)
@@ -242,6 +242,17 @@ def _columns(
             f"`target` must name at least one column and none twice; got {describe(target)}."
         )
     return columns
+
+
+def _made_columns(target: object) -> str:
+    """Return the call that makes column numbers of what holds them in another form."""
+    shape = getattr(target, "shape", None)
+    if shape == () or (isinstance(target, float) and target.is_integer()):
+        return " Pass int(target)."
+    if shape is not None:  # of tensors and tables
+        return " Pass np.asarray(target)."
+    listed = isinstance(target, Iterable) and not isinstance(target, (bytes, Mapping))
+    return " Pass list(target)." if listed else ""
 
 
 def reduce_scores(reduce: Callable[[NDArray[Any]], Any], scores: NDArray[Any]) -> Floats:
