@@ -4,6 +4,7 @@ import numpy as np
 
 from limelens._statistics import DEPENDENT, ROUNDING
 from limelens._typing import Floats
+from limelens.surrogates.lasso_guess import GuessedCorners, guessed_corners
 
 WIDE = 256
 """From so many columns on the whole table is kept, and its changes wait."""
@@ -20,9 +21,15 @@ _ACTIVE = {sign: np.array([0.0, 0.0, 0.0, 0.0, sign, 0.0]) for sign in (1.0, -1.
 
 def walk_alone(gram: Floats, cross: Floats, penalty: float) -> tuple[Floats, Floats]:
     """Return the corners of one target; see `lasso_paths`."""
-    walk = (_WideWalker if len(gram) >= WIDE else _Walker)(gram, cross)
-    end = max(penalty, ROUNDING * walk.level)
-    corners = _Corners(len(gram))
+    are_wide = len(gram) >= WIDE
+    walk = (_WideWalker if are_wide else _Walker)(gram, cross)
+    corners, end = _Corners(len(gram)), max(penalty, ROUNDING * walk.level)
+    guessed = None if are_wide else guessed_corners(gram, cross, penalty)
+    if guessed is not None:
+        if guessed.is_whole:
+            return guessed.penalties, guessed.coefs
+        corners.begin(guessed)
+        walk.stand(cross, guessed)
     for _ in range(100 + 20 * len(gram)):
         finished = walk.look(end, penalty)
         corners.add(walk, leaves=not finished)
@@ -40,6 +47,10 @@ class _Corners:
         self.blocks: list[Floats] = []
         self._most = max(1, _TOGETHER // n_columns)
         self._forget()
+
+    def begin(self, guessed: GuessedCorners) -> None:
+        """Take corners that are known."""
+        self.penalties, self.blocks = guessed.penalties.tolist(), [guessed.coefs]
 
     def _forget(self) -> None:
         self._levels: list[float] = []
@@ -97,6 +108,25 @@ class _Walker:
         self.is_inactive, self.slowest, self.directions = self.kinds.reshape(3, 2, d)
         self.steps = np.empty((2, d))
         self.kind = self.column = 0
+
+    def stand(self, cross: Floats, guessed: GuessedCorners) -> None:
+        """Stand where the last of the corners that were guessed has been turned."""
+        columns, signs = guessed.active, guessed.signs
+        n = len(columns)
+        inverse = np.linalg.inv(self.gram[columns[:, np.newaxis], columns])
+        of_active = self.gram[:, columns]
+        self.signs[columns], self.level = signs, float(guessed.penalties[-1])
+        self.kinds[:, columns] = np.array([_ACTIVE[sign] for sign in signs.tolist()]).T
+        self.active[:n], self.n_active = columns, n
+        swept = of_active @ inverse
+        self.remaining -= (swept * of_active).sum(axis=1)
+        self.remaining[columns] = np.inf
+        swept[columns] = inverse
+        self.table = np.empty((len(cross), 2 + max(n, min(len(cross), 62))), order="F")
+        self.pair = self.table[:, :2]
+        self.table[:, 2 : 2 + n] = swept
+        np.negative(swept @ np.stack([cross[columns], signs], axis=1), out=self.pair)
+        self.pair[:, 0] += np.where(self.signs == 0, cross, 0.0)
 
     def look(self, end: float, penalty: float) -> bool:
         """Lower the penalty to the next event; return whether the end is reached."""
