@@ -9,11 +9,11 @@ from limelens.gaussian.process import fit_processes
 from limelens.gaussian.virtual import virtual_coalitions
 
 
-def make_process(d, additive, monkeypatch):
+def make_process(d, additive, monkeypatch, *, folded=True):
     monkeypatch.setattr("limelens.gaussian.process.ADDITIVE_SHARES", (additive,))
     rng = np.random.default_rng(d)
     half = rng.random((20, d)) < 0.5
-    rows = distinct_rows(np.concatenate([half, ~half]))[0]
+    rows = distinct_rows(np.concatenate([half, ~half]) if folded else half)[0]
     values = rng.normal(size=(len(rows), 1))
     (process,) = fit_processes(rows, [values], relevance(rng.random(d), d))
     return process
@@ -57,8 +57,10 @@ def test_covariance_in_a_group_is_that_of_dense_matrices(d, definition, additive
 
 
 @pytest.mark.parametrize("additive", [0.0, 0.6, 1.0])
-def test_covariance_without_a_group_is_that_of_dense_matrices(additive, monkeypatch):
-    process = make_process(18, additive, monkeypatch)
+@pytest.mark.parametrize("folded", [True, False])
+def test_covariance_without_a_group_is_that_of_dense_matrices(additive, folded, monkeypatch):
+    process = make_process(18, additive, monkeypatch, folded=folded)
+    assert process.folded == folded
     virtual = virtual_coalitions(18, "shapley").coarse
     assert virtual.codes is None
     kernel = kernel_between(process, virtual)
@@ -74,11 +76,12 @@ def test_the_covariance_of_a_target_does_not_depend_on_the_others(definition, mo
     virtual = virtual_coalitions(18, definition)
     virtual = virtual.coarse or virtual
     kernel = kernel_between(process, virtual)
-    spread = np.random.default_rng(0).random((len(virtual), 6))  # more than go into one product
+    # More than go into one product, and so many that the kernel is reduced beforehand.
+    spread = np.random.default_rng(0).random((len(virtual), 50))
     together = delta_covariances(process, virtual, kernel, spread)
-    for place, found in enumerate(together):
+    for place in (0, 3, 4, 49):
         alone = delta_covariances(process, virtual, kernel, spread[:, [place]])[0]
-        np.testing.assert_allclose(found, alone, atol=1e-11 * np.abs(alone).max())
+        np.testing.assert_allclose(together[place], alone, atol=1e-11 * np.abs(alone).max())
 
 
 @pytest.mark.parametrize("d", [9, 18])

@@ -15,9 +15,9 @@ from limelens.gaussian.links import (
     quantiles,
     rivals,
     sigmoid,
-    softmax_link,
 )
 from limelens.gaussian.process import fit_processes
+from limelens.gaussian.softmax import softmax_link
 
 
 def make_scores(n=30, k=5, seed=0):
@@ -80,8 +80,9 @@ def test_softmax_is_the_mean_over_joint_residuals(n_rivals):
 
 @pytest.mark.parametrize("targets", [[0], [2, 0, 1]])
 def test_softmax_spread_is_the_norm_of_the_jacobian(targets, monkeypatch):
-    monkeypatch.setattr("limelens.gaussian.links._CHUNK", 2)  # three means: a slice and a half
-    monkeypatch.setattr("limelens.gaussian.links._SHORTEST_CHUNK", 1)
+    monkeypatch.setattr("limelens.gaussian.softmax._CHUNK", 2)  # three means: a slice and a half
+    monkeypatch.setattr("limelens.gaussian.softmax._MOST_SLOPES", 1)
+    monkeypatch.setattr("limelens.gaussian.softmax._SHORTEST_CHUNK", 1)
     link = softmax_link(make_scores(), np.array(targets), 30)
     rng = np.random.default_rng(2)
     means, residuals = rng.normal(size=(3, 5)), rng.normal(size=(7, 5))

@@ -6,9 +6,10 @@ import pytest
 from limelens.games.coalitions import distinct_rows
 from limelens.gaussian import projection
 from limelens.gaussian.kernel import relevance
-from limelens.gaussian.links import Link, log_odds_link, sigmoid, softmax_link
+from limelens.gaussian.links import Link, log_odds_link, sigmoid
 from limelens.gaussian.process import fit_processes
 from limelens.gaussian.projection import additive_share, project
+from limelens.gaussian.softmax import softmax_link
 from limelens.gaussian.virtual import virtual_coalitions
 from limelens.testing import all_coalitions, exact_values
 
@@ -156,3 +157,15 @@ def test_additive_share_is_one_for_additive_values_and_zero_for_a_parity():
     values = np.hstack([additive, parity, np.ones((16, 1))])
     found = additive_share(every, values, exact_values(values, "banzhaf"))
     np.testing.assert_allclose(found, [1.0, 0.0, np.nan], atol=1e-12)
+
+
+@pytest.mark.parametrize(("d", "definition"), [(17, "lime"), (18, "shapley")])
+def test_squares_of_what_pairs_add_are_those_written_out(d, definition):
+    virtual = virtual_coalitions(d, definition)
+    half = len(virtual) // 2
+    left = np.random.default_rng(0).normal(size=(len(virtual), 2))
+    found = list(projection._grams(virtual, left[:half] - left[half:], left[:half] + left[half:]))
+    for gram, own in zip(found, left.T, strict=True):
+        rows = (virtual.coalitions - virtual.fitting.centre) * own[:, np.newaxis]
+        rows = rows[:half] + rows[half:]
+        np.testing.assert_allclose(gram, rows.T @ rows, rtol=1e-9)

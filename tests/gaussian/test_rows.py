@@ -96,8 +96,8 @@ def test_carriers_are_all_of_a_two_valued_score_and_one_of_an_outlier():
 
 def test_float_probabilities_of_three_classes_compete():
     scores = make_softmax(len(COALITIONS))
-    assert merge(COALITIONS, scores).compete()
-    assert merge(COALITIONS, scores.astype(np.float32)).compete()
+    assert merge(COALITIONS, scores).compete
+    assert merge(COALITIONS, scores.astype(np.float32)).compete
 
 
 @pytest.mark.parametrize(
@@ -111,22 +111,22 @@ def test_float_probabilities_of_three_classes_compete():
     ],
 )
 def test_other_scores_do_not(change):
-    assert not merge(COALITIONS, change(make_softmax(len(COALITIONS)))).compete()
+    assert not merge(COALITIONS, change(make_softmax(len(COALITIONS)))).compete
 
 
 def test_one_exact_zero_among_the_rivals_is_enough_to_stop_it():
     scores = make_softmax(len(COALITIONS))
     scores[3, 4] = 0.0
     scores /= scores.sum(axis=1, keepdims=True)
-    assert not merge(COALITIONS, scores).compete()
+    assert not merge(COALITIONS, scores).compete
 
 
 def test_shares_of_fifty_votes_are_a_coarse_lattice():
     rng = np.random.default_rng(0)
     votes = 1 + np.stack([rng.multinomial(45, p) for p in make_softmax(len(COALITIONS))])
-    assert not merge(COALITIONS, votes / 50).compete()
+    assert not merge(COALITIONS, votes / 50).compete
 
 
 def test_functions_of_scores_do_not_compete():
     scores = make_softmax(len(COALITIONS))
-    assert not merge(COALITIONS, scores, values=scores[:, [0]] ** 2).compete()
+    assert not merge(COALITIONS, scores, values=scores[:, [0]] ** 2).compete

@@ -79,25 +79,31 @@ def test_fewer_columns_use_as_many_virtual_coalitions_as_more():
 
 
 @pytest.mark.parametrize("definition", ["lime", "shapley"])
-def test_contributions_are_what_importances_lose_without_a_pair(definition):
+def test_what_is_left_over_has_no_additive_part(definition):
     virtual = virtual_coalitions(8, definition)
     fitting, coalitions = virtual.fitting, virtual.coalitions
     values = np.random.default_rng(0).normal(size=len(virtual))
     additive = coalitions @ np.arange(8.0)
     three, ends = np.stack([values, additive, values + additive], axis=1), np.array([2, 28, 30.0])
-    rows = fitting.contributions(coalitions, three, ends)
-    found, none, both = (fitting.inverse @ moved.T for moved in rows)
-    np.testing.assert_allclose(found.sum(axis=1), 0, atol=1e-10)  # nothing additive is left
+    found, none, both = fitting.left_over(coalitions, three, ends).T
+    moved = coalitions - fitting.centre
+    np.testing.assert_allclose(fitting.inverse @ (found @ moved), 0, atol=1e-10)
     np.testing.assert_allclose(none, 0, atol=1e-10)
     np.testing.assert_allclose(both, found, atol=1e-9)
-    # by hand: each pair's rows times their weights, of what an additive fit leaves
-    effects = virtual.importances(values[:, np.newaxis], np.array([2.0]))[0]
-    moved = coalitions - fitting.centre
-    left = values - moved @ effects
+    # by hand: what an additive fit leaves, times the weights
+    left = values - moved @ virtual.importances(values[:, np.newaxis], np.array([2.0]))[0]
     left -= np.average(left, weights=fitting.weights)
-    rows = moved * (fitting.weights * left)[:, np.newaxis]
-    half = len(rows) // 2
-    np.testing.assert_allclose(found, fitting.inverse @ (rows[:half] + rows[half:]).T, atol=1e-12)
+    np.testing.assert_allclose(found, fitting.weights * left, atol=1e-12)
+
+
+def test_squares_of_functionals_follow_from_those_of_signs():
+    fitting = virtual_coalitions(5, "lime").fitting
+    rng = np.random.default_rng(0)
+    z, own, other = rng.random((9, 5)) < 0.5, rng.normal(size=9), rng.normal(size=9)
+    signs = (2.0 * z - 1.0).T * own
+    found = fitting.of_signs(signs @ signs.T, signs @ other, other @ other)
+    functionals = 0.5 * signs + np.outer(0.5 - fitting.centre, other)
+    np.testing.assert_allclose(found, functionals @ functionals.T, atol=1e-12)
 
 
 @pytest.mark.parametrize("definition", ["banzhaf", "shapley"])

@@ -61,7 +61,8 @@ def fold(values: Floats) -> Floats:
     >>> fold(np.array([3.0, 1.0])).round(3)
     array([2.828, 1.414])
     """
-    first, second = np.split(values, 2)
+    half = len(values) // 2
+    first, second = values[:half], values[half:]
     return np.sqrt(0.5) * np.concatenate([first + second, first - second])
 
 

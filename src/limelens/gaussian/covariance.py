@@ -1,21 +1,21 @@
 """Covariance of importances by the delta method, exact over all virtual coalitions."""
 
 from collections.abc import Iterator
-from typing import TypeAlias
+from itertools import repeat
 
 import numpy as np
+from numpy.typing import NDArray
 
 from limelens._typing import Floats
 from limelens.gaussian.codes import walsh_hadamard
 from limelens.gaussian.group_kernel import GroupKernel, group_spectrum
 from limelens.gaussian.kernel import CrossKernel, agreement
+from limelens.gaussian.likelihood import whiten
 from limelens.gaussian.process import MaskProcess
 from limelens.gaussian.virtual import VirtualCoalitions
 
 # Targets whose functionals are multiplied by the kernel in one product.
 _AT_ONCE = 4
-
-_Parts: TypeAlias = tuple[Floats, Floats, Floats | float]
 
 
 def delta_covariances(
@@ -58,14 +58,13 @@ def delta_covariances(
     fitting = virtual.fitting
     weighted = fitting.weights[:, np.newaxis] * spread
     if isinstance(kernel, GroupKernel):
-        parts = _everywhere(process, virtual, kernel, weighted)
+        totals = _everywhere(process, virtual, kernel, weighted)
     elif virtual.codes is not None:
-        parts = _in_a_group(process, virtual, kernel, weighted)
+        totals = _in_a_group(process, virtual, kernel, weighted)
     else:
-        parts = _in_pairs(process, virtual, kernel, weighted)
+        totals = _in_pairs(process, virtual, kernel, weighted)
     found = []
-    for prior, images, noise in parts:
-        total = (1.0 - process.noise) * (prior - process.explained(images)) + noise
+    for total in totals:
         covariance = fitting.inverse @ total @ fitting.inverse.T
         covariance = 0.5 * (covariance + covariance.T)
         np.fill_diagonal(covariance, np.maximum(np.diagonal(covariance), 0.0))
@@ -75,74 +74,125 @@ def delta_covariances(
 
 def _everywhere(
     process: MaskProcess, virtual: VirtualCoalitions, kernel: GroupKernel, weighted: Floats
-) -> Iterator[_Parts]:
-    """Yield a target's prior covariance, functionals' images and noise, for all 2^d coalitions."""
+) -> Iterator[Floats]:
+    """Yield the covariance of each target's functionals, (d, d), for all 2^d coalitions."""
     roots = np.sqrt(kernel.spectrum / len(virtual))
+    offsets = (0.5 - virtual.fitting.centre)[:, np.newaxis]
+    places, flips = _places(virtual), virtual.flips[:, np.newaxis]
     for column in weighted.T:
-        transforms = _transforms(virtual, column)
+        transform = walsh_hadamard(column[np.newaxis])[0]
+        # z - centre = f_i chi_i / 2 + (1 / 2 - centre), with the character chi_i of code c_i.
+        transforms = transform[places] * (0.5 * flips) + offsets * transform
         # A K_VV A' = (A H) diag(l / v) (A H)'.
         rooted = transforms * roots
         # Parseval: (A H) (A H)' = v A A'.
         noise = process.noise * (transforms @ transforms.T) / len(virtual)
-        yield rooted @ rooted.T, kernel.images(transforms), noise
+        known = process.explained(kernel.images(transforms))
+        yield (1.0 - process.noise) * (rooted @ rooted.T - known) + noise
 
 
 def _in_a_group(
     process: MaskProcess, virtual: VirtualCoalitions, kernel: CrossKernel, weighted: Floats
-) -> Iterator[_Parts]:
+) -> Iterator[Floats]:
     """Yield the same for a group of coalitions that are not all."""
     roots = np.sqrt(group_spectrum(process.kernel, virtual) / len(virtual))
-    for column, (_, images) in zip(weighted.T, _imaged(virtual, kernel, weighted), strict=True):
-        rooted = _transforms(virtual, column) * roots
-        yield rooted @ rooted.T, images, 0.0
+    places, flips = _places(virtual), virtual.flips
+    moved = np.empty(places.shape)
+    explained = _explained(process, virtual, kernel, weighted)
+    for column, known in zip(weighted.T, explained, strict=True):
+        transform = walsh_hadamard(column[np.newaxis])[0]
+        np.take(transform, places, out=moved, mode="clip")
+        moved *= roots
+        rooted = transform * roots
+        prior = virtual.fitting.of_signs(
+            np.outer(flips, flips) * (moved @ moved.T), flips * (moved @ rooted), rooted @ rooted
+        )
+        yield (1.0 - process.noise) * (prior - known)
 
 
 def _in_pairs(
     process: MaskProcess, virtual: VirtualCoalitions, kernel: CrossKernel, weighted: Floats
-) -> Iterator[_Parts]:
+) -> Iterator[Floats]:
     """Yield the same for coalitions that are no group, by the kernel's even and odd part."""
     first = virtual.coalitions[: len(virtual) // 2]
-    even, odd = process.kernel.parts(agreement(first, first, process.kernel.relevance))
-    for (sums, differences), images in _imaged(virtual, kernel, weighted):
-        yield 0.5 * (sums @ even @ sums.T + differences @ odd @ differences.T), images, 0.0
+    parts = process.kernel.parts(agreement(first, first, process.kernel.relevance))
+    if kernel.folded and weighted.shape[1] * len(virtual.spins) > len(first):
+        # With so many functionals it is less work to take what the rows explain from the kernel.
+        for part, cross, factor in zip(
+            parts, (kernel.even, kernel.odd), process.factors, strict=True
+        ):
+            whitened = whiten(factor, cross.T)
+            part -= (1.0 - process.noise) * (whitened.T @ whitened)
+        explained: Iterator[Floats | float] = repeat(0.0, weighted.shape[1])
+    else:
+        explained = _explained(process, virtual, kernel, weighted)
+    priors = _quadratic_forms(virtual, weighted, parts)
+    for prior, known in zip(priors, explained, strict=True):
+        yield (1.0 - process.noise) * (prior - known)
 
 
-def _imaged(
-    virtual: VirtualCoalitions, kernel: CrossKernel, weighted: Floats
-) -> Iterator[tuple[tuple[Floats, Floats], Floats]]:
-    """Yield each target's folded functionals with the kernel's images of them."""
-    for start in range(0, weighted.shape[1], _AT_ONCE):
-        pairs = list(_paired(virtual, weighted[:, start : start + _AT_ONCE]))
-        # One product for several targets: few rows a product would leave the processor idle.
-        sums, differences = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
-        yield from zip(pairs, np.split(kernel.images(sums, differences), len(pairs)), strict=True)
+def _quadratic_forms(
+    virtual: VirtualCoalitions, weighted: Floats, parts: tuple[Floats, Floats]
+) -> Iterator[Floats]:
+    """Yield (A_+ K_+ A_+' + A_- K_- A_-') / 2 of each target's functionals A and `parts` K.
 
-
-def _paired(virtual: VirtualCoalitions, weighted: Floats) -> Iterator[tuple[Floats, Floats]]:
-    """Yield each target's functionals ``(Z - centre)' diag(weighted)``, folded.
-
-    Folded are the halves of the columns added, and the second taken from the first, (d, v / 2)
-    each.
+    The diagonals of the parts are halved.
     """
-    half = len(virtual) // 2
-    # z - 1/2 has the opposite sign in a complement.
+    from scipy.linalg.blas import dtrmm  # noqa: PLC0415
+
+    half, d = len(virtual) // 2, len(virtual.spins)
+    # K = T + T', with half of the diagonal in the lower triangle T: half of the work.
+    for part in parts:
+        part[np.diag_indices(half)] *= 0.5
     halves = 0.5 * virtual.spins[:, :half].astype(np.float64)
     offsets = (0.5 - virtual.fitting.centre)[:, np.newaxis]
-    for column in weighted.T:
-        plus, minus = column[:half] + column[half:], column[:half] - column[half:]
-        yield halves * minus + offsets * plus, halves * plus + offsets * minus
+    plus, minus = _by_pairs(weighted)
+    for some in _few(weighted.shape[1]):
+        total = np.zeros((1, 1))
+        for triangle, own, other in zip(parts, (minus, plus), (plus, minus), strict=True):
+            # z - 1/2 has the opposite sign in a complement.
+            folded = own[some, np.newaxis] * halves + other[some, np.newaxis] * offsets
+            moved = dtrmm(0.5, triangle.T, folded.reshape(-1, half).T, lower=0)
+            total = total + moved.T.reshape(-1, d, half) @ folded.transpose(0, 2, 1)
+        yield from total + total.transpose(0, 2, 1)
 
 
-def _transforms(virtual: VirtualCoalitions, weighted: Floats) -> Floats:
-    """Return the Walsh-Hadamard transforms of the same functionals in a group, shape (d, v)."""
+def _explained(
+    process: MaskProcess, virtual: VirtualCoalitions, kernel: CrossKernel, weighted: Floats
+) -> Iterator[Floats]:
+    """Yield what the rows explain of the covariance of each target's functionals."""
+    half, d = len(virtual) // 2, len(virtual.spins)
+    halves = 0.5 * virtual.spins[:, :half].astype(np.float64)
+    offsets = (0.5 - virtual.fitting.centre)[:, np.newaxis]
+    plus, minus = _by_pairs(weighted)
+    shared = plus @ kernel.even, minus @ kernel.odd
+    room = np.empty((min(_AT_ONCE, len(plus)), d, half))
+    for some in _few(weighted.shape[1]):
+        images = []
+        for part, own, other in zip((kernel.even, kernel.odd), (minus, plus), shared, strict=True):
+            functionals = room[: len(own[some])]
+            np.multiply(own[some, np.newaxis], halves, out=functionals)
+            moved = functionals.reshape(-1, half) @ part
+            moved = moved.reshape(-1, d, part.shape[1])
+            images.append(moved + other[some, np.newaxis] * offsets)
+        for pair in zip(*images, strict=True):
+            yield process.explained_in_blocks(kernel.images(*pair))
+
+
+def _by_pairs(weighted: Floats) -> tuple[Floats, Floats]:
+    """Return the sums and the differences of the halves of columns (v, t), (t, v / 2) each."""
+    first, second = np.split(weighted.T, 2, axis=1)
+    return first + second, first - second
+
+
+def _few(n_targets: int) -> Iterator[slice]:
+    """Yield slices of the targets that go into one product."""
+    # Few rows a product would leave the processor idle.
+    for start in range(0, n_targets, _AT_ONCE):
+        yield slice(start, start + _AT_ONCE)
+
+
+def _places(virtual: VirtualCoalitions) -> NDArray[np.intp]:
+    """Return where each segment's shifted transform is read in a group, u ^ c_i, shape (d, v)."""
     codes = virtual.codes if virtual.codes is not None else np.empty(0, dtype=np.int64)
-    transform = walsh_hadamard(weighted[np.newaxis])[0]
-    positions = np.arange(len(virtual))
-    # z - centre = f_i chi_i / 2 + (1 / 2 - centre), with the character chi_i of code c_i.
-    shifted = np.empty((len(codes), len(virtual)))
-    offsets = 0.5 - virtual.fitting.centre
-    for row, code, flip, offset in zip(shifted, codes, virtual.flips, offsets, strict=True):
-        np.take(transform, positions ^ code, out=row)
-        row *= 0.5 * flip
-        row += offset * transform
-    return shifted
+    return np.arange(len(virtual)) ^ codes[:, np.newaxis]

@@ -133,13 +133,15 @@ class CrossKernel:
         even, odd = 0.5 * (self.even @ plus), 0.5 * (self.odd @ minus)
         return np.concatenate([even + odd, even - odd])
 
-    def images(self, sums: Floats, differences: Floats) -> Floats:
-        """Return F @ K, shape (r, n), of functionals F given as `sums` and `differences`.
+    def images(self, even: Floats, odd: Floats) -> tuple[Floats, ...]:
+        """Return (F @ K)' of functionals F in the blocks of a process, see `in_blocks`.
 
-        These are their two halves added, and the second taken from the first, (r, v / 2) each.
+        `even` and `odd` are products with the parts of this kernel: of the sums of the two halves
+        of F with the even part, of their differences with the odd part.
         """
-        even, odd = 0.5 * (sums @ self.even), 0.5 * (differences @ self.odd)
-        return np.concatenate([even + odd, even - odd], axis=1) if self.folded else even + odd
+        if self.folded:
+            return np.sqrt(0.5) * even.T, np.sqrt(0.5) * odd.T
+        return (0.5 * (even + odd).T,)
 
 
 def cross_kernel(kernel: MaskKernel, left: Coalitions, right: Coalitions) -> CrossKernel:

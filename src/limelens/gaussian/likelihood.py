@@ -120,7 +120,10 @@ def kernel_blocks(kernel: MaskKernel, coalitions: Coalitions) -> list[Floats]:
 
 def in_blocks(columns: Floats, n_blocks: int) -> list[Floats]:
     """Return the part of the columns (n, c) that belongs to each of `kernel_blocks`."""
-    return [columns] if n_blocks == 1 else np.split(fold(columns), 2)
+    if n_blocks == 1:
+        return [columns]
+    folded, half = fold(columns), len(columns) // 2
+    return [folded[:half], folded[half:]]
 
 
 def cholesky(matrix: Floats, noise: float) -> Floats:

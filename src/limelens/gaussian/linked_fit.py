@@ -10,11 +10,12 @@ from limelens.errors import InvalidInputError
 from limelens.games.lime_kernel import cosine_distance, kernel_weights
 from limelens.games.repeats import answer_variance
 from limelens.gaussian.learning import learn_kernels
-from limelens.gaussian.links import Link, log_odds_link, logit, softmax_link
+from limelens.gaussian.links import Link, log_odds_link, logit
 from limelens.gaussian.misfit import missed_importances
 from limelens.gaussian.process import MaskProcess, fit_processes
 from limelens.gaussian.projection import additive_share, project
 from limelens.gaussian.rows import N_RIVALS, Rows
+from limelens.gaussian.softmax import softmax_link
 from limelens.gaussian.verdict import TargetFit, unknown_fit
 from limelens.gaussian.virtual import LIME_WIDTH, fitting_on, virtual_coalitions
 
@@ -133,7 +134,7 @@ def _moves(rows: Rows, target: int, *, on_log_odds: bool) -> bool:
 def _possible_links(rows: Rows, target: int, link: str, scale: str) -> list[str]:
     """Return the names of the links to fit for a target; the last is preferred."""
     probability = rows.is_probability(target)
-    if link == "softmax" and not rows.compete():
+    if link == "softmax" and not rows.compete:
         lattice = (
             " These come in steps, as of a quantised model: their rivals are not known well enough."
             if rows.on_lattice
@@ -157,7 +158,7 @@ def _possible_links(rows: Rows, target: int, link: str, scale: str) -> list[str]
     if scale == "link":
         return ["log-odds"]
     log_odds = ["log-odds"] if rows.has_log_odds(target) else []
-    return ["identity", *log_odds, *(["softmax"] if rows.compete() else [])]
+    return ["identity", *log_odds, *(["softmax"] if rows.compete else [])]
 
 
 def _candidates(rows: Rows, names: dict[int, list[str]]) -> list[_Candidate]:

@@ -132,13 +132,13 @@ class MaskProcess:
             :math:`(1 - \nu)\, m C^{-1} m'`, to be taken from the prior's, both in units of
             :math:`\sigma^2 (1 - \nu)`.
         """
-        total = np.zeros((len(functionals), len(functionals)))
-        parts = in_blocks(functionals.T, len(self.factors))
-        for factor, part in zip(self.factors, parts, strict=True):
-            # m C^-1 m' = (L^-1 m')' (L^-1 m').
-            whitened = whiten(factor, part)
-            total += whitened.T @ whitened
-        return (1.0 - self.noise) * total
+        return self.explained_in_blocks(in_blocks(functionals.T, len(self.factors)))
+
+    def explained_in_blocks(self, parts: Sequence[Floats]) -> Floats:
+        """Return the same, given the parts of m' that belong to each of the factors."""
+        # m C^-1 m' = (L^-1 m')' (L^-1 m').
+        whitened = (whiten(*pair) for pair in zip(self.factors, parts, strict=True))
+        return (1.0 - self.noise) * np.sum([part.T @ part for part in whitened], axis=0)
 
 
 def fit_processes(

@@ -1,5 +1,6 @@
 """From a fitted surrogate to importances: projection, covariance, how additive it is."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,7 @@ from numpy.typing import NDArray
 
 from limelens._typing import Coalitions, Floats
 from limelens.gaussian.closed_forms import banzhaf_effects, shapley_effects, sigmoid_effects
+from limelens.gaussian.codes import walsh_hadamard
 from limelens.gaussian.covariance import delta_covariances
 from limelens.gaussian.group_kernel import GroupKernel, group_kernel
 from limelens.gaussian.kernel import CrossKernel, cross_kernel
@@ -187,23 +189,49 @@ def _variance_of_the_draw(
     the part that the control variate removes. Sizes whose pairs are all there add nothing. For
     orthogonal arrays the result is too large.
     """
-    fitting, kept = virtual.fitting, virtual.kept
+    fitting, kept, half = virtual.fitting, virtual.kept, len(virtual) // 2
     like = control.like
     if like is not None and virtual.definition == "shapley":
         # One fit for both: what it misses of their difference is the difference.
         values, differences, like = values - like[0], differences - like[1], None
     # A sum of squares over pairs: so the root of each pair's share goes to its row.
     roots = np.sqrt(1.0 - fitting.known)[:, np.newaxis]
-    moved = (roots * rows for rows in fitting.contributions(kept, values, differences))
+    left = np.tile(roots, (2, 1)) * fitting.left_over(kept, values, differences)
     if like is None:
-        return np.stack([fitting.inverse @ (rows.T @ rows) @ fitting.inverse.T for rows in moved])
+        grams = _grams(virtual, left[:half] - left[half:], left[:half] + left[half:])
+        return np.stack([fitting.inverse @ gram @ fitting.inverse.T for gram in grams])
     evenly = fitting_on(virtual.coalitions, "banzhaf", complete=False)
-    others = (roots * rows for rows in evenly.contributions(kept, *like))
+    other = np.tile(roots, (2, 1)) * evenly.left_over(kept, *like)
+    # Each pair's noise of importances.
+    moves, moves_of_like = ((kept - each.centre) @ each.inverse.T for each in (fitting, evenly))
     noises = (
-        rows @ fitting.inverse.T - other @ evenly.inverse.T
-        for rows, other in zip(moved, others, strict=True)
+        moves * own[:, np.newaxis] - moves_of_like * likes[:, np.newaxis]
+        for own, likes in zip(left.T, other.T, strict=True)
     )
-    return np.stack([noise.T @ noise for noise in noises])
+    return np.stack([rows.T @ rows for rows in (noise[:half] + noise[half:] for noise in noises)])
+
+
+def _grams(virtual: VirtualCoalitions, minus: Floats, plus: Floats) -> Iterator[Floats]:
+    """Yield the sum over pairs of the squares of what they add to moments, (d, d) a target.
+
+    `minus` and `plus`, (v / 2, t), are the weighted values of a coalition less those of its
+    complement, and the sum of both: a pair adds s * minus / 2 + (1/2 - c) * plus.
+    """
+    totals, half = np.square(plus).sum(axis=0), len(minus)
+    if virtual.codes is None:
+        signs = virtual.spins[:, :half].astype(np.float64)
+        for own, other, total in zip(minus.T, plus.T, totals, strict=True):
+            moved = signs * own
+            yield virtual.fitting.of_signs(moved @ moved.T, moved @ other, total)
+        return
+    # A product of two characters is the character of their codes' difference: all sums over pairs
+    # are entries of one transform.
+    codes, flips = virtual.codes, virtual.flips
+    between, own_places = codes[:, np.newaxis] ^ codes, codes % half
+    squares, sums = walsh_hadamard(np.square(minus).T), walsh_hadamard((minus * plus).T)
+    for square, products, total in zip(squares, sums, totals, strict=True):
+        of_two = np.outer(flips, flips) * square[between]
+        yield virtual.fitting.of_signs(of_two, flips * products[own_places], total)
 
 
 def _sigmoids(

@@ -1,6 +1,7 @@
 """Rows of a run made ready for a surrogate: distinct coalitions, and what kind of scores."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -75,8 +76,13 @@ class Rows:
 
     def is_probability(self, target: int) -> bool:
         """Tell whether a target lies in [0, 1]; for a score column, whether all scores do."""
-        seen = self.values[:, target] if self.columns is None else self.scores
-        return bool(seen.min() >= 0 and seen.max() <= 1)
+        if self.columns is None:
+            return _in_unit_interval(self.values[:, target])
+        return self._has_probabilities
+
+    @cached_property
+    def _has_probabilities(self) -> bool:
+        return _in_unit_interval(self.scores)
 
     def changes_by_rounding(self, target: int) -> bool:
         """Tell whether a target never changed by more than the rounding of a network.
@@ -129,8 +135,9 @@ class Rows:
         step = _step(values)
         return float(values.std() / step) if 0 < step <= _WIDEST_STEP else float("inf")
 
+    @cached_property
     def compete(self) -> bool:
-        """Tell whether the targets are probabilities whose rivals are really known.
+        """Whether the targets are probabilities whose rivals are really known.
 
         Three or more floating-point scores in [0, 1] that sum to 1, where neither a target nor any
         of its likeliest rivals is ever exactly 0, and which are not rounded to a coarse lattice.
@@ -143,6 +150,10 @@ class Rows:
         chosen = np.concatenate([self.columns, rivals(scores, self.columns, N_RIVALS)])
         seen = scores[:, chosen]
         return bool(seen.min() > 0 and len(np.unique(seen)) >= _FEWEST_DISTINCT * seen.size)
+
+
+def _in_unit_interval(values: Floats) -> bool:
+    return bool(values.min() >= 0 and values.max() <= 1)
 
 
 def _step(values: Floats) -> float:

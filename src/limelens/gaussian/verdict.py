@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil
 
 import numpy as np
@@ -113,20 +114,20 @@ class TargetFit:
         factor = (pairs * ratio + _PRIOR_PAIRS) / (pairs + _PRIOR_PAIRS)
         return max(factor, 1.0) if len(self.importances) <= FULL_FACTORIAL else factor
 
-    @property
+    @cached_property
     def spread(self) -> Floats:
         """Covariance of the importances, scaled to the surrogate's actual errors, (d, d)."""
         factor = max(1.0, self.inflation) if self.curved else 1.0
         learned = 1.0 + _LEARNED / self.n_rows if self.n_rows else 1.0  # 0: all was asked
         return self.covariance * (factor * self.foldover * learned)
 
-    @property
+    @cached_property
     def standard_errors(self) -> Floats:
         """Standard errors, shape (d,), of which 1.96 make a 95 % interval."""
         factor = _WIDENING[self.link] if self.curved else 1.0
         return factor * np.sqrt(np.diagonal(self.spread))
 
-    @property
+    @cached_property
     def relative_error(self) -> float:
         r"""Predicted relative error, :math:`\sqrt{S / (S + |\phi|^2)}`, S the squared errors' sum.
 
@@ -137,7 +138,7 @@ class TargetFit:
         total = noise + float(np.square(self.importances).sum())
         return float(np.sqrt(noise / total)) if total > 0 else float("nan")
 
-    @property
+    @cached_property
     def error_bound(self) -> float:
         r"""Bound that the relative error stays below with a probability of at least 0.9.
 

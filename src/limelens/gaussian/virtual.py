@@ -1,6 +1,5 @@
 """Virtual coalitions: a fitted surrogate is evaluated on them, without any model call."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
@@ -72,13 +71,12 @@ class Fitting:
         inner = self.inverse @ (moved.T @ moved) @ self.inverse.T
         return np.asarray(inner + 2.0 * np.outer(self.ends, self.ends))
 
-    def contributions(
+    def left_over(
         self, coalitions: Coalitions | Floats, values: Floats, differences: Floats
-    ) -> Iterator[Floats]:
-        """Yield what each pair adds to the moments of values (v, t), (v / 2, d) a target.
+    ) -> Floats:
+        """Return the weighted values (v, t) without the additive function that fits them.
 
-        An additive function is subtracted from the values first. What is left adds noise to the
-        importances if the coalitions, which are folded, were drawn: `inverse` times a row each.
+        If the coalitions, which are folded, were drawn, this is what makes importances noisy.
         """
         half = len(coalitions) // 2
         first, lean = coalitions[:half] - self.centre, 1.0 - 2.0 * self.centre
@@ -88,9 +86,18 @@ class Fitting:
         left = values - np.concatenate([additive, effects @ lean - additive])
         left -= self.weights @ left / self.weights.sum()
         left *= self.weights[:, np.newaxis]
-        kept, hidden = left[:half], left[half:]
-        for own, other in zip((kept - hidden).T, hidden.T, strict=True):
-            yield np.asarray(first * own[:, np.newaxis] + np.outer(other, lean))
+        return np.asarray(left)
+
+    def of_signs(self, squares: Floats, sums: Floats, total: Floats | float) -> Floats:
+        """Return the Gram matrix (d, d) of functionals of coalitions from those of their signs.
+
+        As z - c = s / 2 + (1/2 - c), they are half of one functional for each segment's signs,
+        and a multiple of one more: `squares` (d, d) is the Gram matrix of the former, `sums` (d,)
+        their products with the latter, and `total` its square.
+        """
+        offsets = 0.5 - self.centre
+        crossed = np.outer(0.5 * sums, offsets)
+        return 0.25 * squares + crossed + crossed.T + total * np.outer(offsets, offsets)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
