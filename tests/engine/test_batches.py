@@ -70,6 +70,13 @@ def test_the_search_begins_small_and_keeps_to_what_fits():
     assert max(chosen(lambda n: 0.05, most=10**6)[0]) == 256
 
 
+@pytest.mark.parametrize(("most", "size"), [(30, 30), (111, 64), (1365, 170), (2**15, 256)])
+def test_of_small_images_a_call_holds_more_where_it_takes_next_to_no_time(most, size):
+    pace = Pace(most)
+    pace.took(2, 1e-5)
+    assert pace.size == size
+
+
 def test_one_disturbed_call_does_not_decide():
     pace = Pace(64)
     pace.took(2, 0.02)

@@ -8,6 +8,8 @@ START = 4
 USUAL, MOST = 64, 256
 """Size for models of which a call takes next to no time, and the largest that is tried."""
 
+_SMALL = 8  # calls of small images hold up to an eighth of what a call of large ones may
+
 FREE = 1e-3
 """Seconds of a call below which a search is not worth its own calls."""
 
@@ -50,6 +52,7 @@ class Pace:
 
     def __init__(self, most: int) -> None:
         self._most = min(most, MOST)
+        self._usual = min(max(USUAL, most // _SMALL), self._most)
         self.size = min(START, self._most)
         self.settled = False
         self._first: float | None = None
@@ -62,7 +65,7 @@ class Pace:
         if self.settled or (self._first is not None and n_images != self.size):
             return
         if seconds < FREE:
-            self._settle(min(USUAL, self._most))
+            self._settle(self._usual)
         elif self._first is None:
             self._first = seconds
         else:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,7 @@ def is_about(n: int, asked: int) -> bool:
     return abs(n - asked) <= max(1.0, NEAR * asked)
 
 
+@lru_cache(maxsize=64)
 def a_seed_each(shape: tuple[int, ...], n_seeds: int, compactness: float) -> bool:
     """Return whether every pixel of a square grid of seeds has one, and stays a segment alone.
 

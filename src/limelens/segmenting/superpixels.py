@@ -13,6 +13,7 @@ from limelens._typing import Image
 from limelens.segmenting.counting import a_seed_each, closest, is_about, n_labels, or_cells
 from limelens.segmenting.fixed import Grid
 from limelens.segmenting.remembered import key_of, recall, remember
+from limelens.segmenting.slic import divided
 from limelens.segmenting.view import View, segmenting_view
 from limelens.segmenting.within import divided_within, middles, without_gaps
 
@@ -114,38 +115,30 @@ class Slic:
     def _attempts(self, view: View, *, from_grid_only: bool) -> Iterator[NDArray[np.intp]]:
         """Yield label images: squarer and squarer, then from seeds that k-means places."""
         square = _SQUARER if self.compactness == Slic.compactness else (1,)
-        squarer = [replace(self, compactness=self.compactness * times) for times in square]
         has_room = view.pixels[..., 0].size > _ROOM * self.n_segments
-        for each in squarer:
-            labels = each.divide(view)
+        for times in square:
+            labels = self._squarer(times).divide(view)
             yield labels
             if not has_room or n_labels(labels) > self.n_segments:
                 break  # squarer ones would not be fewer, nor more where a seed has no room
-        if from_grid_only or len(squarer) == 1:
+        if from_grid_only or len(square) == 1:
             return
         if view.valid is None:  # within a mask, seeds come from k-means anyway
             view = replace(view, valid=np.ones(view.pixels.shape[:-1], dtype=np.bool_))
-        for each in squarer:
-            yield each.divide(view)
+        for times in square:
+            yield self._squarer(times).divide(view)
+
+    def _squarer(self, times: int) -> "Slic":
+        return self if times == 1 else replace(self, compactness=self.compactness * times)
 
     def divide(self, view: View) -> NDArray[np.intp]:
         """Return the label image of a view that is there already, at this very compactness."""
-        from skimage.segmentation import slic  # noqa: PLC0415
-
         view = view.displaced(self.offset)
         lab, n_seeds = view.lab(), view.scaled(self.n_segments)
         if view.valid is None and a_seed_each(lab.shape[:-1], n_seeds, self.compactness):
             return view.enlarge(np.arange(lab[..., 0].size).reshape(lab.shape[:-1]))
-        labels = slic(
-            lab,
-            n_segments=n_seeds,
-            compactness=self.compactness / (np.ptp(lab) or 1),  # slic stretches lab to [0, 1]
-            sigma=self.sigma,
-            convert2lab=False,
-            start_label=0 if view.valid is None else 1,  # 0 is then outside the mask
-            channel_axis=-1,
-            mask=view.valid,
-        )
+        compactness = self.compactness / (np.ptp(lab) or 1)  # slic stretches lab to [0, 1]
+        labels = divided(lab, n_seeds, compactness, self.sigma, view.valid)
         if view.valid is not None:
             labels = without_gaps(labels - 1, view.valid)
         return view.enlarge(labels)
