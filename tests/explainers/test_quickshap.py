@@ -220,3 +220,13 @@ def test_on_the_links_scale_a_squashed_model_has_the_weights_of_the_unsquashed(m
 def test_the_first_look_is_after_five_calls_a_segment_and_two_blocks(d):
     looks = explain(make_game(d), d, max_samples=400, tolerance=1e-6).details["looks"]["n_calls"]
     assert looks[0] == max(5 * d, 2 * Foldover.block_size(d))
+
+
+@pytest.mark.parametrize("d", [10, 14])
+def test_every_second_pair_keeps_or_hides_one_segment_until_all_of_these_are_asked(d):
+    asked = explain(make_game(d), d, max_samples=6 * d).samples.coalitions
+    kept = asked.sum(axis=1)
+    single = np.cumsum((kept == 1) | (kept == d - 1))  # both of a pair follow each other
+    assert abs(single[1 + d] - d / 2) <= 2
+    assert single[-1] == 2 * d
+    assert len(np.unique(asked, axis=0)) == len(asked) == 6 * d
