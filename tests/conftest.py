@@ -52,13 +52,15 @@ def pytest_configure():
 def masked_images():
     """Return a function from a `Recorder` to all masked images that it was shown.
 
-    The first batch holds both ends, and the last image of the second is the intact one again. An
-    end that is shown alone after it is no masked image.
+    The first batch holds both ends, and the last image of a later one is the intact one again. An
+    end that is shown alone is no masked image.
     """
 
     def shown(model):
-        first, *rest = model.batches[1:]
-        return np.concatenate([first[:-1], *(batch for batch in rest if len(batch) > 1)])
+        intact, batches = model.batches[0][0], [each for each in model.batches[1:] if len(each) > 1]
+        again = next(i for i, each in enumerate(batches) if np.array_equal(each[-1], intact))
+        batches[again] = batches[again][:-1]
+        return np.concatenate(batches)
 
     return shown
 

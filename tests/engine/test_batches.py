@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import limelens as ll
+import limelens.engine.batches
 from limelens.engine.batches import Batches
 from limelens.engine.pace import Pace
 from limelens.errors import InvalidInputError, LimelensWarning
@@ -92,6 +93,30 @@ def test_calls_that_hold_fewer_images_tell_nothing():
     pace.took(2, 0.02)
     pace.took(3, 9.0)
     assert pace.size == 4
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "seconds", "with_it"),
+    [
+        (200, lambda n: 0.05 + 0.01 * n, 16),  # 4 images a call, then 8, then 16
+        (200, lambda n: 0.05 * n, 4),  # an image takes as long in larger batches: they stay small
+        (12, lambda n: 0.05 + 0.01 * n, 7),  # no larger one will come
+    ],
+)
+def test_what_goes_with_a_batch_waits_for_a_large_one(monkeypatch, n_rows, seconds, with_it):
+    now, claimed = [0.0], []
+    monkeypatch.setattr(limelens.engine.batches, "perf_counter", lambda: now[0])
+    batches = Batches("auto", 64)
+
+    def score(part, claim):
+        n = part.stop - part.start + (claim is not None)
+        now[0] += seconds(n)
+        if claim is not None:
+            claimed.append(n)
+
+    batches.each(2, score, lambda *_: None)  # both ends
+    batches.each(n_rows, score, lambda *_: None, claim=lambda _: None if claimed else True)
+    assert claimed == [with_it]
 
 
 # -- what the caller says ------------------------------------------------------------------------

@@ -561,3 +561,13 @@ def test_a_failed_run_keeps_no_batch_alive():
         assert all(batch() is None for batch in batches[1:])
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("batch_size", [1, 8])
+def test_the_second_look_is_taken_though_the_last_rows_are_known_already(batch_size):
+    model = additive()
+    asked = query(model, batch_size=batch_size)
+    asked.ask(ROWS)
+    asked.ask(ROWS)
+    asked.finish()
+    assert sum(np.array_equal(image, IMAGE) for batch in model.batches for image in batch) == 2

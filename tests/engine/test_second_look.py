@@ -58,7 +58,7 @@ def test_a_score_that_depends_less_on_the_batch_is_at_least_warned_of(name):
 def test_one_batch_is_enough_to_tell(model):
     counted = Recorder(model)
     with pytest.raises(PredictionError, match="depends on the other images of the batch"):
-        ll.Ablation(segmenter=ll.Grid(16)).explain(IMAGE, counted, target=0)
+        ll.Ablation(segmenter=ll.Grid(16)).explain(IMAGE, counted, target=0, batch_size=64)
     # both ends, all masked images and the intact one; both ends again, four
     # copies, and both ends alone
     assert counted.batch_sizes == [2, 16 + 1, 2, 4, 1, 1]
@@ -205,8 +205,60 @@ def test_the_second_look_costs_one_image_and_is_counted(name):
     shown = np.concatenate(model.batches)
     again = 1 + (name == "QuickShap")  # all coalitions of few segments are asked in pairs
     assert (shown == IMAGE).all(axis=(1, 2)).sum() in (2, 1 + again)
-    assert (model.batches[1][-1] == IMAGE).all()
+    assert any((batch[-1] == IMAGE).all() for batch in model.batches[1:4])
     assert "answer_noise" not in found.details
+
+
+def row_of_the_first(batch):
+    return np.repeat(logits(batch)[:1], len(batch), axis=0)
+
+
+def in_any_order(seed):
+    rng = np.random.default_rng(seed)
+    return lambda batch: rng.permutation(logits(batch))
+
+
+@every_explainer
+def test_a_model_that_scores_only_the_first_image_of_a_batch_is_refused(name):
+    with pytest.raises(PredictionError, match="must score every image by itself"):
+        EXPLAINERS[name].explain(IMAGE, row_of_the_first, target=0, rng=0)
+
+
+def test_a_constant_model_costs_two_images_more_and_is_no_model_of_the_first_image():
+    model = Recorder(lambda batch: np.full((len(batch), 2), 0.3))
+    with pytest.warns(LimelensWarning, match="never changed over the masked images"):
+        found = ll.Ablation(segmenter=ll.Grid(16)).explain(IMAGE, model, target=0, batch_size=64)
+    assert model.batch_sizes == [2, 16 + 1, 1, 1]
+    assert not found.importances.any()
+
+
+def test_rows_in_any_order_are_rarely_taken_for_the_right_ones():
+    explainer, told = ll.Owen(segmenter=ll.Grid(64)), 0
+    for seed in range(60):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                explainer.explain(IMAGE, in_any_order(seed), target=0, rng=0)
+            except PredictionError:
+                told += 1
+                continue
+        told += any("answer" in str(each.message) for each in caught)
+    assert told >= 54  # 42 where the intact image was shown among the first two
+
+
+def test_the_second_look_waits_for_a_batch_in_which_it_tells_something():
+    model = Recorder(logits, keep=True)
+    ll.Owen(segmenter=ll.Grid(64)).explain(IMAGE, model, target=0, batch_size=64)
+    looked = next(i for i, batch in enumerate(model.batches[1:]) if (batch[-1] == IMAGE).all())
+    assert [len(batch) for batch in model.batches[1 : 2 + looked]] == [2, 8, 16 + 1]
+
+
+def test_the_second_look_comes_last_where_no_larger_batch_came():
+    model = Recorder(logits, keep=True)
+    found = ll.Owen(segmenter=ll.Grid(2)).explain(IMAGE, model, target=0)
+    assert found.n_predictions == model.n_images
+    assert (model.batches[-1][-1] == IMAGE).all()
+    assert len(model.batches[-1]) == 2  # beside the hidden one
 
 
 @pytest.mark.parametrize(("batch_size", "alone"), [(1, True), (2, False), (7, False)])

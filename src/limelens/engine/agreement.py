@@ -183,6 +183,17 @@ def may_be_scaled(scores: NDArray[Any]) -> bool:
     return bool((is_end & others).any())
 
 
+def all_alike(scores: NDArray[Any]) -> bool:
+    """Return whether all images of a batch got the same scores, perhaps those of one of them.
+
+    Examples
+    --------
+    >>> all_alike(np.array([[0.2, 0.8], [0.2, 0.8]])), all_alike(np.array([[0.2], [0.3]]))
+    (True, False)
+    """
+    return len(scores) > 1 and bool((scores == scores[0]).all())
+
+
 def why_it_differs(
     first: Sequence[NDArray[Any]],
     again: NDArray[Any],
@@ -304,10 +315,11 @@ def check_company(
     if not any(differs(*pair, ends[1]) for pair in pairs):
         return
     apart = max(_distance(*pair) for pair in pairs)
+    true = alone if np.isfinite(alone).all() else ends  # by themselves they are not mixed up
     _refuse_or_warn(
         "score every image by itself",
-        f"depends on the other images of the batch: {_how_much(apart, *ends)}. {_BY_COMPANY}",
-        apart, *ends,
+        f"depends on the other images of the batch: {_how_much(apart, *true)}. {_BY_COMPANY}",
+        apart, *true,
     )  # fmt: skip
 
 

@@ -19,6 +19,9 @@ BatchSize: TypeAlias = int | Literal["auto"]
 Claim: TypeAlias = Any
 """What goes with a batch as one image more; None for nothing."""
 
+FULL = 16
+"""What goes with a batch waits for one of so many images, as long as batches may grow to it."""
+
 
 def check_batch_size(batch_size: object, in_flight: object = 1) -> BatchSize:
     """Check a batch size, a number of images or "auto", and how many batches are in flight.
@@ -189,7 +192,10 @@ class Batches:
 
     def _next(self, left: slice, claim: Callable[[int], Claim]) -> tuple[slice, Claim, int]:
         """Return the rows of the next batch, what goes with them, and how many images that is."""
-        claimed, n_left = claim(self.size), left.stop - left.start
+        n_left = left.stop - left.start
+        grows = self._pace is not None and not self._pace.settled
+        waits = grows and self.size < FULL and n_left > 2 * self.size
+        claimed = None if waits else claim(self.size)
         n_beside = int(claimed is not None)
         n = room = max(1, self.size - n_beside)
         if n_left <= room:

@@ -101,7 +101,10 @@ class Payments:
 
     def finish(self) -> None:
         """Ask for what the second look still wants after the last batch of a run."""
-        asked, stopped_early = self._second_look.end(), self._caller.n_images < self._most
+        asked, stopped_early = (
+            self._second_look.end(self._batches.size),
+            self._caller.n_images < self._most,
+        )
         self._most = 0
         if asked or stopped_early:
             self._tell()

@@ -167,9 +167,14 @@ class Query:
         finally:
             self._ledger = kept
 
-    def announce(self, n_rows: int) -> None:
-        """Say how many rows the whole run may ask for, so that progress is a share of all."""
+    def announce(self, n_rows: int, *, begins_with_few: bool = False) -> None:
+        """Say how many rows the whole run may ask for, so that progress is a share of all.
+
+        Where it begins with few the second look may wait for a larger batch, or for the end.
+        """
         self._payments.announce(n_rows)
+        if begins_with_few:
+            self.second_look.expect(n_rows)
 
     def finish(self) -> None:
         """End the run: show the intact image alone, if it is still open whether the model is sound.

@@ -8,6 +8,7 @@ import numpy as np
 
 from limelens._typing import Batch, Scores
 from limelens.engine.agreement import (
+    all_alike,
     check_calls,
     check_company,
     check_memory,
@@ -17,6 +18,7 @@ from limelens.engine.agreement import (
     why_it_differs,
 )
 from limelens.engine.answers import mean_scores
+from limelens.engine.batches import FULL
 from limelens.engine.caller import Caller
 from limelens.engine.composer import Composer, beside
 from limelens.errors import PredictionError
@@ -30,6 +32,9 @@ Join: TypeAlias = Callable[[Batch, Composer], tuple[Batch, AtEnd]]
 
 _FEWEST_ALIKE = 4
 """So many different scores, in the same order, are hardly those of other images by chance."""
+
+_PARTS_TO_WAIT = 2
+"""A method that asks for few rows this often has no larger batches to come."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +53,8 @@ class SecondLook:
     into one batch: in one call they differ by chance or by their place.
 
     A model that scales to the range of its batch scores the intact image, at one end of it, alike
-    in every batch, 0 or 1. Where it scores exactly that both ends are shown alone as well.
+    in every batch, 0 or 1; one that answers with the score of the first image scores all alike.
+    Where scores are exactly these both ends are shown alone as well.
 
     Parameters
     ----------
@@ -76,8 +82,13 @@ class SecondLook:
         self._doubt: Scores | None = None
         self._last: Scores = np.empty((0, 1))
         self._alike: Scores | None = None
-        self._may_be_scaled = False
+        self._is_suspect = False
+        self._n_expected, self._n_waited, self._waits = 0, 0, False
         self.pairs: list[Scores] = []
+
+    def expect(self, n_rows: int) -> None:
+        """Take how many rows the whole run may ask for, in several parts."""
+        self._n_expected = n_rows
 
     def know(self, asked: str, intact: Scores, *, alone: bool) -> None:
         """Take what the intact image scored, by the function that was asked."""
@@ -89,12 +100,18 @@ class SecondLook:
 
     def begin(self, n_rows: int, composer: Composer, hidden: Scores) -> None:
         """Be due with the first batch of so many rows; take the scores of the hidden image."""
-        self.is_due = self._is_open and n_rows > 0 and composer.asked in self._known
+        # Where all rows are known already, an earlier part may still wait for its look.
+        self.is_due |= self._is_open and n_rows > 0 and composer.asked in self._known
         self._composer, self._hidden = composer, hidden
+        # Some methods begin with a few rows. Among more images a model that mixes up rows at random
+        # puts the last one last more rarely.
+        self._n_expected -= n_rows
+        self._waits = n_rows < FULL <= self._n_expected and self._n_waited < _PARTS_TO_WAIT
+        self._n_waited += n_rows > 0
 
     def claim(self, batch_size: int) -> Join | None:
         """Return what puts one more image to the next batch, if this look wants one; it is used."""
-        if batch_size == 1 or not self.is_due:
+        if batch_size == 1 or not self.is_due or self._waits:
             return None
         self._is_open = self.is_due = False
         self._most = batch_size
@@ -111,7 +128,8 @@ class SecondLook:
         if self._differs(self._known[composer.asked].scores, scores[-1]):
             self._doubt = scores[-1].copy()
         else:
-            self._may_be_scaled = may_be_scaled(scores)
+            ends = np.stack([self._known[composer.asked].scores, self._hidden])
+            self._is_suspect = may_be_scaled(scores) or (all_alike(ends) and all_alike(scores))
 
     def _differs(self, known: Scores, again: Scores) -> bool:
         """Tell whether the answers differ; if only the target's do, the others are left out."""
@@ -144,8 +162,8 @@ class SecondLook:
         alike, self._alike = self._alike, None
         if alike is not None and self._composer is not None:
             check_memory(alike, self._ask(self._composer.intact(len(alike)), self._composer))
-        composer, doubt, is_suspect = self._composer, self._doubt, self._may_be_scaled
-        self._doubt, self._may_be_scaled = None, False
+        composer, doubt, is_suspect = self._composer, self._doubt, self._is_suspect
+        self._doubt, self._is_suspect = None, False
         if composer is None:
             return
         known = self._known[composer.asked]
@@ -178,8 +196,8 @@ class SecondLook:
                 raise
             return [np.full(self._hidden.shape, np.inf)] * 2
 
-    def end(self) -> bool:
-        """Ask for the intact image alone, where every image goes by itself.
+    def end(self, batch_size: int) -> bool:
+        """Ask for the intact image, if no batch had it: alone, where every image goes by itself.
 
         Return whether it was.
         """
@@ -187,6 +205,12 @@ class SecondLook:
         if composer is None or not self.is_due:
             return False
         self._is_open = self.is_due = False
+        if batch_size > 1:  # no large batch came
+            self._most = batch_size
+            batch, at_end = self._with_intact(composer.hidden(0), composer)
+            at_end(self._caller.receive(self._caller.send(batch, composer)))
+            self.settle()
+            return True
         known, again = self._known[composer.asked].scores, self._alone(composer)
         if self._differs(known, again):
             later = [self._alone(composer), self._alone(composer)]

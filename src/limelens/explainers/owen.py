@@ -152,7 +152,7 @@ class Owen(SegmentExplainer):
         def ask(asked: list[tuple[int, Coalitions]]) -> Floats:
             return query.ask_values(np.concatenate([coalitions for _, coalitions in asked]))
 
-        query.announce(self.max_samples)
+        query.announce(self.max_samples, begins_with_few=True)
         found = owen_values(ask, trees, query.ends(), n_splits=(self.max_samples - 2) // 2)
         importances, errors = mean_and_error([each.importances for each in found])
         several = self.n_trees > 1

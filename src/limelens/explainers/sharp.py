@@ -185,7 +185,7 @@ class Sharp(FillExplainer):
         trees = [_tree(view, labels) for labels in layers]
         n_splits = (self._for_trees - 2) // 2
         ask = Segmentations(query, [*layers, *coarse], 2 * n_splits)
-        query.announce(self.max_samples)
+        query.announce(self.max_samples, begins_with_few=True)
         found = owen_values(ask, trees, query.ends(), n_splits=n_splits)
         importances = [each.importances for each in found]
         importances += _fit_coarse(ask, coarse, designs, len(layers), query.ends())
