@@ -152,7 +152,7 @@ def test_the_expected_correlation_is_that_of_two_runs():
             samples = make_samples(160, 8.0, d=10, seed=2 * seed + other)
             explanation = make_explanation(np.zeros(10), None, samples=samples)
             fit = stability._fits(samples.coalitions, samples.scores[:, 0])
-            maps.append(fit(np.arange(len(samples))))
+            maps.append(fit([np.arange(len(samples))])[0])
             if not other:
                 reports.append(explanation.stability_report(n_splits=5, rng=0).correlation)
         pairs.append(_correlation(*map(rankdata, maps)))
@@ -305,7 +305,8 @@ def test_maps_of_few_rows_are_lime_s_plain_fit(n):
     rows, values = rng.random((n, 24)) < 0.5, rng.normal(size=n)
     weights = kernel_weights(cosine_distance(rows), 0.25)
     fit = stability._fits(rows, values)
-    for kept in (np.arange(0, n, 2), np.arange(n // 4)):
+    subsets = np.arange(0, n, 2), np.arange(n // 4)
+    for kept, found in zip(subsets, fit(subsets), strict=True):
         expected = Ridge(1.0)(rows[kept], values[kept], weights[kept]).importances[0]
-        np.testing.assert_allclose(fit(kept), expected, atol=1e-10)
-    assert not stability._fits(rows, np.ones(n))(np.arange(n // 4)).any()
+        np.testing.assert_allclose(found, expected, atol=1e-10)
+    assert not stability._fits(rows, np.ones(n))([np.arange(n // 4)]).any()

@@ -183,42 +183,45 @@ def fit_chosen(
         for noise in dict.fromkeys(choices[place].noise for place in places):
             factors = tuple(cholesky(block, noise) for block in blocks)
             precisions = np.concatenate([_precisions(factor) for factor in factors])
+            found = factors, precisions, _by_row(precisions) if len(factors) == 2 else precisions
             for place in places:
                 if choices[place].noise == noise:
-                    found = factors, precisions
                     fitted[place] = _fit(choices[place], found, coalitions, groups[place])
     return [fitted[place] for place in range(len(choices))]
 
 
 def _fit(
     choice: Choice,
-    found: tuple[tuple[Floats, ...], Floats],
+    found: tuple[tuple[Floats, ...], Floats, Floats],
     coalitions: Coalitions,
     values: Floats,
 ) -> MaskProcess:
-    """Return the process of a choice, given its factors and the precisions of its blocks."""
-    factors, precisions = found
+    """Return the process of a choice, given its factors, and precisions by blocks and by rows."""
+    factors, precisions, by_row = found
     means = values.mean(axis=0)
     parts = in_blocks(values - means, len(factors))
     whitened = [whiten(*pair) for pair in zip(factors, parts, strict=True)]
     weights = np.concatenate(
         [whiten(*pair, back=True) for pair in zip(factors, whitened, strict=True)]
     )
-    folded = len(factors) == 2
-    # [F P F]_nn with F for `fold` and P block-diagonal: half of both blocks' sum.
-    by_row = np.tile(0.5 * np.add(*np.split(precisions, 2)), 2) if folded else precisions
     return MaskProcess(
         kernel=choice.kernel,
         noise=choice.noise,
         coalitions=coalitions,
         means=means,
         factors=factors,
-        weights=fold(weights) if folded else weights,
+        weights=fold(weights) if len(factors) == 2 else weights,
         precisions=by_row,
         block_precisions=precisions,
         scale=np.sum([part.T @ part for part in whitened], axis=0) / len(coalitions),
         log_likelihood=choice.log_likelihood,
     )
+
+
+def _by_row(precisions: Floats) -> Floats:
+    """Return the precisions of folded rows from those of their even and odd block."""
+    # [F P F]_nn with F for `fold` and P block-diagonal: half of both blocks' sum.
+    return np.tile(0.5 * np.add(*np.split(precisions, 2)), 2)
 
 
 def _precisions(factor: Floats) -> Floats:

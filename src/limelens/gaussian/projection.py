@@ -272,15 +272,15 @@ def _tangent(first: Floats, scale: Floats, values: Floats) -> tuple[float, Float
     """
     weights = np.maximum(values * (1.0 - values), np.finfo(np.float64).eps)
     total, mean = weights.sum(), float(weights @ scale / weights.sum())
-    kept, hidden = np.split(weights, 2)
-    kept_scale, hidden_scale = np.split(weights * (scale - mean), 2)
+    half, scaled = len(first), weights * (scale - mean)
+    kept, hidden = weights[:half], weights[half:]
     centre = (kept - hidden) @ first / total
     # Weighted least squares with an intercept: slopes = (S' W S + ridge)^-1 S' W y, both centred.
     # With both halves in one, as the squares of all signs are equal in a complement.
     rooted = first * np.sqrt(kept + hidden)[:, np.newaxis]
     gram = rooted.T @ rooted - total * np.outer(centre, centre)
     gram[np.diag_indices_from(gram)] += _RIDGE * np.trace(gram) / len(gram)
-    slopes = np.asarray(np.linalg.solve(gram, (kept_scale - hidden_scale) @ first))
+    slopes = np.asarray(np.linalg.solve(gram, (scaled[:half] - scaled[half:]) @ first))
     return mean - float(centre @ slopes), slopes
 
 

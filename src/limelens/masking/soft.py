@@ -164,7 +164,9 @@ def enlarge(rows: NDArray[Any], factors: Factors, out: NDArray[Any]) -> NDArray[
     *between, last = factors
     for factor in between:
         rows = factor[:, np.newaxis] @ rows
-    last = np.expand_dims(last.swapaxes(1, 2), tuple(range(1, 1 + len(between))))
+    last = last.swapaxes(1, 2)
+    for _ in between:
+        last = last[:, np.newaxis]
     step = _product_rows(out)
     for start in range(0, rows.shape[1], step):
         part = slice(start, start + step)

@@ -1,6 +1,6 @@
 """How much an explanation would change with other samples."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil, inf
 
@@ -145,9 +145,9 @@ def stability_report(
     sizes, means = [], []
     for parts in (4, 2):
         likeness = []
-        for _ in range(n_splits):
-            part = generator.permutation(n_groups)[groups] % parts
-            a, b = (fit(np.flatnonzero(part == p)) for p in (0, 1))
+        divided = (generator.permutation(n_groups)[groups] % parts for _ in range(n_splits))
+        maps = fit([np.flatnonzero(part == p) for part in divided for p in (0, 1)])
+        for a, b in zip(maps[::2], maps[1::2], strict=True):
             ranks = (rankdata(each) for each in (a, b))  # equal importances share their rank
             likeness.append((_correlation(*ranks), _correlation(a, b), _overlap(a, b, k)))
         sizes.append(len(values) // parts)
@@ -185,45 +185,63 @@ def _rows_of(record: Record, row: int) -> tuple[Coalitions, Floats]:
 def _complements(coalitions: Coalitions) -> NDArray[np.intp]:
     """Return a number for every row; a coalition and its complement have the same number."""
     folded = np.where(coalitions[:, :1], coalitions, ~coalitions)
-    return np.unique(folded, axis=0, return_inverse=True)[1].ravel()
+    return np.unique(np.packbits(folded, axis=1), axis=0, return_inverse=True)[1].ravel()
 
 
-def _fits(coalitions: Coalitions, values: Floats) -> Callable[[NDArray[np.intp]], Floats]:
-    """Return the function from numbers of rows to the coefficients of LIME's plain fit on them."""
+def _fits(coalitions: Coalitions, values: Floats) -> Callable[[Sequence[NDArray[np.intp]]], Floats]:
+    """Return the function from sets of rows to the coefficients of LIME's plain fits on them."""
     weights = kernel_weights(cosine_distance(coalitions), _KERNEL_WIDTH)
     n, d = coalitions.shape
-    design = coalitions.astype(np.float64)
-    # Products of all rows, exact integers, serve every fit on fewer rows than segments.
-    products = design @ design.T if n // 4 <= d else np.empty((0, 0))
+    # Products of all rows serve every fit on fewer rows than segments.
+    products = _weighted_products(coalitions, weights) if n // 4 <= d else np.empty((0, 0))
 
-    def fit(rows: NDArray[np.intp]) -> Floats:
-        if len(rows) > d:
-            moments = weighted_moments(coalitions[rows], values[rows, np.newaxis], weights[rows])
-            return np.asarray(penalised_inverse(moments.gram, _RIDGE) @ moments.cross[:, 0])
-        inner = products[np.ix_(rows, rows)]
-        spread = np.zeros(n)
-        spread[rows] = _by_rows(inner, values[rows], weights[rows])
-        return spread @ design
+    def fit(subsets: Sequence[NDArray[np.intp]]) -> Floats:
+        maps, spread = np.zeros((len(subsets), d)), np.zeros((len(subsets), n))
+        for place, rows in enumerate(subsets):
+            if len(rows) > d:
+                moments = weighted_moments(
+                    coalitions[rows], values[rows, np.newaxis], weights[rows]
+                )
+                maps[place] = penalised_inverse(moments.gram, _RIDGE) @ moments.cross[:, 0]
+            else:
+                inner = products[np.ix_(rows, rows)]
+                spread[place, rows] = _by_rows(inner, values[rows], weights[rows])
+        return maps + spread @ coalitions.astype(np.float64) if spread.any() else maps
 
     return fit
+
+
+def _weighted_products(coalitions: Coalitions, weights: Floats) -> Floats:
+    """Return W^1/2 Z Z' W^1/2 of coalitions Z (n, d) and the diagonal matrix W of their weights."""
+    single = coalitions.astype(np.float32)  # these products are exact: whole numbers below 2^24
+    products = (single @ single.T).astype(np.float64)
+    roots = np.sqrt(weights)
+    products *= roots
+    products *= roots[:, np.newaxis]
+    return products
 
 
 def _by_rows(products: Floats, values: Floats, weights: Floats) -> Floats:
     """Return multipliers of the rows that add them up to the ridge coefficients.
 
-    `products` (n, n) are those of the rows. With X the rows less their weighted mean and W the
-    weights, coefficients (X' W X + a I)^-1 X' W y are X' W^1/2 (W^1/2 X X' W^1/2 + a I)^-1 W^1/2 y:
-    the smaller system where there are fewer rows than segments.
+    `products` (n, n) are those of `_weighted_products`, and overwritten. With X the rows less their
+    weighted mean and W the weights, coefficients (X' W X + a I)^-1 X' W y are
+    X' W^1/2 (W^1/2 X X' W^1/2 + a I)^-1 W^1/2 y: the smaller system where there are fewer rows than
+    segments.
     """
-    from scipy.linalg import solve  # noqa: PLC0415
+    from scipy.linalg import blas, cho_factor, cho_solve  # noqa: PLC0415
 
-    shares, roots = weights / weights.sum(), np.sqrt(weights)
-    with_mean = products @ shares
-    centred = products - with_mean - with_mean[:, np.newaxis] + shares @ with_mean
-    system = roots * centred * roots[:, np.newaxis]
+    total, roots = weights.sum(), np.sqrt(weights)
+    # P_ij - m_i - m_j + s, with m the products with the mean and s its square, times both roots.
+    with_mean = products @ (roots / total)
+    square = with_mean @ (roots / total)
+    offset = 0.5 * square * roots - with_mean
+    system = blas.dsyr2(1.0, offset, roots, lower=1, a=products.T, overwrite_a=1)
     system[np.diag_indices_from(system)] += _RIDGE
+    shares = weights / total
     moved = np.where(is_still(values), 0.0, values - shares @ values)
-    multipliers = roots * solve(system, roots * moved, assume_a="pos", check_finite=False)
+    factor = cho_factor(system, lower=True, overwrite_a=True, check_finite=False)
+    multipliers = roots * cho_solve(factor, roots * moved, check_finite=False)
     return np.asarray(multipliers - shares * multipliers.sum())
 
 
