@@ -25,7 +25,8 @@ from timing import print_table
 
 HERE = Path(__file__).parent
 BEFORE = "ce78b98"  # the last revision before any of this was worked on
-REPEATS, ENOUGH = 4, 2.0  # runs of a case, and seconds for all of them
+REPEATS, ENOUGH = 20, 2.0  # most runs of a case, and seconds for all of them
+FRESH = 4  # processes of each kind that import and explain
 
 Row: TypeAlias = tuple[str, ...]  # what, before, now, before / now, goal, whether it is met
 
@@ -185,7 +186,7 @@ class Table:
         peers = ("lime.lime_image", "captum.attr", "shap", "xaitk_saliency")
         found = [each for each in peers if importlib.util.find_spec(each.split(".")[0])]
         codes |= {each: IMPORT.format(each) for each in found}
-        for _ in range(REPEATS):
+        for _ in range(FRESH):
             for name, code in codes.items():
                 for version in ("before", "now") if name in ("grid", "slic") else ("now",):
                     took = self.versions[version].fresh(code)

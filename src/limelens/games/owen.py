@@ -3,6 +3,8 @@
 import heapq
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from math import sqrt
 from typing import TypeAlias
 
 import numpy as np
@@ -42,6 +44,18 @@ class SplitTree:
     def n_segments(self) -> int:
         """Number of segments d."""
         return self.members.shape[1]
+
+    @cached_property
+    def sizes(self) -> list[float]:
+        """Pixels of each node."""
+        sizes: list[float] = self.areas.tolist()
+        for one, other in self.merges.tolist():
+            sizes.append(sizes[one] + sizes[other])
+        return sizes
+
+    def by_area(self, node: int) -> Floats:
+        """Return each segment's share of a node's pixels, shape (d,)."""
+        return np.where(self.members[node], self.areas, 0) / self.sizes[node]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -153,13 +167,12 @@ class _Splitting:
 
     def add(self, part: _Part) -> None:
         """Credit a segment with what it adds, or put a group among those that wait."""
-        tree = self.trees[part.tree]
+        tree, gain = self.trees[part.tree], part.gain
         if part.node < tree.n_segments:
-            self.importances[part.tree][:, part.node] += part.gain
-            self._alone[part.tree] += np.abs(part.gain)
+            self.importances[part.tree][:, part.node] += gain
+            self._alone[part.tree] += np.abs(gain)
             return
-        area = float(tree.areas @ tree.members[part.node])
-        promise = float(np.linalg.norm(part.gain)) * area
+        promise = sqrt(gain @ gain) * tree.sizes[part.node]
         # The heap pops the smallest item: hence the sign. Of groups that promise the same, the
         # number makes the oldest the first, and no two parts are ever compared.
         self._n_parts += 1
@@ -178,12 +191,14 @@ class _Splitting:
         """Return the values of each tree; waiting groups share what they add by area."""
         importances = [each.copy() for each in self.importances]
         together = [np.zeros_like(alone) for alone in self._alone]
+        shares: dict[tuple[int, int], Floats] = {}
         for _, _, part in self._waiting:
-            tree = self.trees[part.tree]
+            where, gain = (part.tree, part.node), part.gain
             # Until it is split, a group's gain is spread evenly over its pixels.
-            areas = np.where(tree.members[part.node], tree.areas, 0)
-            importances[part.tree] += np.outer(part.gain, areas / areas.sum())
-            together[part.tree] += np.abs(part.gain)
+            if where not in shares:
+                shares[where] = self.trees[part.tree].by_area(part.node)
+            importances[part.tree] += gain[:, np.newaxis] * shares[where]
+            together[part.tree] += np.abs(gain)
         return [
             OwenValues(
                 importances=importances[k],

@@ -162,8 +162,8 @@ class _Growing:
         self.alive = [True] * d + [False] * (d - 1)
         self._boundary = boundary
         self._n_nodes = d
-        self._areas = np.r_[regions.areas, np.zeros(d - 1)]
-        self._counts = np.r_[np.ones(d), np.zeros(d - 1)]
+        self._areas = [*regions.areas.tolist(), *[0.0] * (d - 1)]
+        self._counts = [1.0] * d + [0.0] * (d - 1)
         self._colors = np.r_[regions.colors, np.zeros((d - 1, regions.colors.shape[1]))]
         self._borders: list[dict[int, tuple[float, int]]] = [{} for _ in range(2 * d - 1)]
         borders = regions.borders
@@ -197,9 +197,10 @@ class _Growing:
         parts = [one, other]
         self.alive[one] = self.alive[other] = False
         self.alive[new] = True
-        self._areas[new] = self._areas[parts].sum()
-        self._counts[new] = self._counts[parts].sum()
-        self._colors[new] = self._areas[parts] @ self._colors[parts] / self._areas[new]
+        areas = [self._areas[part] for part in parts]
+        self._areas[new] = sum(areas)
+        self._counts[new] = sum(self._counts[part] for part in parts)
+        self._colors[new] = np.array(areas) @ self._colors[parts] / self._areas[new]
         near = self._borders[new]
         for part in parts:
             for neighbour, (step, length) in self._borders[part].items():
@@ -214,17 +215,22 @@ class _Growing:
     def _costs(self, one: int, others: list[int]) -> list[tuple[float, int, int]]:
         if not others:
             return []
-        steps, lengths = np.array([self._borders[one][other] for other in others]).T
-        apart = np.square(self._colors[others] - self._colors[one]).sum(axis=1)
-        apart += self._boundary * np.square(steps / lengths) + _UNSEEN
-        sizes = _joint(self._areas, one, others) * _joint(self._counts, one, others)
-        ends = [(min(one, other), max(one, other)) for other in others]
-        return [(cost, *pair) for cost, pair in zip((sizes * apart).tolist(), ends, strict=True)]
+        apart = np.square(self._colors[others] - self._colors[one]).sum(axis=1).tolist()
+        costs = []
+        # Few neighbours: plain numbers take less time than arrays of them.
+        for other, distance in zip(others, apart, strict=True):
+            step, length = self._borders[one][other]
+            slope = step / length
+            distance += self._boundary * (slope * slope) + _UNSEEN
+            size = _joint(self._areas[one], self._areas[other])
+            size *= _joint(self._counts[one], self._counts[other])
+            costs.append((size * distance, min(one, other), max(one, other)))
+        return costs
 
 
-def _joint(sizes: Floats, one: int, others: list[int]) -> Floats:
+def _joint(one: float, other: float) -> float:
     """Return Ward's factor `a b / (a + b)`."""
-    return sizes[one] * sizes[others] / (sizes[one] + sizes[others])
+    return one * other / (one + other)
 
 
 def check_merges(merges: object, n_segments: int) -> NDArray[np.intp]:
