@@ -132,7 +132,7 @@ class NeedsDetaching:
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"image": None}, "`image` must hold booleans, integers or real numbers; got None"),
+        ({"image": None}, "`image` must be an array or a Pillow image; got None"),
         ({"segments": str}, "`segments` must hold .* got <class 'str'>"),
         ({"image": NeedsDetaching()}, "`image` must be an array of numbers; .* requires grad"),
         ({"coalitions": [[2, 0]]}, "or 1 and 0; got int64 from 0 to 2"),

@@ -80,7 +80,7 @@ def odd_one(array: NDArray[Any]) -> str:
     >>> odd_one(np.array([1.0, None], dtype=object))
     'None'
     """
-    if array.dtype.kind not in "OUS" or not array.ndim:
+    if array.dtype.kind not in "OUS" or not array.ndim or not array.itemsize:
         return ""
     odd = [each for each in array.astype(object).flat if not _is_number(each)][:1]
     text = repr(odd[0]) if odd else ""
@@ -103,6 +103,8 @@ def _stacks(array: NDArray[Any]) -> bool:
 
 def _dtype_for(array: NDArray[Any]) -> str:
     """Return the dtype, as it is written, that holds all values of an array; "" for none."""
+    if not array.itemsize:  # a file may claim any number of elements without size
+        return ""
     dtype = "float"
     if array.dtype.kind == "O":
         values = array.ravel().tolist()
