@@ -422,6 +422,7 @@ def test_scores_that_were_all_zero_are_compared_too():
 # -- rows of another run, at every size ------------------------------------------------------------
 
 
+@quietly
 @each_scale
 @pytest.mark.parametrize("precision", ["float64", *PRECISIONS])
 def test_rows_are_reused_with_the_same_model_and_refused_with_another(scale, precision):

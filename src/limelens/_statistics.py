@@ -175,6 +175,50 @@ def _are_numbers_of(name: str, values: NDArray[Any]) -> bool:
         return bool((values.astype(name) == values).all())
 
 
+_FINEST_STEP = 1e-6  # networks answer in float32
+_OFF_LATTICE = 0.01  # multiples may be off by so much of a step, as scores are float32
+
+
+def lattice_step(values: Floats) -> float:
+    """Return the step that all values are multiples of; 0 if there is none but rounding.
+
+    Examples
+    --------
+    >>> lattice_step(np.array([0.25, 0.5, 1.0])), lattice_step(np.array([0.2, 0.33, 0.71]))
+    (0.25, 0.0)
+    """
+    # On a lattice with many rows the smallest difference of two values is one step.
+    distinct = np.unique(values)
+    step = float(np.diff(distinct).min()) if len(distinct) > 1 else 0.0
+    if step < _FINEST_STEP:
+        return 0.0
+    multiples = distinct / step
+    return step if np.abs(multiples - multiples.round()).max() < _OFF_LATTICE else 0.0
+
+
+WIDEST_STEP = 0.02
+"""Widest step that is rounding: 1/64, of six bits, is below it. A label's steps are far wider."""
+
+FEWEST_STEPS = 4.0
+"""A score that moves by fewer steps, in standard deviations, is mostly rounding."""
+
+
+def n_steps(values: Floats) -> float:
+    """Return the standard deviation of values (n,) in steps of their lattice; infinite without one.
+
+    Wider steps are not rounding. They are the score itself, as for a label.
+
+    Examples
+    --------
+    >>> round(n_steps(np.array([0.51, 0.52, 0.53, 0.52])), 3)
+    0.707
+    >>> n_steps(np.array([0.5123, 0.5217, 0.5305])), n_steps(np.array([0.0, 1.0, 1.0]))
+    (inf, inf)
+    """
+    step = lattice_step(values)
+    return float(values.std() / step) if 0 < step <= WIDEST_STEP else float("inf")
+
+
 def label_sums(labels: NDArray[Any], weights: NDArray[Any] | None = None) -> Floats:
     """Return the sum of the weights over each label `0..d-1`, shape (d,); without weights, areas.
 

@@ -125,7 +125,7 @@ def test_without_success_the_highest_lower_bound_wins_not_a_lucky_few():
 
 
 def test_a_prediction_that_always_holds_has_the_empty_anchor():
-    found = anchors().explain(IMAGE, lambda batch: 0.9 + 0.01 * batch.mean(axis=(1, 2)), rng=0)
+    found = anchors().explain(IMAGE, lambda batch: 0.9 + 0.0123 * batch.mean(axis=(1, 2)), rng=0)
     assert not found.importances.any()
     assert found.details["success"].all()
     assert found.details["coverage"][0] == 1

@@ -23,7 +23,7 @@ def masks_and_scores(**settings):
     """What the model was shown is the mask itself: image 1 over background 0."""
     model = Recorder(right_half, keep=True)
     explainer = ll.Rise(fill=ll.Constant(0), **settings)
-    found = explainer.explain(LARGE, model, rng=0)
+    found = explainer.explain(LARGE, model, rng=0, batch_size=64)
     first, *rest = model.batches[1:]
     # The intact image comes last, and both ends alone after it, as it scores exactly 1.
     assert [len(batch) for batch in rest[:2]] == [1, 1]

@@ -207,3 +207,8 @@ def test_napari_shows_the_channels_that_are_asked_for(make):
     assert not grey[1]["rgb"]
     with pytest.raises(InvalidInputError, match="`bands`"):
         make(image=image).to_napari(bands=5)
+
+
+def test_names_that_cannot_be_encoded_are_written_escaped(make, tmp_path):
+    make(target_names=("\ud800", "dog")).to_csv(tmp_path / "table.csv")
+    assert rb"\ud800" in (tmp_path / "table.csv").read_bytes()

@@ -342,4 +342,4 @@ def target_words(explanation: Any) -> Iterator[str]:
     """Yield each target with its score, most of what a line can say of an explanation."""
     values = explanation.target_values
     for row, name in enumerate(explanation.target_names):
-        yield name if values is None else f"{name} {values[row, 0]:.3g}"
+        yield name if values is None else f"{name} {values[row, 0] + 0.0:.3g}"

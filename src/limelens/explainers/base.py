@@ -27,6 +27,7 @@ from limelens._typing import (
 )
 from limelens.engine.agreement import SMALLEST_CHANGE
 from limelens.engine.batches import BatchSize
+from limelens.engine.coarseness import warn_of_coarse_scores
 from limelens.engine.progress import Reporter
 from limelens.engine.query import Query
 from limelens.engine.samples import Attaching
@@ -179,7 +180,11 @@ class Explainer:
         """Return the method's own result, less what is rounding, with the noise of the answers."""
         attribution = self._attribute(query, rng)
         query.finish()
-        return self._with_noise(query, _without_rounding(query, attribution))
+        known = _without_rounding(query, attribution)
+        is_told = "steps of the model's rounding" in str(known.details.get("message"))
+        if not (is_told or query.columns.is_callable):
+            warn_of_coarse_scores(query.values(query.samples().scores), query.target_names)
+        return self._with_noise(query, known)
 
     def _prepare(
         self, image: Image, channel_axis: int | None, valid: Valid

@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from limelens._statistics import lattice_step, n_steps
 from limelens._typing import Coalitions, Floats, Scores
 from limelens.games.coalitions import average_rows, distinct_rows
 from limelens.gaussian.kernel import relevance
@@ -25,10 +26,6 @@ _SUM_TOLERANCE = 1e-3  # about the resolution of float16 near 1
 
 # If fewer of the outputs are distinct, they are rounded: the rivals' log-odds are mostly rounding.
 _FEWEST_DISTINCT = 0.5
-
-# Widest step that is rounding: 1/64, of six bits, is below it. A label's steps are far wider.
-# Multiples of a step may be off by a hundredth of it, as scores are float32.
-_WIDEST_STEP, _OFF_LATTICE = 0.02, 0.01
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -124,16 +121,11 @@ class Rows:
     def on_lattice(self) -> bool:
         """Whether the targets are multiples of a step, as of a quantised network or of votes."""
         seen = self.values if self.columns is None else self.scores[:, self.columns]
-        return _step(seen) > 0
+        return lattice_step(seen) > 0
 
     def steps(self, target: int) -> float:
-        """Return the standard deviation of a target in its lattice's steps; infinite without one.
-
-        Steps wider than 0.02 are not rounding. They are the score itself, as for a label.
-        """
-        values = self.values[:, target]
-        step = _step(values)
-        return float(values.std() / step) if 0 < step <= _WIDEST_STEP else float("inf")
+        """Return a target's standard deviation in steps of its lattice; infinite without one."""
+        return n_steps(self.values[:, target])
 
     @cached_property
     def compete(self) -> bool:
@@ -154,17 +146,6 @@ class Rows:
 
 def _in_unit_interval(values: Floats) -> bool:
     return bool(values.min() >= 0 and values.max() <= 1)
-
-
-def _step(values: Floats) -> float:
-    """Return the step that all values are multiples of; 0 if there is none but rounding."""
-    # On a lattice with many rows the smallest difference of two values is one step.
-    distinct = np.unique(values)
-    step = float(np.diff(distinct).min()) if len(distinct) > 1 else 0.0
-    if step < _ROUNDING:
-        return 0.0
-    multiples = distinct / step
-    return step if np.abs(multiples - multiples.round()).max() < _OFF_LATTICE else 0.0
 
 
 def merge_rows(

@@ -7,6 +7,7 @@ from math import ceil
 
 import numpy as np
 
+from limelens._statistics import FEWEST_STEPS
 from limelens._typing import Floats
 from limelens.gaussian.virtual import FULL_FACTORIAL
 
@@ -33,9 +34,6 @@ _MOST_SATURATION = 0.1
 
 # Fewest effective rows that carry a score's variation, and their smallest share of few rows.
 _FEWEST_CARRIERS, _FEWEST_CARRYING = 5.0, 0.1
-
-# A probability that moves by fewer steps of its lattice is mostly rounding.
-_FEWEST_STEPS = 4.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -178,7 +176,7 @@ class TargetFit:
             return "inflation"
         if self.carriers < min(_FEWEST_CARRIERS, _FEWEST_CARRYING * self.n_rows):
             return "carriers"
-        return "steps" if self.steps < _FEWEST_STEPS else ""
+        return "steps" if self.steps < FEWEST_STEPS else ""
 
 
 STATUSES = ("exact", "constant", "converged", "stochastic", "not converged", "unreliable")

@@ -64,7 +64,8 @@ class Exported(Record):
                     [column, name, *place, float(value), "" if np.isnan(error) else error]
                 )
         if path is not None:
-            Path(path).write_text(text.getvalue(), encoding="utf-8", newline="")
+            # Names may hold what is no text, such as halves of a pair of code units.
+            Path(path).write_bytes(text.getvalue().encode(errors="backslashreplace"))
         return text.getvalue()
 
     def to_geojson(self) -> dict[str, Any]:

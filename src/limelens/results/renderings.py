@@ -125,7 +125,7 @@ def describe_targets(record: Record, most: int) -> str:
     words = []
     for row, name in enumerate(record.target_names[:most]):
         values = record.target_values
-        words.append(repr(name) + ("" if values is None else f" {values[row, 0]:.3g}"))
+        words.append(repr(name) + ("" if values is None else f" {number(values[row, 0])}"))
     more = len(record.targets) - most
     return ", ".join(words) + (f" and {more} more" if more > 0 else "")
 

@@ -25,8 +25,10 @@ def number(value: float) -> str:
     --------
     >>> number(0.12345), number(np.nan)
     ('0.123', 'unknown')
+    >>> number(-0.0)
+    '0'
     """
-    return "unknown" if np.isnan(value) else f"{value:.3g}"
+    return "unknown" if np.isnan(value) else f"{value + 0.0:.3g}"
 
 
 def share(value: float) -> str:
