@@ -30,6 +30,9 @@ Valid: TypeAlias = "NDArray[np.bool_] | None"
 Floats: TypeAlias = NDArray[np.float64]
 """Any array of float64: weights, importances, targets of a fit."""
 
+Indices: TypeAlias = NDArray[np.intp]
+"""Numbers of rows, columns or places. Inner functions name it: NDArray[...] is not free."""
+
 Scores: TypeAlias = NDArray[Any]
 """`(n, k)`: the model's unaltered output, one row per image."""
 

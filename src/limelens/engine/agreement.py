@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._statistics import is_still, rounding_share
+from limelens._statistics import rounding_share
+from limelens.engine.rounding import least_steps
 from limelens.errors import InvalidInputError, PredictionError, warn
 
 _BY_COMPANY = (
@@ -23,39 +24,7 @@ _BY_CALL = (
 )
 _DROPOUT = "Is dropout left on? PyTorch: call net.eval() before; Keras: training=False."
 _LITTLE = 0.01  # of what hiding everything changes
-
-
-SMALLEST_CHANGE = 1e-150
-"""The square of a smaller change would be zero, and so would all that is computed of it."""
-
-
-def is_within_rounding(
-    values: NDArray[np.float64], scores: NDArray[Any], *, moved: NDArray[np.float64] | None = None
-) -> NDArray[np.bool_]:
-    """Return which targets, shape (t,), change by no more than rounding of the model's scores.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n, t)
-    scores : ndarray, shape (n, k)
-        The model's scores in their own dtype.
-    moved : ndarray, shape (t,), optional
-        What rounding makes of the values of a callable target; without it the values are scores.
-
-    Examples
-    --------
-    >>> scores = np.array([[1.0, 1.0], [1 - 3e-7, 0.9]], np.float32)
-    >>> is_within_rounding(scores.astype(float), scores)
-    array([ True, False])
-    """
-    if moved is None:
-        moved = rounding_share(scores) * np.abs(values).max(axis=0) + _least_steps(scores)
-    return np.asarray(is_still(values) | (np.ptp(values, axis=0) <= moved + SMALLEST_CHANGE))
-
-
-def _least_steps(scores: NDArray[Any]) -> float:
-    """Return eight steps of the smallest numbers: they no longer shrink with the number."""
-    return 8 * float(np.finfo(np.float16).smallest_subnormal) * (scores.dtype == np.float16)
+_BY_BATCH, _BY_TARGET = 1e-4, 1e-2  # of a score: by so much answers to one image may differ
 
 
 def _tolerance(least: float, *scores: NDArray[Any]) -> float:
@@ -139,8 +108,11 @@ def differs(one: NDArray[Any], other: NDArray[Any], hidden: NDArray[Any]) -> boo
     twice the rounding of half precision. `hidden` are the scores of the hidden image, NaN where
     there is none.
     """
-    allowed = _tolerance(1e-4, one, other) * _largest(one, hidden) + _least_steps(one)
-    return _distance(one, other) > allowed
+    apart = _distance(one, other)
+    if apart <= _BY_BATCH * np.abs(one).max():
+        return False  # whatever the precision and the hidden image allow beside
+    allowed = _tolerance(_BY_BATCH, one, other) * _largest(one, hidden) + least_steps(one)
+    return apart > allowed
 
 
 def targets_differ(
@@ -158,11 +130,13 @@ def targets_differ(
     (False, True)
     """
     columns = list(targets)
+    apart = _distance(one[columns], other[columns])
+    if apart <= _BY_TARGET * np.abs(one[columns]).max():
+        return False
     is_signed = min(one.min(), other.min()) < 0
     rounding = (1e-6 if is_signed else 0.0) * _largest(one, hidden)
-    apart = _distance(one[columns], other[columns])
     largest = _largest(one[columns], hidden[columns])
-    return apart > max(rounding, _tolerance(1e-2, one, other) * largest)
+    return apart > max(rounding, _tolerance(_BY_TARGET, one, other) * largest)
 
 
 def may_be_scaled(scores: NDArray[Any]) -> bool:

@@ -56,8 +56,8 @@ class Ledger:
         """Return the first position of every key that is not in the ledger."""
         last = len(keys) - 1  # from the last to the first, which then stays
         first = dict(zip(reversed(_as_bytes(keys)), range(last, -1, -1), strict=True))
-        new = sorted(position for key, position in first.items() if key not in self._rows)
-        return np.array(new, dtype=np.intp)
+        new = first if self._rows.keys().isdisjoint(first) else first.keys() - self._rows.keys()
+        return np.sort(np.fromiter(map(first.__getitem__, new), np.intp, len(new)))
 
     def find(self, keys: NDArray[np.uint8], columns: Sequence[int] | None = None) -> Scores:
         """Return the scores of keys, which must be in the ledger; optionally some columns only."""

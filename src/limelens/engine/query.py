@@ -13,12 +13,12 @@ from limelens._typing import (
     Coalitions,
     Floats,
     Image,
+    Indices,
     PredictFn,
     Scores,
     Segments,
     Valid,
 )
-from limelens.engine.agreement import is_within_rounding
 from limelens.engine.answers import check_class_names
 from limelens.engine.batches import BatchSize, check_batch_size
 from limelens.engine.caller import Caller
@@ -27,6 +27,7 @@ from limelens.engine.ledger import Ledger
 from limelens.engine.model import as_model, settled
 from limelens.engine.payments import Compose, Payments, batches_of
 from limelens.engine.probe import probe
+from limelens.engine.rounding import is_within_rounding
 from limelens.engine.samples import Attaching, Samples, check_reuse, fingerprint
 from limelens.engine.second_look import SecondLook
 from limelens.errors import InvalidInputError
@@ -258,7 +259,7 @@ class Query:
         """Make sure that the ledger has the scores of coalitions, and return their keys."""
         keys = np.packbits(coalitions, axis=1)
 
-        def compose(rows: NDArray[np.intp], background: int) -> Batch:
+        def compose(rows: Indices, background: int) -> Batch:
             return self._composer.batch(coalitions[rows], background, len(coalitions))
 
         with Attaching(self):

@@ -6,7 +6,7 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._typing import Batch, Coalitions, Floats, Segments
+from limelens._typing import Batch, Coalitions, Floats, Indices, Segments
 from limelens.engine.query import Query
 from limelens.masking.memory import FreshBatches
 from limelens.masking.segment_composer import SegmentComposer, in_some_segment
@@ -43,7 +43,7 @@ class Segmentations:
         rows = [(number, row) for number, coalitions in asked for row in coalitions]
         keys = np.stack([self._key(*row) for row in rows])
 
-        def compose(wanted: NDArray[np.intp], background: int) -> Batch:
+        def compose(wanted: Indices, background: int) -> Batch:
             composers = self._composers[background]
             image = self._query.image
             batch, end = self._batches.empty((len(wanted), *image.shape), image.dtype), 0

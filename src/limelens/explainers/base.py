@@ -25,11 +25,11 @@ from limelens._typing import (
     Segments,
     Valid,
 )
-from limelens.engine.agreement import SMALLEST_CHANGE
 from limelens.engine.batches import BatchSize
 from limelens.engine.coarseness import warn_of_coarse_scores
 from limelens.engine.progress import Reporter
 from limelens.engine.query import Query
+from limelens.engine.rounding import SMALLEST_CHANGE
 from limelens.engine.samples import Attaching
 from limelens.errors import warn
 from limelens.fills.background import ask_segmenter, hide_behind

@@ -6,9 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._typing import Coalitions
-
-Indices = NDArray[np.intp]
+from limelens._typing import Coalitions, Indices
 
 MAX_IMAGES = 8.0
 """Largest size of the table of all appearances, in images."""

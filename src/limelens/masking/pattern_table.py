@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limelens._typing import Batch, Coalitions, Image, Segments
-from limelens.masking.blocks import MAX_IMAGES, Blocks, Indices, border_positions, choose_width, cut
+from limelens._typing import Batch, Coalitions, Image, Indices, Segments
+from limelens.masking.blocks import MAX_IMAGES, Blocks, border_positions, choose_width, cut
 from limelens.masking.layout import Layout, layout_of
 from limelens.masking.memory import aligned_empty
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from limelens._checks.values import check_choice, check_flag, check_number
 from limelens._threads import one_blas_thread
-from limelens._typing import Coalitions, Floats
+from limelens._typing import Coalitions, Floats, Indices
 from limelens.errors import warn
 from limelens.surrogates.fit import Fit, name_of, warn_of_weak_signal
 from limelens.surrogates.lasso_path import lasso_paths
@@ -98,7 +98,7 @@ def _smallest(criterion: str, moments: Moments, target: int, coefs: Floats) -> i
     """
     n_selected = np.count_nonzero(coefs, axis=1)
 
-    def judge(corners: NDArray[np.intp], n_selected: NDArray[np.intp]) -> Floats:
+    def judge(corners: Indices, n_selected: Indices) -> Floats:
         residuals = moments.values[:, target, np.newaxis] - moments.design @ coefs[corners].T
         errors = moments.weights @ np.square(residuals)
         errors = np.maximum(errors, _EXACT * moments.totals[target])
@@ -244,10 +244,9 @@ class Lasso:
 
     def _best(self, moments: Moments, target: int, coefs: Floats) -> tuple[int, str]:
         """Return the best corner of the path, and the name of the criterion that chose it."""
-        n_selected = np.count_nonzero(coefs, axis=1)
         for criterion in ("bic", "aic") if self.criterion == "bic" else ("aic",):
             best = _smallest(criterion, moments, target, coefs)
-            if n_selected[best]:
+            if coefs[best].any():
                 return best, criterion
         return 0, "ridge"
 

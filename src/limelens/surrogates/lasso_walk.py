@@ -22,12 +22,12 @@ _ACTIVE = {sign: np.array([0.0, 0.0, 0.0, 0.0, sign, 0.0]) for sign in (1.0, -1.
 def walk_alone(gram: Floats, cross: Floats, penalty: float) -> tuple[Floats, Floats]:
     """Return the corners of one target; see `lasso_paths`."""
     are_wide = len(gram) >= WIDE
+    guessed = None if are_wide else guessed_corners(gram, cross, penalty)
+    if guessed is not None and guessed.is_whole:
+        return guessed.penalties, guessed.coefs
     walk = (_WideWalker if are_wide else _Walker)(gram, cross)
     corners, end = _Corners(len(gram)), max(penalty, ROUNDING * walk.level)
-    guessed = None if are_wide else guessed_corners(gram, cross, penalty)
     if guessed is not None:
-        if guessed.is_whole:
-            return guessed.penalties, guessed.coefs
         corners.begin(guessed)
         walk.stand(cross, guessed)
     for _ in range(100 + 20 * len(gram)):
