@@ -13,7 +13,7 @@ from skimage import data
 
 import limelens as ll
 from limelens.demo import photographs, train
-from limelens.pictures import sheet
+from limelens.pictures import color_limit, sheet
 
 OUTPUT = Path(__file__).parent / "output"
 
@@ -35,7 +35,7 @@ def main():
     }
     segmenter = ll.LabelImage(ll.Slic(40)(photograph))
     segments = segmenter.labels
-    backgrounds, maps, names = [], [], []
+    backgrounds, found, names = [], [], []
     print("fill                      ms  score when all is hidden  fidelity")
     for name, fill in fills.items():
         start = perf_counter()
@@ -47,17 +47,18 @@ def main():
         hidden, fidelity = explanation.hidden_scores[1], explanation.fidelity[0]
         print(f"{name:22s} {milliseconds:5.0f}  {hidden:24.2f}  {fidelity:8.2f}")
         backgrounds.append(np.rint(shown).astype(np.uint8))
-        maps.append(explanation.to_image())
+        found.append(explanation)
         names.append(f"{name}\nall hidden: face {hidden:.2f}")
 
     OUTPUT.mkdir(exist_ok=True)
+    limit = color_limit([each.importances for each in found])
+    maps = [each.to_image(scale=limit) for each in found]
     half = len(fills) // 2
     tiles = [*backgrounds[:half], *maps[:half], *backgrounds[half:], *maps[half:]]
     below = ["what then mattered"] * half
     titles = [*names[:half], *below, *names[half:], *below]
-    picture = sheet(
-        tiles, titles, columns=half, heading="Eight fills, one photograph, one model", tile_side=240
-    )
+    heading = "Eight fills, one photograph, one model"
+    picture = sheet(tiles, titles, columns=half, limit=limit, heading=heading, tile_side=240)
     picture.save(OUTPUT / "03_fills.png")
 
 

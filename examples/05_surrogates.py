@@ -12,7 +12,7 @@ from sklearn.ensemble import GradientBoostingRegressor
 
 import limelens as ll
 from limelens.demo import photographs, train
-from limelens.pictures import sheet
+from limelens.pictures import color_limit, sheet
 
 OUTPUT = Path(__file__).parent / "output"
 SURROGATES = {
@@ -30,7 +30,7 @@ def main():
     classifier, _ = train()  # histograms of gradients and a support vector machine
     photograph = photographs()[0].image  # (105, 105, 3) uint8
 
-    explanation, tiles, titles = None, [photograph], ["photograph"]
+    explanation, maps, titles = None, [], ["photograph"]
     print("surrogate                  fidelity  segments  new calls      s")
     for name, surrogate in SURROGATES.items():
         start = perf_counter()
@@ -40,7 +40,7 @@ def main():
         seconds, used = perf_counter() - start, np.count_nonzero(explanation.importances)
         fidelity, calls = explanation.fidelity[0], explanation.n_predictions
         print(f"{name:26s} {fidelity:8.2f}  {used:8d}  {calls:9d}  {seconds:5.2f}")
-        tiles.append(explanation.to_image())
+        maps.append(explanation)
         titles.append(f"{name}: R² {fidelity:.2f}")
 
     small = ll.Lime(surrogate=ll.Tree(max_depth=2))
@@ -51,9 +51,10 @@ def main():
 
     OUTPUT.mkdir(exist_ok=True)
     heading = "One model, one photograph, one run: seven surrogates"
-    sheet(tiles, titles, columns=4, heading=heading, tile_side=280).save(
-        OUTPUT / "05_surrogates.png"
-    )
+    limit = color_limit([each.importances for each in maps])
+    tiles = [photograph, *(each.to_image(scale=limit) for each in maps)]
+    picture = sheet(tiles, titles, columns=4, limit=limit, heading=heading, tile_side=280)
+    picture.save(OUTPUT / "05_surrogates.png")
 
 
 if __name__ == "__main__":

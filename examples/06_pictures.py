@@ -73,9 +73,12 @@ def any_size(photograph):
         image = (transform.resize(photograph, (side, side)) * 255).astype(np.uint8)
         explainer = ll.Lime(segmenter=ll.Grid(49), n_samples=200)
         explanation = explainer.explain(image, predict_fn, target=0, batch_size=16, rng=0)
+        limit = color_limit(explanation.importances)
         for interpolation in ("nearest", "bicubic"):
-            tiles.append(explanation.to_image(interpolation=interpolation))
-            titles.append(f"{side} x {side} pixels\n7 x 7 grid, {interpolation}")
+            tiles.append(explanation.to_image(scale=limit, interpolation=interpolation))
+            titles.append(
+                f"{side} x {side} pixels, {interpolation}\n7 x 7 grid, full colour ±{limit:.2g}"
+            )
     sheet(tiles, titles, columns=6, tile_side=240).save(OUTPUT / "06_any_size.png")
 
 

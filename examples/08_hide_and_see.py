@@ -8,7 +8,7 @@ from pathlib import Path
 
 import limelens as ll
 from limelens.demo import photographs, train
-from limelens.pictures import draw_overlay, sheet
+from limelens.pictures import color_limit, draw_overlay, sheet
 
 OUTPUT = Path(__file__).parent / "output"
 METHODS = {
@@ -22,12 +22,12 @@ METHODS = {
 }
 
 
-def draw(explanation, photograph):
-    """Windows and masks overlap, so their maps are drawn smooth; segments have edges."""
+def signed_map(explanation):
+    """Return the map; windows and masks overlap, so theirs are smooth; segments have edges."""
     heatmap = explanation.heatmap()
     if "debiased=False" in explanation.explainer:  # a mean score: only differences tell
         heatmap = heatmap - heatmap.mean()
-    return draw_overlay(photograph, heatmap)
+    return heatmap
 
 
 def main():
@@ -38,8 +38,10 @@ def main():
     for name, method in METHODS.items():
         explanation = method.explain(photograph, classifier, target=1, rng=0)
         print(f"{name:22s} {explanation.n_predictions:12d}")
-        tiles.append(draw(explanation, photograph))
-        titles.append(f"{name}\n{explanation.n_predictions} images")
+        heatmap = signed_map(explanation)
+        limit = color_limit(heatmap)
+        tiles.append(draw_overlay(photograph, heatmap, scale=limit))
+        titles.append(f"{name}\n{explanation.n_predictions} images, full colour ±{limit:.2g}")
     OUTPUT.mkdir(exist_ok=True)
     sheet(tiles, titles, columns=4, tile_side=240, heading="What makes this a face?").save(
         OUTPUT / "08_hide_and_see.png"

@@ -82,11 +82,12 @@ def main():
         f"LIME, {n_calls} calls": short,
         f"LIME, {n_calls} calls, another seed": again,
     }
+    limit = color_limit([explanation.importances for explanation in shown.values()])
     picture = sheet(
-        [patch, *(explanation.to_image() for explanation in shown.values())],
+        [patch, *(explanation.to_image(scale=limit) for explanation in shown.values())],
         [f"cat {quick.scores[settings['target']]:.2f}", *shown],
         columns=5,
-        limit=color_limit(quick.heatmap()),
+        limit=limit,
         heading="The same map for fewer calls of the model",
         tile_side=280,
     )

@@ -74,7 +74,7 @@ def main():
         "PermutationShapley, 3": ll.PermutationShapley(**setting, n_permutations=3),
         "PermutationShapley, 12": ll.PermutationShapley(**setting, n_permutations=12),
     }
-    tiles, titles = [exact.to_image()], [f"exact, {exact.n_predictions} calls"]
+    maps, titles = [exact], [f"exact, {exact.n_predictions} calls"]
     print("estimate                  new calls  error  promised  sum - change")
     for name, explainer in estimates.items():
         found = explainer.explain(photograph, predict_fn, **about, rng=1, reuse=exact)
@@ -82,9 +82,11 @@ def main():
         promised = np.linalg.norm(found.standard_errors[0])
         gap = found.importances.sum() - change
         print(f"{name:24s}  {found.n_predictions:9d}  {error:5.3f}  {promised:8.3f}  {gap:12.0e}")
-        tiles.append(found.to_image())
+        maps.append(found)
         titles.append(f"{name}\nerror {error:.2f}, promised {promised:.2f}")
 
+    limit = color_limit([each.importances for each in maps])
+    tiles = [each.to_image(scale=limit) for each in maps]
     (index,) = ll.interaction_index(exact, target=1)
     tiles.append(draw_interactions(photograph, exact.segments, index))
     titles.append("who works together\nred: more together, blue: either will do")
@@ -92,7 +94,7 @@ def main():
         tiles,
         titles,
         columns=3,
-        limit=color_limit(exact.heatmap()),
+        limit=limit,
         heading="Shapley values of a face: exact, and estimated with error bars",
         tile_side=280,
     )

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from skimage import color, data, feature, transform
 
 import limelens as ll
-from limelens.pictures import draw_image, sheet
+from limelens.pictures import color_limit, draw_image, sheet
 
 OUTPUT = Path(__file__).parent / "output"
 SIDE, BUDGETS = 96, (18, 34, 66, 130, 258)
@@ -111,8 +111,9 @@ def main():
                 earlier = owen.explain(image, predict_fn, reuse=earlier)  # pays for what is new
                 shares[name][k] += mass_inside(earlier.heatmap(), box) / 5
                 if scene == "face" and budget in (18, 66, 258):
-                    tiles.append(earlier.to_image())
-                    titles.append(f"{name}, {budget} calls")
+                    limit = color_limit(earlier.importances)
+                    tiles.append(earlier.to_image(scale=limit))
+                    titles.append(f"{name}, {budget} calls\nfull colour ±{limit:.2g}")
             if scene == "face" and name == "regions":
                 tree = draw_tree(earlier)
     print("calls " + "".join(f"{budget:8d}" for budget in BUDGETS))

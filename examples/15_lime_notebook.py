@@ -12,7 +12,7 @@ from skimage.transform import resize
 
 from limelens.compat import lime_image  # was: from lime import lime_image
 from limelens.demo import CLASS_NAMES, photographs, train
-from limelens.pictures import draw_overlay, sheet
+from limelens.pictures import color_limit, draw_overlay, sheet
 
 OUTPUT = Path(__file__).parent / "output"
 
@@ -47,13 +47,14 @@ def main():
     # from here on limelens: names, samples, error bars of any explainer with reuse=ours
     ours = explanation.as_limelens(class_names=CLASS_NAMES)
     print(ours)
+    limit = color_limit(heatmap)
     tiles = [
         image,
         mark_boundaries(image, explanation.segments),
         positive,
         both_signs,
-        draw_overlay(image, heatmap),
-        ours.to_image(),
+        draw_overlay(image, heatmap, scale=limit),
+        ours.to_image(scale=limit),
     ]
     titles = [
         "image",
@@ -64,7 +65,8 @@ def main():
         "as_limelens().to_image()",
     ]
     OUTPUT.mkdir(exist_ok=True)
-    picture = sheet(tiles, titles, columns=3, heading="lime's notebook, on limelens")
+    heading = "lime's notebook, on limelens"
+    picture = sheet(tiles, titles, columns=3, limit=limit, heading=heading)
     picture.save(OUTPUT / "15_lime_notebook.png")
 
 

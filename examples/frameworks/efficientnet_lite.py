@@ -13,7 +13,7 @@ from efficientnet_lite_pytorch import EfficientNet
 from skimage.data import camera, chelsea, coffee
 
 import limelens as ll
-from limelens.pictures import draw_overlay, sheet
+from limelens.pictures import color_limit, draw_overlay, sheet
 
 OUTPUT = Path(__file__).parents[1] / "output"
 NAMES = {285: "Egyptian cat", 872: "tripod", 967: "espresso"}
@@ -58,8 +58,9 @@ def main():
             outlined[edge : edge + 3, columns] = (255, 220, 0)
         for edge in (columns.start, columns.stop - 3):
             outlined[rows, edge : edge + 3] = (255, 220, 0)
-        tiles += [outlined, draw_overlay(photo, heatmap)]
-        titles += [name, line]
+        limit = color_limit(heatmap)
+        tiles += [outlined, draw_overlay(photo, heatmap, scale=limit)]
+        titles += [name, f"{line}\nfull colour ±{limit:.2g}"]
     OUTPUT.mkdir(exist_ok=True)
     path = OUTPUT / "efficientnet_lite.png"
     sheet(tiles, titles, columns=2, tile_side=300, heading="EfficientNet-lite0").save(path)
