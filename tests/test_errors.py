@@ -35,6 +35,9 @@ def test_messages_name_the_class_that_was_used():
         image = texture[:4, :4] if base in (ll.Slic, ll.Watershed) else flat
         with pytest.warns(LimelensWarning, match="^Mine finds a single segment|^Mine.* divides"):
             mine()(image)
+        if base in (ll.Quickshift, ll.Felzenszwalb):
+            with pytest.warns(LimelensWarning, match="^Mine finds a single segment"):
+                mine().within(flat, flat < 1)
         if base is not ll.Slic:
             with pytest.raises(InvalidInputError, match=r"got Mine\(\)"):
                 ll.Ablation(segmenter=mine()).explain(volume, len, channel_axis=None)

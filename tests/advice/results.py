@@ -186,6 +186,28 @@ explanation.to_image().save('why.png')
         "explanation = explained(); explanation.save('why.pickle')",
         {"explanation.save('why.npz')": "explanation = explained(); explanation.save('why.npz')"},
     ),
+    (
+        "explained().to_csv('why.npz')",
+        {"explanation.save('why.npz')": "explanation = explained(); explanation.save('why.npz')"},
+    ),
+    (
+        "explained().to_html('table.csv')",
+        {
+            "explanation.to_csv('table.csv')": "explanation = explained(); explanation.to_csv('table.csv')"
+        },
+    ),
+    (
+        "explained().to_csv('table.xlsx')",
+        {
+            "explanation.to_csv('table.csv')": "explanation = explained(); explanation.to_csv('table.csv')"
+        },
+    ),
+    (
+        "report([explained()], 'all.png')",
+        {
+            "report(explanations, 'all.html')": "explanations = [explained()]; report(explanations, 'all.html')"
+        },
+    ),
     # pictures
     (
         "picture = explained().to_image(); sheet(picture)",

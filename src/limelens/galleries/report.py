@@ -18,6 +18,7 @@ from limelens.results.explanation import Explanation
 from limelens.results.pages import explanation_item
 from limelens.results.renderings import n_channels, shown_bands
 from limelens.results.words import finite, shown_name
+from limelens.results.written import path_ending_in, write_text
 
 _MEAN_SIDE, _QUALITY = 64, 60
 
@@ -87,6 +88,7 @@ def report(
     'all.html'
     """
     check_text("title", title)
+    named_path = path_ending_in(".html", path, "report(explanations, {path!r})", several=True)
     max_side = check_int("max_side", max_side, minimum=16)
     check_choice("theme", theme, THEMES)
     items: list[dict[str, Any]] = []
@@ -111,9 +113,8 @@ def report(
         "means": [_mean_of(*each) for each in sorted(means.items())],
     }
     html = page(items, "gallery.js", title="", theme=theme, extra=extra)
-    path = Path(path)
-    path.write_text(html, encoding="utf-8")
-    return path
+    write_text(named_path, html)
+    return named_path
 
 
 def opened(explanations: Any) -> Iterator[tuple[str, Explanation]]:

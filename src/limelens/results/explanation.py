@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
@@ -41,6 +40,7 @@ from limelens.results.renderings import (
 from limelens.results.stability import StabilityReport, stability_report
 from limelens.results.storage import read_record, write_record
 from limelens.results.target_panels import figure_of
+from limelens.results.written import path_ending_in, write_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -367,7 +367,7 @@ class Explanation(Exported):
             self, title=title, max_side=max_side, theme=theme, compare=compare, bands=bands
         )
         if path is not None:
-            Path(path).write_text(html, encoding="utf-8")
+            write_text(path_ending_in(".html", path, "explanation.to_html({path!r})"), html)
         return html
 
     def save(self, path: str | PathLike[str], *, samples: str | None = "targets") -> None:

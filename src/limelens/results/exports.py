@@ -4,7 +4,6 @@ import csv
 import io
 from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from limelens.results.heatmaps import chosen_interpolation, pixel_map
 from limelens.results.record import Record, check_per_segment, target_row
 from limelens.results.renderings import n_channels, shown_bands
 from limelens.results.words import finite
+from limelens.results.written import path_ending_in, write_text
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,8 +64,8 @@ class Exported(Record):
                     [column, name, *place, float(value), "" if np.isnan(error) else error]
                 )
         if path is not None:
-            # Names may hold what is no text, such as halves of a pair of code units.
-            Path(path).write_bytes(text.getvalue().encode(errors="backslashreplace"))
+            named = path_ending_in(".csv", path, "explanation.to_csv({path!r})")
+            write_text(named, text.getvalue())
         return text.getvalue()
 
     def to_geojson(self) -> dict[str, Any]:

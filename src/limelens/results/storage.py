@@ -6,16 +6,13 @@ member. It is not read by `numpy.load` here, because that unpacks a member befor
 checked that its size is plausible.
 """
 
-import errno
 import io
 import json
 import math
 import os
-import shutil
 import struct
 import sys
 import tokenize
-import uuid
 import zipfile
 import zlib
 from collections.abc import Collection, Mapping
@@ -27,6 +24,7 @@ from numpy.typing import NDArray
 
 from limelens._checks.values import describe
 from limelens.errors import InvalidInputError
+from limelens.results.written import check_path, file_at, path_ending_in, written_whole
 
 FORMAT, VERSION = "limelens.explanation", 4
 _HEADER = "header"
@@ -54,24 +52,18 @@ def write_record(path: str | os.PathLike[str], fields: Mapping[str, Any]) -> Non
     InvalidInputError
         If a value is something else, or `path` cannot be such a file.
     """
-    target = _target(path)
+    target = file_at(path_ending_in(".npz", path, "explanation.save({path!r})"))
     arrays: dict[str, NDArray[Any]] = {}
     header = {"format": FORMAT, "version": VERSION, "fields": _encode_all(fields, arrays)}
     text = json.dumps(header, allow_nan=False).encode()
     members = {_HEADER: np.frombuffer(text, dtype=np.uint8), **arrays}
-    draft = target.with_name(f".{uuid.uuid4().hex}")
-    try:
+    with written_whole(target) as draft:
         _write_archive(draft, members, packed=True)
         try:
             with zipfile.ZipFile(draft) as archive:
                 _check_sizes(archive, draft.stat().st_size)
         except InvalidInputError:  # it packs so well that `read_record` would refuse it
             _write_archive(draft, members, packed=False)
-        if target.exists():
-            shutil.copymode(target, draft)
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def read_record(path: str | os.PathLike[str], names: Collection[str]) -> dict[str, Any]:
@@ -86,7 +78,7 @@ def read_record(path: str | os.PathLike[str], names: Collection[str]) -> dict[st
     FileNotFoundError
         If there is no such file.
     """
-    name = os.fspath(_check_path(path))
+    name = os.fspath(check_path(path))
     try:
         with open(name, "rb") as file, zipfile.ZipFile(file) as archive:  # noqa: PTH123
             _check_sizes(archive, os.fstat(file.fileno()).st_size)
@@ -126,40 +118,6 @@ def _upgrade(record: dict[str, Any]) -> None:
             "fingerprint": digests.removesuffix(_REDUCED),
             "reduced": digests.endswith(_REDUCED),
         }
-
-
-def _check_path(path: object) -> Path:
-    if not isinstance(path, (str, os.PathLike)) or "\0" in os.fspath(path):
-        raise InvalidInputError(f"`path` must be the path of a file; got {describe(path)}.")
-    return Path(path)
-
-
-def _target(path: object) -> Path:
-    """Return the file to write, with links followed; check that a file can be there."""
-    named = _check_path(path)
-    if named.suffix.lower() not in ("", ".npz"):
-        call = _OTHER_CALLS.get(named.suffix.lower(), "explanation.save({npz!r})")
-        raise InvalidInputError(
-            f"`path` must end in .npz (or in nothing); got {str(named)!r}. Call "
-            f"{call.format(path=str(named), npz=str(named.with_suffix('.npz')))}."
-        )
-    target = Path(os.path.realpath(named))
-    if target.is_symlink() or (target.exists() and not target.is_file()):
-        raise InvalidInputError(
-            f"`path` must be the path of a file; {str(named)!r} is none: it is a folder, a pipe, a "
-            "device or a link to itself."
-        )
-    if not target.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "There is no such folder", str(target.parent))
-    if target.exists() and not os.access(target, os.W_OK):
-        raise PermissionError(errno.EACCES, "The file is read-only", str(target))
-    return target
-
-
-_OTHER_CALLS = dict.fromkeys(
-    (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp"),
-    "explanation.to_image().save({path!r}) for a picture",
-) | dict.fromkeys((".html", ".htm"), "explanation.to_html({path!r}) for a page")
 
 
 def _check_sizes(archive: zipfile.ZipFile, n_bytes: int) -> None:
