@@ -474,3 +474,11 @@ def test_a_probability_that_is_at_its_end_always_is_told_of_logits(value, told):
     with pytest.warns(LimelensWarning, match="never changed over the masked images") as caught:
         EXPLAINERS["Ablation"].explain(IMAGE, lambda batch: np.full(len(batch), value))
     assert ("let `predict_fn` return logits" in said(caught)[0]) == told
+
+
+def test_one_of_several_targets_at_its_end_is_enough_to_speak_of_logits():
+    def still(batch):
+        return np.full((len(batch), 2), [0.5, 1.0])
+
+    with pytest.warns(LimelensWarning, match="If it is a probability at its end"):
+        ll.Ablation(segmenter=ll.Grid(4)).explain(np.eye(8), still, target=(0, 1))

@@ -23,6 +23,18 @@ def of(predict_fn=two, picture=grey, **how):
     return explain(picture, predict_fn, **how)
 
 
+def one_picture(image):
+    if image.ndim != 3:
+        raise ValueError("expects a single picture")
+    return image.mean(axis=(0, 1))
+
+
+def channels_first(batch):
+    if batch.shape[1] != 3:
+        raise ValueError(f"expected 3 channels, got {batch.shape[1]}")
+    return batch.mean(axis=(2, 3))
+
+
 class Scan:
     """What pydicom reads of a file."""
 
@@ -335,6 +347,27 @@ of(predict)
 def predict_fn(batch):
     return two(batch)[:1]
 explain(grey, predict_fn=lambda batch: np.array([np.ravel(predict_fn(image[np.newaxis])) for image in batch]))
+""",
+        },
+    ),
+    (
+        "of(one_picture, color)",
+        {
+            "predict_fn=lambda batch: np.array([predict_fn(image) for image in batch])": """
+predict_fn = one_picture
+explain(color, predict_fn=lambda batch: np.array([predict_fn(image) for image in batch]))
+""",
+            "PIL.Image.fromarray(image)": """
+of(lambda batch: np.array([PIL.Image.fromarray(image).resize((4, 4)).getpixel((1, 1)) for image in batch]), color)
+""",
+        },
+    ),
+    (
+        "of(channels_first, color)",
+        {
+            "predict_fn(batch.transpose(0, 3, 1, 2))": """
+predict_fn = channels_first
+of(lambda batch: predict_fn(batch.transpose(0, 3, 1, 2)), color)
 """,
         },
     ),

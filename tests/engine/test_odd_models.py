@@ -1,6 +1,7 @@
 """Models that do what models should not: each is explained rightly, refused, or warned of."""
 
 import gc
+import itertools
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -68,7 +69,17 @@ def test_a_score_that_repeats_from_row_to_row_is_right_and_costs_one_batch_more(
         np.ones((4, 4)), model, batch_size=4
     )
     assert found.importances[0].tolist() == [1, 2, 3, 4] * 4
-    assert found.n_predictions == model.n_images <= 19 + 3 * 4
+    assert found.n_predictions == model.n_images == 19 + 4
+
+
+def test_a_model_that_keeps_answers_by_the_place_of_the_batch_in_memory_is_refused():
+    answers, places = {}, itertools.cycle("ab")
+
+    def model(batch):  # as of two buffers that are filled in turn
+        return answers.setdefault((next(places), len(batch)), scores_of(batch))
+
+    with pytest.raises(PredictionError, match="must score the images that it is given"):
+        ll.Ablation(segmenter=ll.Grid(36)).explain(IMAGE, model, target=0, batch_size=4)
 
 
 # -- in place, in one buffer, in another dtype -----------------------------------------------------

@@ -125,8 +125,8 @@ def test_methods_that_hide_nothing_leave_the_hidden_score_unknown():
         (lambda one: [one, 3], "must hold Explanation objects, at least one; got 3"),
         (lambda one: [one, replace(one, image=IMAGE + 1)], "of one image; number 1 has another"),
         (lambda one: [one, replace(one, image=IMAGE.astype(np.float32))], "of one image"),
-        (lambda one: [one, one.for_target(1)], "of one targets; number 1"),
-        (lambda one: [one, replace(one, target_names=("a", "b"))], "of one target_names"),
+        (lambda one: [one, one.for_target(1)], "targets; number 1 .* the same `target`"),
+        (lambda one: [one, replace(one, target_names=("a", "b"))], "names; .*`class_names`"),
         (lambda one: [one, replace(one, scores=np.ones(3), hidden_scores=np.ones(3))],
          "same number of scores; number 1 has 3, the first 2"),
         (lambda one: [one, explain(ll.Occlusion(window=4, stride=2))],
@@ -144,7 +144,7 @@ def test_what_cannot_be_averaged_is_named(make, words):
 @pytest.mark.parametrize("order", [1, -1])
 def test_maps_with_and_without_pixels_that_do_not_count_are_not_averaged(order):
     windows = [explain(ll.Occlusion(window=4), valid=valid) for valid in (None, IMAGE > 0.1)]
-    with pytest.raises(InvalidInputError, match="of one valid; number 1 has another"):
+    with pytest.raises(InvalidInputError, match="pixels that count; number 1 has"):
         ll.average(windows[::order])
 
 

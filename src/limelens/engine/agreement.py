@@ -297,27 +297,29 @@ def check_company(
     )  # fmt: skip
 
 
-def check_memory(alike: NDArray[Any], copies: NDArray[Any]) -> None:
+def check_memory(alike: NDArray[Any], copies: NDArray[Any], hidden: NDArray[Any]) -> None:
     """Refuse a model that answers copies of the intact image as it answered other images.
 
     Parameters
     ----------
     alike : ndarray, shape (b, k)
         Scores of two batches of different images.
+    hidden : ndarray, shape (k,)
+        Scores of the hidden image.
     copies : ndarray, shape (b, k)
         Scores of as many copies of the intact image.
 
     Raises
     ------
     PredictionError
-        If these are the same, number by number: a honest model may score two batches alike, but
-        copies of one image are not as different as they were.
+        If these are the same, number by number, or differ among themselves: an honest model may
+        score two batches alike, but copies of one image are alike as well.
     """
-    if np.array_equal(alike, copies):
+    if np.array_equal(alike, copies) or any(differs(copies[0], each, hidden) for each in copies):
         raise PredictionError(
             "`predict_fn` must score the images that it is given; it answers every batch of "
-            f"{len(alike)} images alike. Does it keep answers by the shape of the batch, or return "
-            "an earlier one? Let it compute every batch anew."
+            f"{len(alike)} images alike. Does it keep answers by the shape or the place of the "
+            "batch, or return an earlier one? Let it compute every batch anew."
         )
 
 

@@ -49,6 +49,14 @@ class Answer:
             self.raw = to_numpy(self.raw)
 
 
+_OTHER = (
+    "If it takes single images, pass "
+    "predict_fn=lambda batch: np.array([predict_fn(image) for image in batch]), with "
+    "PIL.Image.fromarray(image) for those of Pillow; if channels come first, "
+    "predict_fn(batch.transpose(0, 3, 1, 2))"
+)
+
+
 class Caller:
     """Shows batches to a model; checks and counts what it answers.
 
@@ -160,6 +168,10 @@ class Caller:
                     error,
                     f"if `{asked}` takes a certain number of images only, pass that number: "
                     "batch_size=1 for one image a call",
+                )
+            if not self.n_images:
+                add_note(
+                    error, f"`{asked}` is given a batch: images along the first axis. {_OTHER}"
                 )
             raise
         # The model itself has to answer in NumPy; only `predict_prepared` may answer on a device.

@@ -82,6 +82,8 @@ class SecondLook:
         self._doubt: Scores | None = None
         self._last: Scores = np.empty((0, 1))
         self._alike: Scores | None = None
+        self._earlier: set[int] = set()
+        self._is_trusted = False
         self._is_suspect = False
         self._n_expected, self._n_waited, self._waits = 0, 0, False
         self.pairs: list[Scores] = []
@@ -149,19 +151,29 @@ class SecondLook:
         return seen
 
     def notice(self, scores: Scores) -> None:
-        """Take the scores of every batch; doubt those that are the same as of the batch before."""
+        """Take the scores of every batch; doubt those that are the same as of an earlier one.
+
+        Shorter batches are compared with the start of the one before. Once the model has shown that
+        such scores are right it is not asked again.
+        """
+        if self._is_trusted:
+            return
         n = min(len(scores), len(self._last))
-        seen, before = scores[:n], self._last[:n]
-        alike = n >= _FEWEST_ALIKE and np.array_equal(seen, before)
-        if alike and len(np.unique(seen, axis=0)) >= _FEWEST_ALIKE:
+        alike = np.array_equal(scores[:n], self._last[:n])
+        whole = hash((scores.shape, scores.tobytes()))
+        n, alike = (len(scores), True) if whole in self._earlier else (n, alike)
+        if alike and n >= _FEWEST_ALIKE and len(np.unique(scores[:n], axis=0)) >= _FEWEST_ALIKE:
             self._alike = scores
         self._last = scores
+        self._earlier.add(whole)
 
     def settle(self) -> None:
         """Ask the model what the comparison left open, now that the rows of that batch are kept."""
         alike, self._alike = self._alike, None
         if alike is not None and self._composer is not None:
-            check_memory(alike, self._ask(self._composer.intact(len(alike)), self._composer))
+            copies = self._ask(self._composer.intact(len(alike)), self._composer)
+            check_memory(alike, copies, self._hidden)
+            self._is_trusted = True
         composer, doubt, is_suspect = self._composer, self._doubt, self._is_suspect
         self._doubt, self._is_suspect = None, False
         if composer is None:

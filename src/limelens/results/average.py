@@ -13,7 +13,14 @@ from limelens.results.explanation import Explanation
 from limelens.results.layers import densities, mean_and_error
 from limelens.results.units import SCORE, SCORE_PER_PIXEL, unit_of
 
-_SHARED = ("image", "channel_axis", "valid", "targets", "target_names")
+_SHARED = {
+    "image": ("image", "Explain the same image."),
+    "channel_axis": ("channel axis", "Explain with the same `channel_axis`."),
+    "valid": ("mask of pixels that count", "Explain with the same `valid`."),
+    "targets": ("tuple of targets", "Explain with the same `target`, in the same order."),
+    "target_names": ("tuple of target names", "Explain with the same `class_names`."),
+}
+"""What all explanations must share, in words, and what helps where they do not."""
 
 
 def average(explanations: Sequence[Explanation]) -> Explanation:
@@ -125,11 +132,11 @@ def _check(explanations: object) -> list[Explanation]:
         )
     first = found[0]
     for number, each in enumerate(found):
-        for name in _SHARED:
+        for name, (words, cure) in _SHARED.items():
             if not _equal(getattr(each, name), getattr(first, name)):
                 raise InvalidInputError(
-                    f"`explanations` must be of one {name}; number {number} has another than "
-                    f"the first. Explain the same image with the same `target`."
+                    f"`explanations` must be of one {words}; number {number} has another than "
+                    f"the first. {cure}"
                 )
         if each.scores.shape != first.scores.shape:
             raise InvalidInputError(
