@@ -40,6 +40,8 @@ def folder(tmp_path, monkeypatch):
         Image.fromarray(pixels).save(tmp_path / "photos" / name)
     (tmp_path / "shell_models.py").write_text(MODEL)
     (tmp_path / "labels.txt").write_text("dark\nbright\n\n")
+    (tmp_path / "half_there.py").write_text("from math import nothing_there")
+    (tmp_path / "model.onnx").write_bytes(b"\xff\xfe no text")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(__import__("sys").modules, "shell_models", raising=False)

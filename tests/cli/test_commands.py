@@ -173,6 +173,12 @@ MISTAKES = [
     (f"explain photos/a.png {ASK} --target cat --classes labels.txt", "0 to 1; got 'cat'"),
     (f"explain photos/a.png {ASK} --target 2 --classes labels.txt", "0 to 1; got 2"),
     ("audit photos --model shell_models:predict --target 1 --calls 3", "calls"),
+    ("audit photos --target 0 --output a.png --sheet ./a.png", "--sheet must be another file"),
+    ("explain photos/a.png --model missing.onnx --size 8", "no file is at 'missing.onnx'"),
+    (f"explain photos {ASK} --output photos", "all of 'photos' lie in the folder of the results"),
+    (f"explain photos/a.png {ASK} --classes model.onnx", "in another encoding. Save it anew"),
+    (f"explain photos/a.png {ASK} --classes shell_models.py", "a file that names all 2 .*, one a"),
+    ("explain photos/a.png --model half_there:f", "'half_there:f' does not: cannot import name"),
     ("segments photos/b.gif", "cannot read 'photos/b.gif'"),
     ("segments photos/a.png --segmenter quickshift --segments 3", "is no setting of quickshift"),
     ("segments photos/a.png --segments 0", "--segments must be"),
@@ -293,6 +299,49 @@ def test_an_audit_leaves_out_what_cannot_be_read(shell, many):
     assert re.match("limelens audit: 4.png: InvalidInputError: `images` must be files", err)
     assert err.count("\n") == 1
     assert shell(f"{BRIGHT} --segments 6 --color grey")[0] == 1
+
+
+def test_what_an_audit_refuses_is_said_in_the_words_of_a_shell(shell, many):
+    for each in [each for each in (many / "parts").rglob("*") if each.is_file()]:
+        each.unlink()
+        Image.fromarray(np.eye(3, dtype=np.uint8)).save(each.with_suffix(".png"))
+    assert "audit: --labels must have the image's spatial" in shell(f"{BRIGHT} --labels parts")[2]
+    shell(f"explain photos {ASK} --output run")
+    code, _, err = shell("audit run")
+    assert code == 2
+    assert err.startswith("limelens audit: DIR must be of one target")
+    assert err.endswith("Pass the one that all of them explain: --target, or explain one class: "
+                        "limelens explain --target CLASS.\n")  # fmt: skip
+
+
+def test_the_pictures_of_a_run_are_no_images(shell, folder):
+    assert shell(f"explain photos {ASK} --output photos/first")[0] == 0
+    code, out, _ = shell(f"explain photos {ASK} --output photos/second --quiet")
+    assert (code, out.count("\n")) == (0, 3)
+    code, _, err = shell(f"explain photos/first {ASK} --output third")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "holds the results of a run. Pass the folder of its images" in err
+
+
+def test_the_first_column_can_be_audited(shell, many):
+    code, out, _ = shell("audit photos --model shell_models:predict --target 0 --quiet")
+    assert code == 0
+    assert out.startswith("class 0: 15 images")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [b"\xef\xbb\xbfdark\r\nbright\r\n", b"dark\rbright", b" dark \nbright\n\n \n"],
+)
+def test_names_are_read_as_any_editor_saves_them(shell, folder, written):
+    (folder / "labels.txt").write_bytes(written)
+    code, out, _ = shell(f"explain photos/a.png {ASK} --classes labels.txt --target dark")
+    assert (code, out.split(" 0.")[0]) == (0, "a: dark")
+
+
+def test_a_name_may_hold_what_unicode_calls_a_line(shell, folder):
+    (folder / "labels.txt").write_text("dark\u2028room\nbright", encoding="utf-8")
+    assert shell(f"explain photos/a.png {ASK} --classes labels.txt --target 0")[0] == 0
 
 
 def test_the_folders_name_is_the_class_where_there_is_one(shell, many):

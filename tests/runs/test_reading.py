@@ -33,6 +33,12 @@ def test_a_folder_gives_its_images_sorted_with_their_subfolders(photos):
     assert names(str(photos), leave_out=photos / "a") == ["b.png"]
 
 
+def test_a_file_that_is_only_called_like_a_manifest_hides_no_images(photos):
+    (photos / "a" / "manifest.jsonl").write_text('{"image": "b.png", "label": 3}\n')
+    (photos / "manifest.jsonl").write_text("")
+    assert names(photos) == ["a/b.png", "a/c.JPG", "a/d.npy", "b.png"]
+
+
 def test_a_pattern_gives_names_from_its_first_wildcard_on(photos):
     assert names(str(photos / "*.png")) == ["b.png"]
     assert names(str(photos / "**" / "*.png")) == ["a/b.png", "b.png"]

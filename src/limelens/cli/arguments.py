@@ -144,9 +144,10 @@ def model_asked(options: argparse.Namespace) -> Any:
         "output": options.activation,
     }
     said = {name: value for name, value in said.items() if value is not None}
-    if options.model.lower().endswith(".onnx") and Path(options.model).is_file():
+    is_onnx = options.model.lower().endswith(".onnx")
+    if is_onnx and Path(options.model).is_file():
         return from_onnx(options.model, **said)
-    if said:
+    if said and not is_onnx:
         raise InvalidInputError(
             f"--{'activation' if 'output' in said else next(iter(said))} is for ONNX files; got "
             f"--model {options.model}. A function prepares its pixels itself."
@@ -169,7 +170,7 @@ def class_names_asked(options: argparse.Namespace) -> list[str] | None:
 
 
 def names_of(option: str, path: str) -> list[str]:
-    """Return the names in a file, one a line.
+    """Return the names in a file, one a line; a mark of the byte order is no part of the first.
 
     Raises
     ------
@@ -177,8 +178,14 @@ def names_of(option: str, path: str) -> list[str]:
         If it cannot be read, or holds none.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError, ValueError) as error:
+        # Python's `splitlines` would also cut at letters that a name may hold, such as U+2028.
+        lines = Path(path).read_text(encoding="utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise InvalidInputError(
+            f"{option} must be a text file in UTF-8, a name a line; {path!r} is in another "
+            "encoding. Save it anew as UTF-8."
+        ) from error
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InvalidInputError(
             f"{option} must be a text file, a name a line; {path!r}: {reason}"

@@ -27,7 +27,7 @@ from limelens.cli.arguments import (
 from limelens.cli.labels import label_files, read_labels
 from limelens.demo import check_output
 from limelens.errors import InvalidInputError, LimelensWarning
-from limelens.runs.folder import MANIFEST
+from limelens.runs.folder import is_run
 from limelens.runs.run import Run
 
 
@@ -65,6 +65,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     """Ask, say what was found on standard output, and draw it."""
     places = [check_output(path) for path in (options.output, options.sheet) if path]
+    if len({Path(place).resolve() for place in places}) < len(places):
+        raise InvalidInputError(f"--sheet must be another file than --output; got {options.sheet}")
     with warnings.catch_warnings():  # every failure gets a line of its own
         warnings.filterwarnings("ignore", ".*images (could not be used|failed)", LimelensWarning)
         found = _summarized(options) if _is_run(options.images) else _audited(options)
@@ -79,7 +81,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _is_run(place: str) -> bool:
-    return Path(place, MANIFEST).is_file()
+    return is_run(Path(place))
 
 
 def _summarized(options: argparse.Namespace) -> Audit:
@@ -97,7 +99,8 @@ def _summarized(options: argparse.Namespace) -> Audit:
 
 def _audited(options: argparse.Namespace) -> Audit:
     """Ask the model about the images of a folder."""
-    target = one_target_asked(options) or _folder_as_class(options)
+    target = one_target_asked(options)
+    target = _folder_as_class(options) if target is None else target  # 0 is a column
     if options.model is None:
         raise InvalidInputError(
             f"--model must be given: {options.images!r} holds images, and no run"

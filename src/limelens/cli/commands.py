@@ -148,6 +148,9 @@ def _raise_if_asked(options: argparse.Namespace, error: BaseException) -> None:
 
 _OPTIONS = {
     "predict_fn": "--model",
+    "model": "--model",
+    "labels": "--labels",
+    "explanations": "DIR",
     "target": "--target",
     "class_names": "--classes",
     "images": "IMAGE",
@@ -168,6 +171,10 @@ _OPTIONS = {
 _WORDS = {
     "None, a column number, a sequence of them, Top(k) or a callable": "a column number",
     "class_names=[...]": "--classes FILE",
+    "a sequence that names all": "a file that names all",
+    "target=..., or explain one class: explain(..., target=...)": "--target, or explain one class: "
+    "limelens explain --target CLASS",
+    "columns, or a mapping from column to name": "columns, one a line",
     "Pass an instance: predict_fn=": "Make an instance in the module and name it: ",
 }
 """What only Python has, and what a shell has instead."""

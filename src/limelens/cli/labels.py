@@ -66,6 +66,7 @@ def _stored(path: Path) -> NDArray[Any]:
         with Image.open(path) as picture:
             return np.asarray(picture)
     except Exception as error:  # decoders raise what they like of a damaged file
+        reason = (isinstance(error, OSError) and error.strerror) or error
         raise InvalidInputError(
-            f"--labels must be files that hold label images; cannot read {str(path)!r}: {error}"
+            f"--labels must be files that hold label images; cannot read {str(path)!r}: {reason}"
         ) from error

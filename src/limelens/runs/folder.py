@@ -47,6 +47,15 @@ def check_folder(output: object) -> Path:
     return folder
 
 
+def is_run(folder: Path) -> bool:
+    """Return whether a folder holds a run, and not just a file of the manifest's name."""
+    try:
+        with (folder / MANIFEST).open("rb") as file:
+            return f'"format": "{_FORMAT}"'.encode() in file.read(100)
+    except OSError:
+        return False
+
+
 class Manifest:
     """The manifest of a folder; within a `with` block lines are added to it.
 

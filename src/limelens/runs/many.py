@@ -95,10 +95,11 @@ def explain_many(
     explainer : Explainer
         Or any object with `explain`.
     images : path, pattern, mapping, array or iterable
-        A folder with its subfolders, a pattern such as ``photos/*.jpg``, a stack of images
-        `(n, *image.shape)`, a mapping from name to image, or anything that yields images, paths,
-        or pairs (name, image). An image may be a function without arguments that returns it. Files
-        are read by Pillow, or as arrays if they end in .npy.
+        A folder with its subfolders, except those that hold a run; a pattern such as
+        ``photos/*.jpg``, a stack of images `(n, *image.shape)`, a mapping from name to image, or
+        anything that yields images, paths, or pairs (name, image). An image may be a function
+        without arguments that returns it. Files are read by Pillow, or as arrays if they end in
+        .npy.
     predict_fn : callable, path or str
         As in `explain`. The path of an ONNX file, or "module:function", is loaded by each worker
         itself.

@@ -64,10 +64,11 @@ def loaded_model(predict_fn: Any) -> Any:
     module, _, name = place.partition(":")
     try:
         value: Any = importlib.import_module(module)
-    except ModuleNotFoundError as error:
+    except ImportError as error:
+        is_missing = isinstance(error, ModuleNotFoundError)
         raise InvalidInputError(
             f"`predict_fn` must name a module that can be imported; {place!r} does not: {error}. "
-            f"{_where(module)}"
+            f"{_where(module) if is_missing else f'Does `import {module}` work in Python?'}"
         ) from error
     for part in name.split("."):
         if not hasattr(value, part):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from limelens._checks.pillow import check_one_picture, n_pictures, shown_mode
 from limelens._checks.values import describe
 from limelens.errors import InvalidInputError, warn
+from limelens.runs.folder import MANIFEST, is_run
 
 _PILLOWS = "png jpg jpeg jpe jfif webp avif bmp dib gif tif tiff tga jp2 ppm pgm pbm pnm"
 SUFFIXES = frozenset(f".{name}" for name in [*_PILLOWS.split(), "npy"])
@@ -141,7 +142,7 @@ def _files(text: str | bytes, leave_out: Path | None) -> list[tuple[str, Path]]:
     if place.is_file():
         return [(place.name, place)]
     if place.is_dir():
-        root, found = place, [path for path in place.rglob("*") if _looks_like_one(path, place)]
+        root, found = place, _images_below(place)
         what = f"the folder {str(place)!r} holds no image ({', '.join(sorted(SUFFIXES))})"
     elif glob.has_magic(str(place)):
         root = _fixed_part(place)
@@ -150,12 +151,31 @@ def _files(text: str | bytes, leave_out: Path | None) -> list[tuple[str, Path]]:
         what = f"no file fits the pattern {str(place)!r}"
     else:
         root, found, what = place, [], f"there is no file or folder {str(place)!r}"
-    if leave_out is not None:
+    if leave_out is not None and found:
         inside = leave_out.resolve()
         found = [path for path in found if inside not in path.resolve().parents]
+        what = f"all of {str(place)!r} lie in the folder of the results. Take another for these"
     if not found:
         raise InvalidInputError(f"`images` must hold at least one image; {what}.")
     return sorted((path.relative_to(root).as_posix(), path) for path in found)
+
+
+def _images_below(folder: Path) -> list[Path]:
+    """Return the images of a folder and its subfolders; the pictures of a run are none.
+
+    Raises
+    ------
+    InvalidInputError
+        If the folder itself holds a run.
+    """
+    if is_run(folder):
+        raise InvalidInputError(
+            f"`images` must hold at least one image; the folder {str(folder)!r} holds the results "
+            "of a run. Pass the folder of its images."
+        )
+    runs = {path.parent for path in folder.rglob(MANIFEST) if is_run(path.parent)}
+    found = (path for path in folder.rglob("*") if _looks_like_one(path, folder))
+    return [path for path in found if runs.isdisjoint(path.parents)]
 
 
 def _fixed_part(pattern: Path) -> Path:
@@ -192,8 +212,9 @@ def read_image(path: Path) -> NDArray[Any]:
     except (InvalidInputError, MemoryError):
         raise
     except Exception as error:  # decoders raise what they like of a damaged file
+        reason = (isinstance(error, OSError) and error.strerror) or error
         raise InvalidInputError(
-            f"`images` must be files that hold an image; cannot read {str(path)!r}: {error}"
+            f"`images` must be files that hold an image; cannot read {str(path)!r}: {reason}"
         ) from error
 
 
