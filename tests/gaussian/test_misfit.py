@@ -126,3 +126,12 @@ def test_small_effects_below_large_even_interactions_are_not_shrunken_away():
     missed = explanation.importances - exact_values(table)
     assert np.square(missed).sum() < 0.01 * np.square(effects).sum()
     assert (np.abs(missed) < 4 * explanation.standard_errors).all()
+
+
+@pytest.mark.parametrize("definition", ["lime", "shapley"])
+def test_there_may_be_more_coalitions_than_the_largest_float(definition):
+    first = np.random.default_rng(0).random((20, 1100)) < 0.5
+    rows = np.concatenate([first, ~first])
+    found, variances = missed_importances(definition, rows, rows[:, :1] * 1.0)
+    assert not found.any()  # fewer rows than segments
+    assert not variances.any()

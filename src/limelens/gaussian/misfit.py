@@ -102,8 +102,12 @@ def _asked(sizes: NDArray[np.intp], d: int) -> Floats:
     """Return for each pair the share of the pairs of its size that are among these."""
     smaller = np.minimum(sizes, d - sizes)
     counts = np.bincount(smaller, minlength=d // 2 + 1)
-    whole = np.array([comb(d, size) / (2 if 2 * size == d else 1) for size in range(d // 2 + 1)])
-    return np.asarray((counts / whole)[smaller])
+    # Whole numbers, as there may be more pairs than the largest float.
+    shares = [
+        count * (2 if 2 * size == d else 1) / comb(d, size)
+        for size, count in enumerate(counts.tolist())
+    ]
+    return np.asarray(np.array(shares)[smaller])
 
 
 def _near_the_image(coalitions: Coalitions, missed: Floats) -> _Fitted:
@@ -112,5 +116,5 @@ def _near_the_image(coalitions: Coalitions, missed: Floats) -> _Fitted:
     rows, errors = coalitions[inner], missed[inner]
     weights = kernel_weights(cosine_distance(rows), LIME_WIDTH)
     shares = weights / weights.sum()
-    left = 1.0 - len(coalitions) / 2.0 ** coalitions.shape[1]
+    left = 1.0 - len(coalitions) * 0.5 ** coalitions.shape[1]  # 2^d may be beyond all floats
     return rows - shares @ rows, left * (errors - shares @ errors), weights
