@@ -230,3 +230,10 @@ def test_every_second_pair_keeps_or_hides_one_segment_until_all_of_these_are_ask
     assert abs(single[1 + d] - d / 2) <= 2
     assert single[-1] == 2 * d
     assert len(np.unique(asked, axis=0)) == len(asked) == 6 * d
+
+
+def test_fewer_pairs_than_segments_are_of_all_sizes():
+    asked = explain(make_game(40), 40, max_samples=64).samples.coalitions
+    sizes = np.minimum(asked.sum(axis=1), (~asked).sum(axis=1))[2:]
+    assert np.mean(sizes == 1) < 0.1  # 2 of 39 sizes
+    assert len(np.unique(sizes)) > 10

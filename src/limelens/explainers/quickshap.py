@@ -20,11 +20,12 @@ class QuickShap(SequentialExplainer):
 
     From 17 segments on, a block of an orthogonal foldover design comes first. Complementary pairs
     follow, no pair twice: every second one keeps or hides a single segment, until all of these are
-    asked, and the others are of all sizes. A Gaussian process is fitted to the log-odds of their
-    scores, and the importances are Shapley's definition applied to the scores that it expects for
-    all other coalitions. The first look at the error comes after at least 5 d calls, about half of
-    each kind, the second soon after that, and further ones after every block of pairs. The method
-    stops when the error is small enough, but never at the first look.
+    asked, and the others are of all sizes. With fewer pairs than segments all are of all sizes. A
+    Gaussian process is fitted to the log-odds of their scores, and the importances are Shapley's
+    definition applied to the scores that it expects for all other coalitions. The first look at the
+    error comes after at least 5 d calls, about half of each kind, the second soon after that, and
+    further ones after every block of pairs. The method stops when the error is small enough, but
+    never at the first look.
 
     Parameters
     ----------
@@ -82,17 +83,19 @@ class QuickShap(SequentialExplainer):
         size, n_pairs = Foldover.block_size(d), self.max_samples // 2 - 1
         few = d <= FULL_FACTORIAL or 2 * n_pairs <= size
         block = foldover_pairs(0 if few else size // 2, d, rng)
-        pairs = sized_pairs(n_pairs - len(block) // 2, _shares(d), rng, besides=block)
+        pairs = sized_pairs(n_pairs - len(block) // 2, _shares(d, n_pairs), rng, besides=block)
         first = max(len(block) + size, 5 * d) // 2 * 2
         yield from in_looks(np.concatenate([both_ends(d), block, pairs]), first, size)
 
 
-def _shares(d: int) -> Floats:
+def _shares(d: int, n_pairs: int) -> Floats:
     """Return the shares of the pairs that keep 1..d-1 segments, shape (d - 1,).
 
     Of a segment's Shapley value, a d-th is what it does alone and a d-th what it does when it comes
-    last. No other coalition counts as much, so half of the pairs ask for these.
+    last. No other coalition counts as much, so half of the pairs ask for these. Of fewer pairs than
+    segments that half would tell nothing about most segments.
     """
     shares = np.ones(d - 1)
-    shares[[0, -1]] = max(1.0, (d - 3) / 2)
+    if n_pairs >= d:
+        shares[[0, -1]] = max(1.0, (d - 3) / 2)
     return shares
