@@ -202,13 +202,19 @@ def _variance_of_the_draw(
         return np.stack([fitting.inverse @ gram @ fitting.inverse.T for gram in grams])
     evenly = fitting_on(virtual.coalitions, "banzhaf", complete=False)
     other = np.tile(roots, (2, 1)) * evenly.left_over(kept, *like)
-    # Each pair's noise of importances.
-    moves, moves_of_like = ((kept - each.centre) @ each.inverse.T for each in (fitting, evenly))
-    noises = (
-        moves * own[:, np.newaxis] - moves_of_like * likes[:, np.newaxis]
-        for own, likes in zip(left.T, other.T, strict=True)
+    # What a coalition moves; its complement, 1 - z, moves `lean` minus that, or of the similar
+    # function, where the centre is 1/2, the opposite.
+    moves, moves_of_like = (
+        (kept[:half] - each.centre) @ each.inverse.T for each in (fitting, evenly)
     )
-    return np.stack([rows.T @ rows for rows in (noise[:half] + noise[half:] for noise in noises)])
+    lean = fitting.inverse @ (1.0 - 2.0 * fitting.centre)
+    found = []
+    for own, likes in zip(left.T, other.T, strict=True):
+        noise = moves * (own[:half] - own[half:])[:, np.newaxis]
+        noise += np.outer(own[half:], lean)
+        noise -= moves_of_like * (likes[:half] - likes[half:])[:, np.newaxis]
+        found.append(noise.T @ noise)
+    return np.stack(found)
 
 
 def _grams(virtual: VirtualCoalitions, minus: Floats, plus: Floats) -> Iterator[Floats]:
