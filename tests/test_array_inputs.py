@@ -312,7 +312,7 @@ def test_what_fails_to_describe_itself_is_described_by_its_kind():
 
 def test_a_mask_is_found_however_deep_in_lists_it_is():
     deep = [[masked(row) for row in plane] for plane in IMAGE[np.newaxis]]
-    with pytest.raises(InvalidInputError, match="must not be masked"):
+    with pytest.raises(InvalidInputError, match=r"must not be masked.*: fill each array in it\.$"):
         ll.Backgrounds(deep)
 
 

@@ -251,6 +251,15 @@ Backgrounds([images[0].convert("RGB")])
 """,
         },
     ),
+    (
+        "images = [np.ma.masked_less(color, 100)] * 2; Backgrounds(images)",
+        {
+            "[each.filled(0) for each in images]": """
+images = [np.ma.masked_less(color, 100)] * 2
+Backgrounds([each.filled(0) for each in images])
+""",
+        },
+    ),
     # scores
     (
         "of(lambda batch: Sparse(two(batch)))",

@@ -1,5 +1,6 @@
 """What models answer that is no score of its own for each image, and the line that mends it."""
 
+import warnings
 from collections import OrderedDict
 from types import SimpleNamespace
 
@@ -8,7 +9,7 @@ import pytest
 from explained import EXPLAINERS, IMAGE, every_explainer, logits, quietly
 
 import limelens as ll
-from limelens.engine.answers import check_scores
+from limelens.engine.answers import check_scores, warn_of_sorted_scores
 from limelens.errors import InvalidInputError, LimelensWarning, PredictionError
 
 
@@ -191,3 +192,36 @@ def test_samples_made_by_hand_are_refused_by_what_they_lack():
     )
     with pytest.raises(InvalidInputError, match="`reuse` holds rows of another image"):
         ll.Ablation(segmenter=ll.Grid(4)).explain(IMAGE, logits, reuse=samples)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_scores_that_are_sorted_by_size_are_warned_of(order):
+    rows = np.sort(np.random.default_rng(0).random((2, 6)), axis=1)[:, ::order]
+    with pytest.warns(LimelensWarning, match="in the order of their size"):
+        warn_of_sorted_scores(rows)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        np.sort(np.random.default_rng(0).random((2, 4)), axis=1),  # few columns may be so by chance
+        np.stack([np.arange(6.0), np.arange(6.0)[::-1]]),
+        np.eye(6)[[0, 0]],
+        np.zeros((2, 6)),
+    ],
+)
+def test_scores_in_an_order_of_their_own_are_not(rows):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_sorted_scores(rows)
+
+
+def test_a_model_of_the_best_five_classes_is_warned_of():
+    weights = np.random.default_rng(0).normal(size=(64, 9))
+
+    def best_five(batch):
+        return -np.sort(-batch.reshape(len(batch), -1) @ weights, axis=1)[:, :5]
+
+    image = np.random.default_rng(1).random((8, 8))
+    with pytest.warns(LimelensWarning, match="return them in one order of the classes"):
+        ll.Ablation(segmenter=ll.Grid(4)).explain(image, best_five, target=0)

@@ -160,9 +160,11 @@ def _as_plain_array(name: str, value: object) -> NDArray[Any]:
 def check_unmasked(name: str, value: object) -> None:
     """Refuse a masked array that hides values, and a list of such: NumPy would show them."""
     if is_masked(value):
-        raise InvalidInputError(
-            f"`{name}` must not be masked. Give those values a number: {name}.filled(0)."
-        )
+        cure = f"{name}.filled(0)"
+        if isinstance(value, (list, tuple)):
+            flat = all(hasattr(each, "filled") for each in value)
+            cure = f"[each.filled(0) for each in {name}]" if flat else "fill each array in it"
+        raise InvalidInputError(f"`{name}` must not be masked. Give those values a number: {cure}.")
 
 
 def is_masked(value: object) -> bool:

@@ -87,6 +87,25 @@ def warn_of_class_numbers(intact: NDArray[Any]) -> None:
         )
 
 
+_FEWEST_SORTED = 5
+"""Of so many columns an honest model's are rarely in the order of their size, twice."""
+
+
+def warn_of_sorted_scores(ends: NDArray[Any]) -> None:
+    """Warn where the scores (2, k) of both ends are in the order of their size.
+
+    Column 0 then is the highest score of an image, of whichever class that is.
+    """
+    steps = np.diff(ends.astype(np.float64), axis=1)
+    is_sorted = bool((steps <= 0).all() or (steps >= 0).all())
+    if is_sorted and all(len(np.unique(row)) >= _FEWEST_SORTED for row in ends):
+        warn(
+            "`predict_fn` returns the scores of the intact and of the hidden image in the order of "
+            "their size. If every row is sorted, a column is another class for every image: "
+            "return them in one order of the classes."
+        )
+
+
 def mean_scores(scores: Scores | Sequence[Scores]) -> Scores:
     """Return the mean over the backgrounds; of one, its scores in their own dtype."""
     if len(scores) == 1:

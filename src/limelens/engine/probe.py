@@ -5,7 +5,11 @@ from numpy.typing import NDArray
 
 from limelens._typing import Scores
 from limelens.engine.agreement import check_one_model, check_same_model, check_same_target
-from limelens.engine.answers import mean_scores, warn_of_class_numbers
+from limelens.engine.answers import (
+    mean_scores,
+    warn_of_class_numbers,
+    warn_of_sorted_scores,
+)
 from limelens.engine.batches import Batches
 from limelens.engine.caller import Caller
 from limelens.engine.composer import Composer
@@ -77,6 +81,7 @@ def probe(
         ledger.extend(keys[missing], rows[~known])
     if not caller.reduces:
         warn_of_class_numbers(rows[0])
+        warn_of_sorted_scores(ledger.find(keys))
     second_look.know(itself.asked, rows[0], alone=len(asked) == 1 or batches.size == 1)
     if composer is not itself and not known.any():
         prepared = caller.receive(caller.send(composer.intact(), composer))[0]
