@@ -10,7 +10,7 @@ from limelens.gaussian.links import Link, log_odds_link, sigmoid
 from limelens.gaussian.process import fit_processes
 from limelens.gaussian.projection import additive_share, project
 from limelens.gaussian.softmax import softmax_link
-from limelens.gaussian.virtual import virtual_coalitions
+from limelens.gaussian.virtual import fitting_on, virtual_coalitions
 from limelens.testing import all_coalitions, exact_values
 
 
@@ -169,3 +169,19 @@ def test_squares_of_what_pairs_add_are_those_written_out(d, definition):
         rows = (virtual.coalitions - virtual.fitting.centre) * own[:, np.newaxis]
         rows = rows[:half] + rows[half:]
         np.testing.assert_allclose(gram, rows.T @ rows, rtol=1e-9)
+
+
+def test_the_variance_of_the_draw_is_that_of_pairs_written_out():
+    virtual = virtual_coalitions(65, "lime")
+    values, like = np.random.default_rng(0).normal(size=(2, len(virtual), 1))
+    none = np.zeros(1)
+    control = projection._Control(correction=np.zeros((1, 65)), like=(like, none))
+    (found,) = projection._variance_of_the_draw(virtual, values, none, control)
+    noises = []
+    evenly = fitting_on(virtual.coalitions, "banzhaf", complete=False)
+    for fitting, those in ((virtual.fitting, values), (evenly, like)):
+        left = fitting.left_over(virtual.coalitions, those, none)
+        rows = (virtual.coalitions - fitting.centre) * left @ fitting.inverse.T
+        noises.append(np.add(*np.split(rows, 2)))
+    noise = noises[0] - noises[1]
+    np.testing.assert_allclose(found, noise.T @ noise, atol=1e-12 * np.abs(found).max())
