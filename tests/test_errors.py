@@ -5,7 +5,7 @@ import pytest
 from PIL import Image as Pillow
 
 import limelens as ll
-from limelens.errors import InvalidInputError, LimelensWarning
+from limelens.errors import InvalidInputError, LimelensWarning, PredictionError
 
 
 def test_a_warning_names_the_callers_file():
@@ -59,3 +59,27 @@ def test_a_stack_of_grey_samples_is_told_how_it_is_passed():
     model = ll.with_gradient(lambda b: b.sum(axis=(1, 2)), lambda b, target: np.ones_like(b))
     found = ll.ExpectedGradients(samples=ll.Backgrounds(samples), n_steps=4)
     assert found.explain(np.ones((8, 8)), model, rng=0).importances.all()
+
+
+FOUR = ll.Ablation(segmenter=ll.Grid(4))
+PICTURE = np.random.default_rng(0).random((8, 8))
+
+
+def planes(batch):
+    """Return scores of more than two axes, which a callable target reduces."""
+    return batch[:, np.newaxis] * np.ones((2, 1, 1))
+
+
+def test_messages_say_how_many_and_what_came():
+    few = FOUR.explain(PICTURE, lambda b: b.sum(axis=(1, 2)))
+    with pytest.raises(InvalidInputError, match="at least 16 rows of them; got 6"):
+        few.stability_report()
+    with pytest.raises(PredictionError, match="1 of 2 are NaN or infinite"):
+        FOUR.explain(
+            PICTURE,
+            lambda b: b.sum(axis=(1, 2)),
+            target=lambda s: np.column_stack([s[:, 0], np.full(len(s), np.nan)]),
+        )
+    reduced = FOUR.explain(PICTURE, planes, target=lambda s: s[:, 0].mean(axis=(1, 2)))
+    with pytest.raises(InvalidInputError, match="and `target` is 0"):
+        FOUR.explain(PICTURE, planes, target=0, reuse=reduced)
