@@ -2,6 +2,7 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import limelens as ll
 import limelens.engine.batches
 from limelens.engine.batches import Batches
 from limelens.engine.pace import Pace
+from limelens.engine.payments import batches_of
 from limelens.errors import InvalidInputError, LimelensWarning
 from limelens.testing import Recorder
 
@@ -71,11 +73,15 @@ def test_the_search_begins_small_and_keeps_to_what_fits():
     assert max(chosen(lambda n: 0.05, most=10**6)[0]) == 256
 
 
-@pytest.mark.parametrize(("most", "size"), [(30, 30), (111, 64), (1365, 170), (2**15, 256)])
-def test_of_small_images_a_call_holds_more_where_it_takes_next_to_no_time(most, size):
-    pace = Pace(most)
-    pace.took(2, 1e-5)
-    assert pace.size == size
+@pytest.mark.parametrize(("side", "size"), [(8, 256), (40, 163), (64, 64), (400, 13)])
+def test_of_small_images_a_call_holds_more_where_it_takes_next_to_no_time(side, size):
+    n_bytes = 8 * side**2
+    composer = SimpleNamespace(
+        most_images=16 * 2**20 // n_bytes, answers_at_once=True, image_bytes=n_bytes
+    )
+    batches = batches_of(composer, "auto", 1)
+    batches.each(2, lambda part, claim: None, lambda part, answer: None)
+    assert batches.size == size
 
 
 def test_one_disturbed_call_does_not_decide():

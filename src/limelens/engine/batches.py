@@ -54,6 +54,8 @@ class Batches:
         How many batches may be under way at once. With several, "auto" is 64 images.
     timed : bool
         Whether the time of a call says what it costs: not where answers are awaited later.
+    usual : int
+        What "auto" takes where a call takes next to no time.
 
     Attributes
     ----------
@@ -79,11 +81,12 @@ class Batches:
         *,
         in_flight: int = 1,
         timed: bool = True,
+        usual: int = USUAL,
     ) -> None:
         self.in_flight = in_flight
         self.given = None if batch_size == "auto" else batch_size
         self._size = min(USUAL, most) if batch_size == "auto" else batch_size
-        self._pace = Pace(most) if self.given is None and timed and in_flight == 1 else None
+        self._pace = Pace(most, usual) if self.given is None and timed and in_flight == 1 else None
 
     @property
     def size(self) -> int:

@@ -8,8 +8,6 @@ START = 4
 USUAL, MOST = 64, 256
 """Size for models of which a call takes next to no time, and the largest that is tried."""
 
-_SMALL = 8  # calls of small images hold up to an eighth of what a call of large ones may
-
 FREE = 1e-3
 """Seconds of a call below which a search is not worth its own calls."""
 
@@ -38,6 +36,8 @@ class Pace:
     ----------
     most : int
         The largest size that fits.
+    usual : int
+        The size for a model of which a call takes next to no time.
 
     Examples
     --------
@@ -50,9 +50,9 @@ class Pace:
     4 16 111 111 111
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, usual: int = USUAL) -> None:
         self._most = min(most, MOST)
-        self._usual = min(max(USUAL, most // _SMALL), self._most)
+        self._usual = min(usual, self._most)
         self.size = min(START, self._most)
         self.settled = False
         self._first: float | None = None

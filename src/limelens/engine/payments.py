@@ -14,6 +14,7 @@ from limelens.engine.caller import Answer, Caller
 from limelens.engine.composer import Composer
 from limelens.engine.inbox import Inbox
 from limelens.engine.ledger import Ledger
+from limelens.engine.pace import USUAL
 from limelens.engine.second_look import Join, SecondLook
 from limelens.errors import is_out_of_memory
 
@@ -21,10 +22,15 @@ Compose: TypeAlias = Callable[[NDArray[np.intp], int], Batch]
 """From row numbers `(b,)` and the number of a background to a fresh masked batch."""
 
 
+_SMALL_BYTES = 2 * 2**20
+"""So many bytes of small images go in one call, where it takes next to no time."""
+
+
 def batches_of(composer: Composer, batch_size: BatchSize, in_flight: int) -> Batches:
     """Return the batches for what a composer makes."""
     most, timed = composer.most_images, composer.answers_at_once
-    return Batches(batch_size, most, in_flight=in_flight, timed=timed)
+    usual = max(USUAL, _SMALL_BYTES // max(1, composer.image_bytes))
+    return Batches(batch_size, most, in_flight=in_flight, timed=timed, usual=usual)
 
 
 class Payments:
