@@ -257,8 +257,14 @@ def test_the_second_look_comes_last_where_no_larger_batch_came():
     model = Recorder(logits, keep=True)
     found = ll.Owen(segmenter=ll.Grid(2)).explain(IMAGE, model, target=0)
     assert found.n_predictions == model.n_images
-    assert (model.batches[-1][-1] == IMAGE).all()
-    assert len(model.batches[-1]) == 2  # beside the hidden one
+    assert [len(batch) for batch in model.batches[-3:]] == [2, 1, 1]  # beside the hidden one; alone
+    assert (model.batches[-3][-1] == IMAGE).all()
+
+
+@pytest.mark.parametrize("model", [softmax_over_the_batch, batch_norm_in_training_mode])
+def test_where_the_look_comes_last_both_ends_are_shown_alone_as_well(model):
+    with pytest.raises(PredictionError, match="score every image by itself"):
+        ll.Owen(segmenter=ll.Grid(2)).explain(IMAGE, model, target=0)
 
 
 @pytest.mark.parametrize(("batch_size", "alone"), [(1, True), (2, False), (7, False)])

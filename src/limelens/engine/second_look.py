@@ -221,6 +221,8 @@ class SecondLook:
             self._most = batch_size
             batch, at_end = self._with_intact(composer.hidden(0), composer)
             at_end(self._caller.receive(self._caller.send(batch, composer)))
+            # The first call held the same two: whether they disturb each other, each alone tells.
+            self._is_suspect |= self._doubt is None
             self.settle()
             return True
         known, again = self._known[composer.asked].scores, self._alone(composer)
