@@ -121,6 +121,14 @@ def test_one_exact_zero_among_the_rivals_is_enough_to_stop_it():
     assert not merge(COALITIONS, scores).compete
 
 
+@pytest.mark.parametrize(("factor", "competes"), [(1e-30, True), (1e-45, False)])
+def test_a_target_as_good_as_zero_does_not_compete(factor, competes):
+    scores = make_softmax(len(COALITIONS))
+    scores[:, 0] *= factor
+    scores[:, 1] += 1 - scores.sum(axis=1)
+    assert merge(COALITIONS, scores).compete == competes
+
+
 def test_shares_of_fifty_votes_are_a_coarse_lattice():
     rng = np.random.default_rng(0)
     votes = 1 + np.stack([rng.multinomial(45, p) for p in make_softmax(len(COALITIONS))])

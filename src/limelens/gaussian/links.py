@@ -12,6 +12,9 @@ from limelens.gaussian.process import MaskProcess
 # Smallest distance from 0 and from 1, and largest from either, that `edges` returns.
 _LOWEST, _HIGHEST, _WIDEST = 1e-10, 1e-7, 0.02
 
+LEAST_PROBABILITY = float(np.finfo(np.float32).tiny)
+"""What a smaller probability counts as where probabilities compete."""
+
 # Quantiles that stand for all residuals when a sigmoid is averaged.
 _QUANTILES = 15
 

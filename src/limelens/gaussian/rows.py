@@ -10,7 +10,7 @@ from limelens._statistics import lattice_step, n_steps
 from limelens._typing import Coalitions, Floats, Scores
 from limelens.games.coalitions import average_rows, distinct_rows
 from limelens.gaussian.kernel import relevance
-from limelens.gaussian.links import edges, logit, rivals
+from limelens.gaussian.links import LEAST_PROBABILITY, edges, logit, rivals
 
 N_RIVALS = 30  # ten are enough on most images; more than 30 change nothing
 
@@ -132,7 +132,8 @@ class Rows:
         """Whether the targets are probabilities whose rivals are really known.
 
         Three or more floating-point scores in [0, 1] that sum to 1, where neither a target nor any
-        of its likeliest rivals is ever exactly 0, and which are not rounded to a coarse lattice.
+        of its likeliest rivals is ever exactly 0, nor a target always as good as 0, and which are
+        not rounded to a coarse lattice.
         """
         scores = self.scores
         if self.columns is None or not self.floating or scores.shape[1] < 3:
@@ -141,6 +142,8 @@ class Rows:
             return False
         chosen = np.concatenate([self.columns, rivals(scores, self.columns, N_RIVALS)])
         seen = scores[:, chosen]
+        if scores[:, self.columns].max(axis=0).min() <= LEAST_PROBABILITY:
+            return False  # the logit of such a target would be the same in every row
         return bool(seen.min() > 0 and len(np.unique(seen)) >= _FEWEST_DISTINCT * seen.size)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from limelens._typing import Floats
 from limelens.games.coalitions import fold
-from limelens.gaussian.links import Link, inflation_of, rivals
+from limelens.gaussian.links import LEAST_PROBABILITY, Link, inflation_of, rivals
 from limelens.gaussian.process import MaskProcess
 
 # Fewest draws of joint errors.
@@ -196,12 +196,11 @@ def softmax_link(scores: Floats, targets: NDArray[np.intp], n_rivals: int = 30) 
         How many of the other columns are fitted one by one; the likeliest are chosen.
     """
     chosen = np.concatenate([targets, rivals(scores, targets, n_rivals)])
-    tiny = np.finfo(np.float32).tiny
     # Logarithms of probabilities are logits up to one number for each row, which cancels.
-    parts = [np.log(np.maximum(scores[:, chosen], tiny))]
+    parts = [np.log(np.maximum(scores[:, chosen], LEAST_PROBABILITY))]
     rest = np.delete(scores, chosen, axis=1)
     if rest.shape[1]:
-        parts.append(np.log(np.maximum(rest.sum(axis=1, keepdims=True), tiny)))
+        parts.append(np.log(np.maximum(rest.sum(axis=1, keepdims=True), LEAST_PROBABILITY)))
     columns = np.concatenate(parts, axis=1)
     columns -= columns.mean(axis=1, keepdims=True)
     return SoftmaxLink(columns=columns, explained=scores[:, targets])
