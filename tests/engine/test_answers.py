@@ -207,6 +207,8 @@ def test_scores_that_are_sorted_by_size_are_warned_of(order):
         np.sort(np.random.default_rng(0).random((2, 4)), axis=1),  # few columns may be so by chance
         np.stack([np.arange(6.0), np.arange(6.0)[::-1]]),
         np.eye(6)[[0, 0]],
+        np.stack([np.arange(6.0)] * 2),  # the scores of a model that never moves
+        np.arange(6.0)[np.newaxis],  # methods that hide nothing have no other end
         np.zeros((2, 6)),
     ],
 )

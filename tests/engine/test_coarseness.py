@@ -37,6 +37,14 @@ def test_two_different_scores_are_rounded_only_if_they_have_few_decimal_places()
     assert not told(0.5 + step / 64, "cat")
 
 
+def test_scores_of_rules_are_not_rounded():
+    values = 0.5 + 0.05 * np.arange(9)[:, np.newaxis]
+    assert not told(values[[0] * 7 + [1, 1]], "cat")
+    assert not told(values[[0] * 6 + [1, 1, 2]], "cat")
+    assert told(values[[0] * 7 + [1, 1]] * 0.2, "cat")  # 0.1 and 0.11
+    assert told(values[[0] * 8 + [1]], "cat")  # the hidden image alone is far from all others
+
+
 ASKING = [name for name in EXPLAINERS if not name.endswith("Gradients") and name != "GradCam"]
 
 

@@ -98,7 +98,8 @@ def warn_of_sorted_scores(ends: NDArray[Any]) -> None:
     """
     steps = np.diff(ends.astype(np.float64), axis=1)
     is_sorted = bool((steps <= 0).all() or (steps >= 0).all())
-    if is_sorted and all(len(np.unique(row)) >= _FEWEST_SORTED for row in ends):
+    moves = bool((ends != ends[0]).any())  # otherwise both are one row, whose order says little
+    if is_sorted and moves and all(len(np.unique(row)) >= _FEWEST_SORTED for row in ends):
         warn(
             "`predict_fn` returns the scores of the intact and of the hidden image in the order of "
             "their size. If every row is sorted, a column is another class for every image: "

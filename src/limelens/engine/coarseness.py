@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from limelens._statistics import FEWEST_STEPS, WIDEST_STEP, lattice_step
 from limelens._typing import Floats
@@ -12,6 +13,8 @@ _FEWEST_ROWS = 8
 
 _DECIMAL, _OFF = (1e-2, 1e-3, 1e-4), 0.01  # float32 is off by a thousandth of the smallest
 
+_FAR = 4.5  # steps; rounded scores that move little are not all so far apart
+
 _WIDEST = 0.1  # scores that are further apart than that are no rounded ones, but votes or labels
 
 
@@ -20,7 +23,7 @@ def warn_of_coarse_scores(values: Floats, names: Sequence[str]) -> None:
     if len(values) < _FEWEST_ROWS:
         return
     for column, name in zip(values.T, names, strict=True):
-        step = _rounding_step(np.unique(column))
+        step = _rounding_step(*np.unique(column, return_counts=True))
         if step and (n := float(column.std()) / step) < FEWEST_STEPS:
             warn(
                 f"the score of target {name} moves by about {n:.1f} steps of {step:.2g}, to which "
@@ -29,22 +32,31 @@ def warn_of_coarse_scores(values: Floats, names: Sequence[str]) -> None:
             )
 
 
-def _rounding_step(distinct: Floats) -> float:
+def _rounding_step(distinct: Floats, counts: NDArray[np.intp]) -> float:
     """Return the step to which different values seem to be rounded; 0 if they are not.
 
-    Two values are always one step apart: they count as rounded only to decimal places.
+    Two values are always one step apart: they count as rounded only to decimal places. Where those
+    that come more than once are five steps apart or more, as 0.5, 0.55 and 0.6 are, the score
+    follows rules.
 
     Examples
     --------
-    >>> _rounding_step(np.array([0.5, 0.504])), _rounding_step(np.array([0.5, 0.5041, 0.5063]))
-    (0.001, 0.0001)
-    >>> _rounding_step(np.array([0.5, 0.515625])), _rounding_step(np.array([0.1, 0.9]))
-    (0.0, 0.0)
+    >>> _rounding_step(np.array([0.5, 0.504]), np.array([2, 2]))
+    0.001
+    >>> _rounding_step(np.array([0.5, 0.515625]), np.array([2, 2]))
+    0.0
+    >>> _rounding_step(np.array([0.5, 0.55]), np.array([2, 2]))
+    0.0
     """
-    apart = float(np.diff(distinct).min()) if len(distinct) > 1 else 0.0
-    for step in _DECIMAL if apart < _WIDEST else ():
+    apart, often = _apart(distinct), _apart(distinct[counts > 1])
+    for step in _DECIMAL if apart < _WIDEST and often < _WIDEST else ():
         multiples = distinct / step
         if apart > step / 2 and np.abs(multiples - multiples.round()).max() < _OFF:
-            return step
+            return step if often < _FAR * step else 0.0
     step = lattice_step(distinct) if len(distinct) > 2 else 0.0
     return step if step <= WIDEST_STEP else 0.0
+
+
+def _apart(values: Floats) -> float:
+    """Return the smallest difference of sorted values; 0 if there are fewer than two."""
+    return float(np.diff(values).min()) if len(values) > 1 else 0.0
