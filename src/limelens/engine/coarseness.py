@@ -27,8 +27,8 @@ def warn_of_coarse_scores(values: Floats, names: Sequence[str]) -> None:
         if step and (n := float(column.std()) / step) < FEWEST_STEPS:
             warn(
                 f"the score of target {name} moves by about {n:.1f} steps of {step:.2g}, to which "
-                "the model rounds it: importances of about a step are rounding. Let `predict_fn` "
-                "return all digits."
+                "it seems to be rounded: importances of about a step would then be rounding. If "
+                "the model rounds it, let `predict_fn` return all digits."
             )
 
 
