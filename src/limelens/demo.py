@@ -263,12 +263,12 @@ def draw(cases: Sequence[Case]) -> "Picture":
     return sheet(tiles, titles, columns=5, limit=limit, heading=heading)
 
 
-def check_output(output: str | Path) -> Path:
+def check_output(output: str | Path, name: str = "output") -> Path:
     """Return the path if a picture can be written there; nothing is left behind."""
     path = Path(output)
     if path.suffix.lower() not in {".png", ".jpg", ".jpeg", ".webp"}:
         raise InvalidInputError(
-            "`output` must be a file name that ends in .png, .jpg or .webp; "
+            f"`{name}` must be a file name that ends in .png, .jpg or .webp; "
             f"got {describe(str(path))}."
         )
     existed = path.exists()
@@ -276,7 +276,7 @@ def check_output(output: str | Path) -> Path:
         path.open("ab").close()
     except OSError as error:
         raise InvalidInputError(
-            f"`output` must be a file that can be written; got {str(path)!r} ({error.strerror})."
+            f"`{name}` must be a file that can be written; got {str(path)!r} ({error.strerror})."
         ) from error
     if not existed:
         path.unlink()

@@ -174,6 +174,7 @@ MISTAKES = [
     (f"explain photos/a.png {ASK} --target 2 --classes labels.txt", "0 to 1; got 2"),
     ("audit photos --model shell_models:predict --target 1 --calls 3", "calls"),
     ("audit photos --target 0 --output a.png --sheet ./a.png", "--sheet must be another file"),
+    ("audit photos --target 0 --sheet a.gif", "--sheet must be a file name that ends in .png"),
     ("explain photos/a.png --model missing.onnx --size 8", "no file is at 'missing.onnx'"),
     (f"explain photos {ASK} --output photos", "all of 'photos' lie in the folder of the results"),
     (f"explain photos/a.png {ASK} --classes model.onnx", "in another encoding. Save it anew"),

@@ -64,7 +64,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     """Ask, say what was found on standard output, and draw it."""
-    places = [check_output(path) for path in (options.output, options.sheet) if path]
+    places = [check_output(options.output)]
+    if options.sheet:
+        places.append(check_output(options.sheet, "sheet"))
     if len({Path(place).resolve() for place in places}) < len(places):
         raise InvalidInputError(f"--sheet must be another file than --output; got {options.sheet}")
     with warnings.catch_warnings():  # every failure gets a line of its own

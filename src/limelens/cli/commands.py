@@ -156,6 +156,7 @@ _OPTIONS = {
     "images": "IMAGE",
     "image": "IMAGE",
     "output": "--output",
+    "sheet": "--sheet",
     "label_names": "--label-names",
     **dict.fromkeys(("calls_per_image", *BUDGETS), "--calls"),
     **{name: f"--{name}" for name in ("mean", "std", "scale", "size")},
