@@ -1,5 +1,6 @@
 """Images, masks, labels and scores as arrays of every kind: right, or a typed error."""
 
+import re
 import warnings
 
 import numpy as np
@@ -164,6 +165,15 @@ MASKS = {
     "made by __array__": lambda array: Becoming(masked(array)),
 }
 each_mask = pytest.mark.parametrize("mask", MASKS)
+
+
+@each_mask
+def test_labels_that_a_mask_hides_get_a_label_of_their_own(mask):
+    labels = np.arange(4).reshape(2, 2)
+    with pytest.raises(InvalidInputError, match=r"labels\)?\.filled\(4\)") as caught:
+        ll.LabelImage(MASKS[mask](labels))
+    advice = re.search(r"own by (\S+);", str(caught.value))[1]
+    assert ll.LabelImage(eval(advice, {"np": np, "labels": MASKS[mask](labels)})).n_segments == 4
 
 
 @each_mask

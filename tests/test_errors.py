@@ -38,6 +38,9 @@ def test_messages_name_the_class_that_was_used():
         if base in (ll.Quickshift, ll.Felzenszwalb):
             with pytest.warns(LimelensWarning, match="^Mine finds a single segment"):
                 mine().within(flat, flat < 1)
+        if base is ll.Watershed:
+            with pytest.warns(LimelensWarning, match="^Mine finds a single segment"):
+                mine(2)(texture[:3, :3])
         if base is not ll.Slic:
             with pytest.raises(InvalidInputError, match=r"got Mine\(\)"):
                 ll.Ablation(segmenter=mine()).explain(volume, len, channel_axis=None)

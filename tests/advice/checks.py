@@ -296,8 +296,41 @@ explain(image.data, every_pixel, valid=~np.ma.getmaskarray(image).any(axis=-1))
         },
     ),
     (
-        "labels = np.ma.masked_less(half, 1); LabelImage(labels)",
-        {"labels.filled(0)": "labels = np.ma.masked_less(half, 1); LabelImage(labels.filled(0))"},
+        "labels = np.ma.masked_equal(labels, 3); LabelImage(labels)",
+        {
+            "labels.filled(6)": """
+labels = np.ma.masked_equal(labels, 3)
+assert LabelImage(labels.filled(6)).n_segments == 6
+""",
+            "labels.data": """
+labels = np.ma.masked_equal(labels, 3)
+assert LabelImage(labels.data).n_segments == 6
+""",
+            "explain(..., valid=~np.ma.getmaskarray(labels))": """
+labels = np.ma.masked_equal(labels, 3)
+five = Ablation(segmenter=LabelImage(labels.data))
+found = five.explain(grey, every_pixel, valid=~np.ma.getmaskarray(labels))
+assert found.importances.shape == (1, 5)
+""",
+        },
+    ),
+    (
+        "labels = list(np.ma.masked_equal(labels, 3)); LabelImage(labels)",
+        {
+            "np.ma.array(labels).filled(6)": """
+labels = list(np.ma.masked_equal(labels, 3))
+assert LabelImage(np.ma.array(labels).filled(6)).n_segments == 6
+""",
+        },
+    ),
+    (
+        "labels = np.ma.masked_equal(np.uint8(255 * half), 0); LabelImage(labels)",
+        {
+            "labels.astype(int).filled(256)": """
+labels = np.ma.masked_equal(np.uint8(255 * half), 0)
+assert LabelImage(labels.astype(int).filled(256)).n_segments == 2
+""",
+        },
     ),
     (
         "image = grey.astype(object); explain(image)",

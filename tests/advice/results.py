@@ -46,6 +46,12 @@ def pages(kind, mode="L"):
     return "pages." + kind
 
 
+def written():
+    """Write a picture; return its name."""
+    PIL.Image.fromarray(np.uint8(255 * image)).save("one.png")
+    return "one.png"
+
+
 class Table:
     """What pandas makes of columns."""
 
@@ -240,6 +246,27 @@ report([path], 'all.html')
         "explanation = explained(); show([explanation, explained(lambda batch: 1e6 * two(batch))])",
         {"show([explanation])": "explanation = explained(); show([explanation])"},
     ),
+    (
+        "one, other = explained(), explained(lambda batch: two(batch) ** 2); average([one, other])",
+        {
+            "show([one, other])": """
+one, other = explained(), explained(lambda batch: two(batch) ** 2)
+assert show([one, other]).width
+""",
+        },
+    ),
+    (
+        """
+one, other = explained(target=lambda s: s[:, 0]), explained(target=lambda s: s[:, 1])
+average([one, other])
+""",
+        {
+            "show([one, other])": """
+one, other = explained(target=lambda s: s[:, 0]), explained(target=lambda s: s[:, 1])
+assert show([one, other]).width
+""",
+        },
+    ),
     # runs
     (
         "list(explain_many(four, image, two))",
@@ -279,6 +306,87 @@ with PIL.Image.open(pages('TIFF')) as file:
     got = [np.asarray(frame) for frame in PIL.ImageSequence.Iterator(file)]
 for each in explain_many(four, got, two):
     assert each.importances.any()
+""",
+        },
+    ),
+    (
+        "list(explain_many(four, dict(enumerate(stack)), two))",
+        {
+            "images={str(name): image for name, image in images.items()}": """
+images = dict(enumerate(stack))
+got = explain_many(
+    four, images={str(name): image for name, image in images.items()}, predict_fn=two
+)
+assert [each.image.shape for each in got] == [(24, 24)] * 3
+""",
+        },
+    ),
+    (
+        "list(explain_many(four, zip(stack, 'abc'), two))",
+        {
+            "images=((each[1], each[0]) for each in images)": """
+images = zip(stack, 'abc')
+got = list(explain_many(
+    four, images=((each[1], each[0]) for each in images), predict_fn=two, output="run"
+).names)
+assert got == ['a', 'b', 'c']
+""",
+            "images=(each[0] for each in images)": """
+images = zip(stack, 'aaa')
+got = list(explain_many(four, images=(each[0] for each in images), predict_fn=two))
+assert len(got) == 3 and got[0].importances.any()
+""",
+        },
+    ),
+    (
+        "list(explain_many(four, enumerate(stack), two))",
+        {
+            "images=((str(each[0]), each[1]) for each in images)": """
+images = enumerate(stack)
+got = explain_many(
+    four, images=((str(each[0]), each[1]) for each in images), predict_fn=two, output="run"
+)
+assert list(got.names) == ['0', '1', '2']
+""",
+        },
+    ),
+    (
+        "list(explain_many(four, [{'label': 3, 'image': each} for each in stack], two))",
+        {
+            "images=(each['image'] for each in images)": """
+images = [{'label': 3, 'image': each} for each in stack]
+got = list(explain_many(four, images=(each['image'] for each in images), predict_fn=two))
+assert len(got) == 3 and got[0].importances.any()
+""",
+        },
+    ),
+    (
+        "list(explain_many(four, {written(): 3}, two))",
+        {
+            "images=list(images)": """
+images = {written(): 3}
+got = list(explain_many(four, images=list(images), predict_fn=two))
+assert got[0].importances.any()
+""",
+        },
+    ),
+    (
+        "list(explain_many(four, {written()}, two))",
+        {
+            "images=sorted(images)": """
+images = {written()}
+got = list(explain_many(four, images=sorted(images), predict_fn=two))
+assert got[0].importances.any()
+""",
+        },
+    ),
+    (
+        "list(explain_many(four, {'a': image}.keys(), two))",
+        {
+            "{name: image, ...}": """
+name = "a"
+got = list(explain_many(four, {name: image, "b": stack[0]}, two))
+assert got[0].importances.any()
 """,
         },
     ),

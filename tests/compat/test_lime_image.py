@@ -148,6 +148,8 @@ def test_a_hidden_image_of_another_dtype_is_cast_to_the_image_s():
     shown = additive()
     explainer = lime_image.LimeImageExplainer(random_state=0)
     data, labels = explainer.data_labels(IMAGE, np.full(IMAGE.shape, 0.75), SEGMENTS, shown, 12)
+    with pytest.raises(InvalidInputError, match="`segments` must not be masked"):
+        explainer.data_labels(IMAGE, IMAGE, np.ma.masked_equal(SEGMENTS, 0), shown, 12)
     assert data.shape == (12, 4)
     np.testing.assert_allclose(labels, data @ WEIGHTS.T)
     assert {batch.dtype for batch in shown.batches} == {np.dtype(np.uint8)}

@@ -16,6 +16,12 @@ def model(batch):
     return np.stack([first, batch[:, 3, 3] ** 2], axis=1)
 
 
+def other_model(batch):
+    """Return the same highest score of `IMAGE`, and another second one."""
+    scores = model(batch)
+    return scores * [1, 0.8]
+
+
 def explain(explainer, **settings):
     return explainer.explain(IMAGE, model, **({"target": [0, 1], "rng": 0} | settings))
 
@@ -139,6 +145,64 @@ def test_what_cannot_be_averaged_is_named(make, words):
     (one,) = owens(4)
     with pytest.raises(InvalidInputError, match=words):
         ll.average(make(one))
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (other_model, r"of one model; .* number 1 has 0\.\d+ in score column 1, the first 0\.\d+"),
+        (lambda batch: -model(batch), "of one model; .* in score column 0"),
+    ],
+)
+def test_maps_of_two_models_are_not_averaged(other, words):
+    fours = [
+        ll.Owen(segmenter=ll.Grid(4)).explain(IMAGE, predict_fn, target=[0, 1], rng=0)
+        for predict_fn in (model, other)
+    ]
+    with pytest.raises(InvalidInputError, match=words):
+        ll.average(fours)
+
+
+def test_maps_of_two_meanings_of_a_target_are_not_averaged():
+    def of(target):
+        return ll.Owen(segmenter=ll.Grid(4)).explain(IMAGE, model, target=target, rng=0)
+
+    with pytest.raises(InvalidInputError, match=r"of one target; number 1 makes .* of the intact"):
+        ll.average([of(lambda scores: scores[:, 0]), of(lambda scores: scores[:, 1])])
+    with pytest.raises(InvalidInputError, match=r"kind of target; .* the same `target`"):
+        ll.average([of(0), of(lambda scores: scores[:, 0])])
+
+
+def test_a_difference_near_zero_may_be_rounding():
+    scale = float(model(IMAGE[None])[0, 0] / model(IMAGE[None])[0, 1])
+
+    def single(batch):
+        return (model(batch) * [1, scale]).astype(np.float32)
+
+    def otherwise(batch):
+        return np.nextafter(single(batch), np.float32(np.inf))
+
+    both = [
+        ll.Owen(segmenter=ll.Grid(4)).explain(IMAGE, each, target=ll.margin(0, 1), rng=0)
+        for each in (single, lambda batch: otherwise(batch) * np.float32([1 + 1e-6, 1]))
+    ]
+    values = [float(each.target_values[0, 0]) for each in both]
+    assert abs(values[0] - values[1]) > 0.05 * max(np.abs(values))
+    assert ll.average(both).importances.shape == (1, 4)
+
+
+def test_maps_of_a_model_that_answers_at_random_are_averaged():
+    rng = np.random.default_rng(0)
+
+    def noisy(batch):
+        return model(batch) * rng.normal(1, 0.2, (len(batch), 1))
+
+    with pytest.warns(ll.LimelensWarning, match="at random"):
+        both = [
+            ll.Owen(segmenter=ll.Grid(4)).explain(IMAGE, noisy, target=0, rng=n) for n in (0, 1)
+        ]
+    assert abs(both[0].scores[0] - both[1].scores[0]) > 0.05 * both[0].scores[0]
+    assert ll.average(both).importances.shape == (1, 4)
 
 
 @pytest.mark.parametrize("order", [1, -1])

@@ -94,13 +94,47 @@ def test_one_name_for_two_images_is_refused_and_the_advice_works(photos):
         (3, "`images` must be a folder, a pattern"),
         (None, "`images` must be a folder, a pattern"),
         (lambda: iter([]), r"Call it: images=read\(\)"),
-        ([(3, np.eye(2))], "must be named by strings; got 3"),
+        ({3: np.eye(2)}, "must be named by strings; got 3"),
+        ([(3, np.eye(2))], "got a tuple of int, ndarray"),
+        ([[3, np.eye(2)]], "got a list of int, ndarray"),
+        ([{"image": np.eye(2), "label": 3}], "got a mapping of 'image', 'label'"),
+        ({"a.png": 3}, "got numbers in place of images"),
+        ({"a.png"}, "must have an order, by which results are found; got a set"),
+        (frozenset(), "got a frozenset"),
+        ({"cat": np.eye(2)}.keys(), "the keys of a mapping, which are no files"),
         ({"": np.eye(2)}, "must be named by strings; got ''"),
     ],
 )
 def test_what_is_no_set_of_images_is_refused(images, words):
     with pytest.raises(ll.InvalidInputError, match=words):
         named_images(images)
+
+
+@pytest.mark.parametrize(
+    ("images", "names"),
+    [
+        ({"b": np.eye(2), "a": np.eye(3)}.items(), ["b", "a"]),
+        ({"b": np.eye(2), "a": np.eye(3)}.values(), ["image-000000", "image-000001"]),
+        (zip(["b", "a"], [np.eye(2), np.eye(3)], strict=True), ["b", "a"]),
+        (np.array(["b.png", "a.png"]), ["b.png", "a.png"]),
+        ([[np.eye(2), np.eye(2)]], ["image-000000"]),
+        ([[[0.0, 1.0], [2.0, 3.0]]], ["image-000000"]),
+    ],
+)
+def test_views_pairs_and_arrays_of_paths_are_images(images, names):
+    assert [name for name, _ in named_images(images).pairs] == names
+
+
+def test_an_array_of_images_of_many_sizes_is_a_list_of_them():
+    images = np.empty(2, dtype=object)
+    images[:] = [np.eye(2), np.eye(3)]
+    assert [image.shape for _, image in named_images(images).pairs] == [(2, 2), (3, 3)]
+
+
+def test_the_keys_of_a_mapping_are_images_if_they_are_files(tmp_path):
+    Image.new("L", (4, 4)).save(tmp_path / "a.png")
+    labels = {str(tmp_path / "a.png"): 3}
+    assert [name for name, _ in named_images(labels.keys()).pairs] == ["a.png"]
 
 
 def test_a_folder_without_images_is_refused(tmp_path):

@@ -121,6 +121,7 @@ def check_segments(
     >>> ids
     array([-3,  7, 10])
     """
+    check_unmasked_labels(name, labels)
     array = check_numeric(name, labels, finite=False)
     if array.dtype.kind == "f":
         raise InvalidInputError(
@@ -140,6 +141,28 @@ def check_segments(
     segments = np.full(array.shape, -1, dtype=np.intp)
     segments[valid], ids = _consecutive(array[valid], name, where=" where `valid` is True")
     return segments, ids
+
+
+def check_unmasked_labels(name: str, labels: object) -> None:
+    """Refuse a masked label image: any number in place of what is masked makes a segment of it."""
+    is_list = isinstance(labels, (list, tuple))  # NumPy would leave them away
+    try:
+        masked: Any = np.ma.array(labels) if is_list else np.asanyarray(labels)
+    except Exception:  # noqa: BLE001 - what cannot be an array is refused with other words
+        return
+    if not np.ma.is_masked(masked) or masked.dtype.kind not in "biuf":
+        return
+    one = name
+    if not isinstance(labels, np.ma.MaskedArray):
+        one = f"np.{'ma.array' if is_list else 'asanyarray'}({name})"
+    known = masked.compressed()
+    free = int(known.max()) + 1 if known.size else 0
+    fits = masked.dtype.kind in "iu" and free <= np.iinfo(masked.dtype).max
+    raise InvalidInputError(
+        f"`{name}` must not be masked. What is masked becomes a segment of its own by "
+        f"{one}{'' if fits else '.astype(int)'}.filled({free}); it is left out by {one}.data with "
+        f"explain(..., valid=~np.ma.getmaskarray({one}))."
+    )
 
 
 def _made_labels(name: str, array: NDArray[Any]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limelens._checks.images import check_unmasked_labels
 from limelens._checks.values import check_int, check_unmasked
 from limelens._statistics import is_still
 from limelens._typing import Batch, Floats, Image, Scores
@@ -206,6 +207,7 @@ class LimeImageExplainer:
             Scores.
         """
         image = np.asarray(image)
+        check_unmasked_labels("segments", segments)
         segments = consecutive(np.asarray(segments), image, strict=self.strict_lime)
         num_samples = check_int("num_samples", num_samples, minimum=1)
         size = num_samples if batch_size is None else batch_size

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limelens._checks.images import check_unmasked_labels
 from limelens._checks.models import check_model
-from limelens._checks.values import check_unmasked, describe
+from limelens._checks.values import describe
 from limelens._typing import Batch, Coalitions, Image, Scores, Segments
 from limelens.compat.scikit_image import SegmentationAlgorithm
 from limelens.engine.answers import check_scores
@@ -34,7 +35,7 @@ def segment_image(
             f"`image` with {image.shape[-1]} channel(s) is segmented by a view in three colours; "
             "lime raises a ValueError. Pass your own segmentation_fn to decide."
         )
-    check_unmasked("segments", labels)
+    check_unmasked_labels("segments", labels)
     return np.asarray(labels)
 
 

@@ -68,10 +68,6 @@ def check_same_target(now: NDArray[Any], earlier: NDArray[Any]) -> None:
 def check_same_model(now: NDArray[Any], earlier: NDArray[Any]) -> None:
     """Check that the model answers, to the intact image, what the rows that are reused hold.
 
-    Every score counts relative to its own size: another model may differ in the small ones only.
-    Logits near zero carry the rounding of large ones, so where scores are negative a thousandth of
-    the largest is let pass as well.
-
     Parameters
     ----------
     now, earlier : ndarray, shape (k,)
@@ -79,26 +75,40 @@ def check_same_model(now: NDArray[Any], earlier: NDArray[Any]) -> None:
     Raises
     ------
     InvalidInputError
-        If a score differs by over 5 % of itself (20 % in half precision).
+        If a score is far apart.
     """
-    a, b = now.astype(np.float64), earlier.astype(np.float64)
-    if a.shape != b.shape:
+    if now.shape != earlier.shape:
         raise InvalidInputError(
-            f"`reuse` holds rows of another model: {len(b)} scores an image, `predict_fn` "
-            f"returns {len(a)}. Explain without reuse."
+            f"`reuse` holds rows of another model: {len(earlier)} scores an image, `predict_fn` "
+            f"returns {len(now)}. Explain without reuse."
         )
-    half = _tolerance(0, now, earlier) > 1e-3
-    sizes = np.maximum(np.abs(a), np.abs(b))
-    rounding = (1e-3 if min(a.min(), b.min()) < 0 else 1e-7) * (10 if half else 1) * sizes.max()
-    far = np.abs(a - b) > (0.2 if half else 0.05) * sizes + rounding
-    if far.any():
+    if (far := far_apart(now, earlier)).any():
         column = int(np.argmax(far))
         raise InvalidInputError(
             f"`reuse` holds rows of another model: of the intact image its column {column} is "
-            f"{b[column]:.4g}, `predict_fn` answers {a[column]:.4g}. Explain without reuse; "
-            "or, if it is the same model, let it answer the same every time (PyTorch: call "
+            f"{earlier[column]:.4g}, `predict_fn` answers {now[column]:.4g}. Explain without "
+            "reuse; or, if it is the same model, let it answer the same every time (PyTorch: call "
             "net.eval() before)."
         )
+
+
+def far_apart(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which scores (k,) of one image differ by over 5 % of themselves.
+
+    In half precision 20 % are let pass. Every score counts relative to its own size: another model
+    may differ in the small ones only. Logits near zero carry the rounding of large ones, so where
+    scores are negative a thousandth of the largest is let pass as well.
+
+    Examples
+    --------
+    >>> far_apart(np.array([0.9, 0.001]), np.array([0.9, 0.002]))
+    array([False,  True])
+    """
+    a, b = one.astype(np.float64), other.astype(np.float64)
+    half = _tolerance(0, one, other) > 1e-3
+    sizes = np.maximum(np.abs(a), np.abs(b))
+    rounding = (1e-3 if min(a.min(), b.min()) < 0 else 1e-7) * (10 if half else 1) * sizes.max()
+    return np.abs(a - b) > (0.2 if half else 0.05) * sizes + rounding
 
 
 def differs(one: NDArray[Any], other: NDArray[Any], hidden: NDArray[Any]) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 from limelens._checks.values import describe
 from limelens._statistics import predicted_correlation
 from limelens._typing import Floats, Segments
+from limelens.engine.agreement import far_apart
 from limelens.errors import InvalidInputError
 from limelens.results.explanation import Explanation
 from limelens.results.layers import densities, mean_and_error
@@ -18,6 +19,7 @@ _SHARED = {
     "channel_axis": ("channel axis", "Explain with the same `channel_axis`."),
     "valid": ("mask of pixels that count", "Explain with the same `valid`."),
     "targets": ("tuple of targets", "Explain with the same `target`, in the same order."),
+    "targets_are_columns": ("kind of target", "Explain with the same `target`."),
     "target_names": ("tuple of target names", "Explain with the same `class_names`."),
 }
 """What all explanations must share, in words, and what helps where they do not."""
@@ -51,8 +53,9 @@ def average(explanations: Sequence[Explanation]) -> Explanation:
     Raises
     ------
     InvalidInputError
-        If these are not explanations, are of different images, targets or units, or if some are
-        per segment and others per pixel.
+        If these are not explanations, are of different images, models, targets or units, or if
+        some are per segment and others per pixel. Models and targets are different if their values
+        of the intact image differ by over 5 %, unless the model was found to answer at random.
 
     Examples
     --------
@@ -143,6 +146,7 @@ def _check(explanations: object) -> list[Explanation]:
                 f"`explanations` must have the same number of scores; number {number} has "
                 f"{each.scores.shape[0]}, the first {first.scores.shape[0]}."
             )
+        _check_answers(number, each, first)
         if (each.importances.ndim == 2) != (first.importances.ndim == 2):
             raise InvalidInputError(
                 "`explanations` must be all per segment or all per pixel; number "
@@ -150,6 +154,34 @@ def _check(explanations: object) -> list[Explanation]:
                 "explanation.by_segment(labels)."
             )
     return found
+
+
+def _check_answers(number: int, each: Explanation, first: Explanation) -> None:
+    """Check that one model scored the intact image, and that one target was made of the scores."""
+    if "answer_noise" in each.details or "answer_noise" in first.details:
+        return  # answers to one image differ
+    if (far := far_apart(each.scores, first.scores)).any():
+        column = int(np.argmax(far))
+        raise InvalidInputError(
+            f"`explanations` must be of one model; of the intact image number {number} has "
+            f"{each.scores[column]:.4g} in score column {column}, the first "
+            f"{first.scores[column]:.4g}. Explain with the same `predict_fn`; maps of two models "
+            "are looked at side by side: show([one, other])."
+        )
+    if each.target_values is None or first.target_values is None:
+        return
+    values = np.stack([each.target_values, first.target_values])
+    one, other = values[:, :, 0]
+    # A difference of scores may be near zero: the hidden image says how large it gets.
+    room = 0.01 * np.nanmax(np.abs(values), axis=(0, 2))
+    far = np.abs(one - other) > 0.05 * np.maximum(np.abs(one), np.abs(other)) + room
+    if far.any():
+        row = int(np.argmax(far))
+        raise InvalidInputError(
+            f"`explanations` must be of one target; number {number} makes {one[row]:.4g} of the "
+            f"intact image's scores, the first {other[row]:.4g}. Explain with the same `target`; "
+            "maps of two targets are looked at side by side: show([one, other])."
+        )
 
 
 def _check_units(explanations: list[Explanation]) -> None:

@@ -150,9 +150,10 @@ def _enumerated(coalitions: Coalitions, values: Floats) -> Floats:
     bits: NDArray[np.intp] = 1 << np.arange(min(d, MOST_ENUMERATED))
     codes, first = np.unique(coalitions[:, : len(bits)] @ bits, return_index=True)
     if len(codes) < 2**d:  # true for any d > 16, where there are at most 2^16 codes
+        n = len(distinct_rows(coalitions)[0])
         raise InvalidInputError(
             f"`samples` must hold all 2**{d} coalitions of {d} segments (at most "
-            f"{MOST_ENUMERATED}) for estimator='exact'; got {len(coalitions)}. With your "
+            f"{MOST_ENUMERATED}) for estimator='exact'; got {n} of them. With your "
             "explanation e and its fill, pay for the rest by ExactShapley(segmenter="
             "LabelImage(e.segments), fill=fill).explain(image, predict_fn, reuse=e), or pass "
             "estimator='gaussian_process'."

@@ -2,7 +2,7 @@
 
 import glob
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, Sequence, Set, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from limelens._checks.pillow import check_one_picture, n_pictures, shown_mode
 from limelens._checks.values import describe
 from limelens.errors import InvalidInputError, warn
 from limelens.runs.folder import MANIFEST, is_run
+from limelens.runs.pairs import named_by_keys, pair_of
 
 _PILLOWS = "png jpg jpeg jpe jfif webp avif bmp dib gif tif tiff tga jp2 ppm pgm pbm pnm"
 SUFFIXES = frozenset(f".{name}" for name in [*_PILLOWS.split(), "npy"])
@@ -54,15 +55,16 @@ def named_images(images: Any, *, leave_out: Path | None = None) -> Named:
     if isinstance(images, (str, os.PathLike)):
         images = _files(os.fspath(images), leave_out)
     elif isinstance(images, Mapping):
-        images = [_pair(each, 0) for each in images.items()]
+        images = named_by_keys(images)
     _refuse_one_image(images)
+    _refuse_unordered(images)
     if isinstance(images, (Sequence, np.ndarray)):
         if not len(images):
             raise InvalidInputError(_NONE)
-        pairs = [_pair(each, index) for index, each in enumerate(images)]
+        pairs = [pair_of(each, index) for index, each in enumerate(images)]
         list(different(pairs))  # said before anything is paid for
         return Named(pairs, len(pairs))
-    coming = (_pair(each, index) for index, each in enumerate(images))
+    coming = (pair_of(each, index) for index, each in enumerate(images))
     return Named(different(coming), len(images) if isinstance(images, Sized) else None)
 
 
@@ -95,24 +97,26 @@ _NONE = (
 )
 
 
-def _pair(entry: Any, index: int) -> tuple[str, Any]:
-    """Return the name of one image and where it comes from, an array or a path."""
-    if isinstance(entry, (str, os.PathLike)):
-        path = Path(entry)
-        return path.name, path
-    if isinstance(entry, tuple) and len(entry) == 2 and not isinstance(entry[0], np.ndarray):
-        name, source = entry
-        if not isinstance(name, str) or not name:
-            raise InvalidInputError(
-                f"`images` must be named by strings; got {describe(name)} as a name."
-            )
-        return name, Path(source) if isinstance(source, (str, os.PathLike)) else source
-    return f"image-{index:06d}", entry
+def _refuse_unordered(images: Any) -> None:
+    """Refuse what has no order by which a result could be found, and keys that name no file."""
+    if isinstance(images, Set) and not isinstance(images, (KeysView, ItemsView)):
+        paths = all(isinstance(each, (str, os.PathLike)) for each in images)
+        raise InvalidInputError(
+            "`images` must have an order, by which results are found; got a "
+            f"{type(images).__name__}. Pass images={'sorted' if paths else 'list'}(images)."
+        )
+    if isinstance(images, KeysView) and not any(
+        isinstance(each, (str, os.PathLike)) and Path(each).exists() for each in images
+    ):
+        raise InvalidInputError(
+            "`images` must be images or their paths; got the keys of a mapping, which are no "
+            "files. Pass the mapping itself, {name: image, ...}."
+        )
 
 
 def _refuse_one_image(images: Any) -> None:
     """Refuse a single image, and what cannot be iterated over."""
-    array = isinstance(images, np.ndarray) and len(images) > 0
+    array = isinstance(images, np.ndarray) and len(images) > 0 and not _is_list(images)
     one = hasattr(images, "getexif") or (
         array and (images.ndim < 3 or (images.ndim == 3 and images.shape[-1] <= 4))
     )
@@ -132,6 +136,11 @@ def _refuse_one_image(images: Any) -> None:
             "`images` must be a folder, a pattern such as 'photos/*.jpg', paths, arrays, "
             f"{{name: image}} or a generator of these; got {describe(images)}.{hint}"
         )
+
+
+def _is_list(images: NDArray[Any]) -> bool:
+    """Return whether an array holds paths, or images as objects."""
+    return images.ndim == 1 and images.dtype.kind in "OU"
 
 
 def _files(text: str | bytes, leave_out: Path | None) -> list[tuple[str, Path]]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from limelens._checks.images import check_segments
+from limelens._checks.images import check_segments, check_unmasked_labels
 from limelens._checks.sizes import check_size, size_in_pixels
 from limelens._checks.values import check_array, check_int, check_numeric
 from limelens._typing import Image
@@ -129,6 +129,7 @@ class LabelImage:
     n_segments: int = field(init=False)
 
     def __post_init__(self) -> None:
+        check_unmasked_labels("labels", self.labels)
         labels = np.array(check_numeric("labels", self.labels, finite=False))
         check_int("labels.ndim", labels.ndim, minimum=2, maximum=3)
         _, ids = check_segments(labels, labels.shape, name="labels")
