@@ -144,6 +144,17 @@ def test_the_first_block_has_both_ends_and_a_complete_foldover_block():
     assert np.array_equal(inner.T @ inner, 48 * np.eye(20))
 
 
+@pytest.mark.parametrize("d", [4, 5])
+def test_no_call_of_a_budget_below_a_block_is_left_unspent(d):
+    for max_samples in range(4, min(2**d, Foldover.block_size(d) + 2)):
+        for seed in range(5):
+            model = Recorder(Network(d), keep=True)
+            explainer = make(max_samples=max_samples, tolerance=0, link="identity")
+            explainer.explain(np.ones((1, d)), model, target=0, rng=seed)
+            rows = np.concatenate(model.batches).reshape(-1, d)
+            assert len(np.unique(rows, axis=0)) == max_samples
+
+
 @pytest.mark.parametrize(
     ("max_samples", "expected"), [(20, 20), (49, 49), (50, 50), (97, 96), (98, 98), (514, 514)]
 )

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from limelens.sampling.distinct import foldover_pairs, pair_weights, sized_pairs
+from limelens import Foldover
+from limelens.sampling.distinct import foldover_pairs, foldover_rows, pair_weights, sized_pairs
 from limelens.sampling.hadamard import hadamard_order
 from limelens.testing import all_coalitions
 
@@ -33,6 +34,18 @@ def test_a_longer_design_of_the_same_seed_starts_with_the_shorter(draw):
     assert np.array_equal(draw(31)[:14], draw(7))
     assert not np.array_equal(draw(7, seed=1), draw(7))
     assert draw(0).shape == (0, D)
+
+
+@pytest.mark.parametrize("d", [2, 3, 4, 6])
+def test_all_rows_but_the_ends_can_be_drawn_and_none_comes_twice(d):
+    rows = foldover_rows(2**d - 2, d, np.random.default_rng(0))
+    assert {tuple(row) for row in rows} == {tuple(row) for row in all_coalitions(d)[1:-1]}
+    assert len(rows) == 2**d - 2
+
+
+def test_the_first_rows_are_a_short_foldover_design():
+    rows = foldover_rows(20, 13, np.random.default_rng(1))
+    assert np.array_equal(rows, Foldover()(20, 13, np.random.default_rng(1)))
 
 
 def test_the_first_pairs_are_a_complete_block():

@@ -10,7 +10,7 @@ from limelens._typing import Coalitions
 from limelens.explainers.sequential import SequentialExplainer, in_looks
 from limelens.games.coalitions import both_ends
 from limelens.sampling.designs import Foldover
-from limelens.sampling.distinct import foldover_pairs
+from limelens.sampling.distinct import foldover_pairs, foldover_rows
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -125,7 +125,7 @@ class QuickLime(SequentialExplainer):
     def _blocks(self, d: int, rng: np.random.Generator) -> Iterator[Coalitions]:
         size, left = Foldover.block_size(d), self.max_samples - 2
         if left < size:
-            yield np.concatenate([both_ends(d), Foldover()(left, d, rng)])
+            yield np.concatenate([both_ends(d), foldover_rows(left, d, rng)])
             return
         coalitions = np.concatenate([both_ends(d), foldover_pairs(left // 2, d, rng)])
         yield from in_looks(coalitions, 2 + size, size)

@@ -52,6 +52,41 @@ def foldover_pairs(n_pairs: int, d: int, rng: np.random.Generator) -> Coalitions
     return with_complements(np.array(found, dtype=np.bool_).reshape(-1, d))
 
 
+def foldover_rows(n: int, d: int, rng: np.random.Generator) -> Coalitions:
+    """Draw rows of Foldover blocks, none twice, and never one of the two ends.
+
+    All rows of a block come before their complements, as in a short `Foldover` design.
+
+    Parameters
+    ----------
+    n : int
+        At most ``2**d - 2``.
+    d : int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    coalitions : ndarray of bool, shape (n, d)
+
+    Examples
+    --------
+    All coalitions of three segments except the two ends:
+
+    >>> rows = foldover_rows(6, 3, np.random.default_rng(0))
+    >>> sorted(rows.sum(axis=1).tolist()), len(np.unique(rows, axis=0))
+    ([1, 1, 1, 2, 2, 2], 6)
+    """
+    seen = {np.full(d, kept).tobytes() for kept in (True, False)}
+    found: list[Coalitions] = []
+    while len(found) < n:
+        rows = half_block(d, rng)
+        for row in np.concatenate([rows, ~rows]):
+            if len(found) < n and row.tobytes() not in seen:
+                seen.add(row.tobytes())
+                found.append(row)
+    return np.array(found, dtype=np.bool_).reshape(-1, d)
+
+
 def sized_pairs(
     n_pairs: int, shares: Floats, rng: np.random.Generator, *, besides: Coalitions | None = None
 ) -> Coalitions:
