@@ -38,16 +38,19 @@ def test_an_example_that_warns_fails(warns, tmp_path):
     (example,) = re.findall(
         r"^example\(\) \{.*?^\}", CI.read_text("utf-8"), re.MULTILINE | re.DOTALL
     )
-    (tmp_path / "examples" / "output").mkdir(parents=True)
-    (tmp_path / "odd.py").write_text(
+    (tmp_path / "examples").mkdir()
+    (tmp_path / "examples" / "odd.py").write_text(
         "from pathlib import Path\n"
         "from limelens.errors import ConvergenceWarning, warn\n"
         + "warn('odd', ConvergenceWarning)\n" * warns
-        + "Path('examples/output/odd.png').write_bytes(b'')\n",
+        + "output = Path(__file__).parent / 'output'\n"
+        + "output.mkdir()\n"
+        + "(output / 'odd.png').write_bytes(b'')\n",
         "utf-8",
     )
     script = (
-        f'work="{tmp_path}"\npython() {{ "{sys.executable}" "$@"; }}\n{example}\nexample odd.py'
+        f'work="{tmp_path}"\npython() {{ "{sys.executable}" "$@"; }}\n{example}\n'
+        "example examples/odd.py"
     )
     done = subprocess.run(
         ["bash", "-eu", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False

@@ -1,3 +1,5 @@
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -41,10 +43,13 @@ def dense_covariance(process, virtual, spread):
 
 
 @pytest.mark.parametrize(
-    ("d", "definition"),
-    [(6, "lime"), (6, "shapley"), (10, "banzhaf"), (17, "lime"), (17, "banzhaf")],
+    ("d", "definition", "additive"),
+    [
+        *product([6], ["lime", "shapley"], [0.0, 0.6, 1.0]),
+        *product([10], ["banzhaf"], [0.0, 0.6, 1.0]),
+        *product([17], ["lime", "banzhaf"], [0.6]),  # matrices of 8192 by 8192
+    ],
 )
-@pytest.mark.parametrize("additive", [0.0, 0.6, 1.0])
 def test_covariance_in_a_group_is_that_of_dense_matrices(d, definition, additive, monkeypatch):
     process = make_process(d, additive, monkeypatch)
     virtual = virtual_coalitions(d, definition)
