@@ -153,9 +153,19 @@ def test_probabilities_count_by_their_own_size(largest):
 @pytest.mark.parametrize("settings", [{"link": "log-odds"}, {"scale": "link"}], ids=str)
 def test_log_odds_below_the_trusted_limits_are_constant(settings):
     quick = ll.QuickLime(segmenter=ll.Grid(25), max_samples=60, **settings)
-    with pytest.warns(LimelensWarning, match="constant: over"):
+    words = r"constant: over \d+ coalitions the log-odds stayed the same, .* below 1e-10 counts as"
+    with pytest.warns(LimelensWarning, match=words):
         found = quick.explain(IMAGE, lambda batch: 1e-30 * halves(batch), target=0, rng=0)
     assert not found.importances.any()
+
+
+def test_small_probabilities_are_explained_as_they_are_where_no_log_odds_are_asked_for():
+    plain = ll.QuickLime(
+        segmenter=ll.Grid(25), max_samples=60, tolerance=0, scale="link", link="identity"
+    )
+    found = plain.explain(IMAGE, lambda batch: 1e-30 * halves(batch), target=0, rng=0)
+    large = plain.explain(IMAGE, lambda batch: 3.0 + halves(batch), target=0, rng=0)
+    np.testing.assert_allclose(1e30 * found.importances, large.importances, rtol=1e-6, atol=1e-9)
 
 
 # -- precisions ------------------------------------------------------------------------------------

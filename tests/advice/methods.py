@@ -166,6 +166,18 @@ explain(photo, explainer=Occlusion(window=16, stride=8, shape='disc', edges="cen
         {"grid=4": "explain(photo, explainer=Rise(grid=4, n_masks=100))"},
     ),
     (
+        "explain(noise, lambda b: 1e-30 * bending(b), QuickLime(scale='link', **quick))",
+        {
+            "link='auto', scale='score'": """
+explain(
+    noise,
+    lambda b: 1e-30 * bending(b),
+    QuickLime(link='auto', scale='score', tolerance=0, **quick),
+)
+""",
+        },
+    ),
+    (
         "QuickLime(link='softmax', scale='link')",
         {"scale='score'": "QuickLime(link='softmax', scale='score')"},
     ),

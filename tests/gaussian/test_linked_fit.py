@@ -109,12 +109,42 @@ def test_what_was_asked_for_is_used(make_design):
         assert fit(rows, scores, link=link)[0].link == link
 
 
+def rare(p):
+    """Make column 0 as rare as float32 cannot tell."""
+    p = p.copy()
+    p[:, 0] *= 1e-39 / p[:, 0].max()
+    p[:, 1] += 1 - p.sum(axis=1)
+    return p
+
+
+def votes(p):
+    """Round to steps of 0.02 that sum to 1."""
+    p = np.rint(50 * p)
+    p[:, 0] += 50 - p.sum(axis=1)
+    return np.abs(p) / np.abs(p).sum(axis=1, keepdims=True)
+
+
+def sometimes_zero(p):
+    p = p.copy()
+    p[p[:, 2] < np.median(p[:, 2]), 2] = 0
+    return p / p.sum(axis=1, keepdims=True)
+
+
 @pytest.mark.parametrize(
     ("link", "change", "words"),
     [
         ("log-odds", lambda p: 2 * p, "'log-odds' needs probabilities, and these go from"),
-        ("softmax", lambda p: p[:, :2], "'softmax' needs three or more"),
-        ("softmax", lambda p: np.rint(p * 256) / 256, "'softmax' needs three or more"),
+        ("softmax", lambda p: p[:, :2], "needs three or more .* these are 2 score"),
+        ("softmax", votes, "twice, and these are rounded"),
+        ("softmax", lambda p: np.rint(p * 256).astype(int), "these are 6 whole number"),
+        (
+            "softmax",
+            lambda p: p - 0.01,
+            "these are -0.01 or more, .* sum to 0.94 to",
+        ),
+        ("softmax", lambda p: 0.9 * p, r"sum to 0\.9 to 0\.9\.$"),
+        ("softmax", rare, r"column 0 is never above 1e-39, where all that is below 1.2e-38 "),
+        ("softmax", sometimes_zero, "column 2 is 0 for some images, .* in float64"),
     ],
 )
 def test_a_link_that_does_not_fit_is_refused(make_design, link, change, words):

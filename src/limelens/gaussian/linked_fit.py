@@ -74,6 +74,9 @@ def fit_linked(
     n_targets = rows.values.shape[1]
     fits = [unknown_fit(rows.coalitions.shape[1]) for _ in range(n_targets)]
     names = possible_links(rows, link, scale)
+    for target in range(n_targets):
+        if target not in names and not rows.changes_by_rounding(target):
+            fits[target] = unknown_fit(rows.coalitions.shape[1], rows.limits)
     # All 2^d answers are known: the definition applies to them directly, without a surrogate.
     if rows.complete:
         for target, possible in names.items():
@@ -119,8 +122,13 @@ def possible_links(rows: Rows, link: str, scale: str) -> dict[int, list[str]]:
     return {
         target: _possible_links(rows, target, link, scale)
         for target in range(rows.values.shape[1])
-        if _moves(rows, target, on_log_odds=scale == "link" or link == "log-odds")
+        if _moves(rows, target, on_log_odds=_on_log_odds(link, scale))
     }
+
+
+def _on_log_odds(link: str, scale: str) -> bool:
+    """Return whether only what moves in log-odds is fitted."""
+    return link == "log-odds" or (scale == "link" and link != "identity")
 
 
 def _moves(rows: Rows, target: int, *, on_log_odds: bool) -> bool:
@@ -135,15 +143,10 @@ def _possible_links(rows: Rows, target: int, link: str, scale: str) -> list[str]
     """Return the names of the links to fit for a target; the last is preferred."""
     probability = rows.is_probability(target)
     if link == "softmax" and not rows.compete:
-        lattice = (
-            " These come in steps, as of a quantised model: their rivals are not known well enough."
-            if rows.on_lattice
-            else ""
-        )
         raise InvalidInputError(
             "`link` must be 'auto', 'identity' or 'log-odds' for these scores; 'softmax' needs "
             "three or more floating-point probabilities that sum to 1, are never exactly 0 and "
-            f"hardly ever the same twice.{lattice}"
+            f"hardly ever the same twice, and {rows.no_rivals}."
         )
     if link == "log-odds" and not probability:
         seen = rows.values[:, target] if rows.columns is None else rows.scores

@@ -117,34 +117,51 @@ class Rows:
         squares /= squares.max()
         return float(squares.sum() ** 2 / np.square(squares).sum())
 
-    @property
-    def on_lattice(self) -> bool:
-        """Whether the targets are multiples of a step, as of a quantised network or of votes."""
-        seen = self.values if self.columns is None else self.scores[:, self.columns]
-        return lattice_step(seen) > 0
-
     def steps(self, target: int) -> float:
         """Return a target's standard deviation in steps of its lattice; infinite without one."""
         return n_steps(self.values[:, target])
 
-    @cached_property
+    @property
     def compete(self) -> bool:
-        """Whether the targets are probabilities whose rivals are really known.
+        """Whether the targets are probabilities whose rivals are really known."""
+        return not self.no_rivals
 
-        Three or more floating-point scores in [0, 1] that sum to 1, where neither a target nor any
-        of its likeliest rivals is ever exactly 0, nor a target always as good as 0, and which are
-        not rounded to a coarse lattice.
+    @cached_property
+    def no_rivals(self) -> str:
+        """Why the targets are no probabilities whose rivals are really known; "" if they are.
+
+        They are three or more floating-point scores in [0, 1] that sum to 1, where neither a target
+        nor any of its likeliest rivals is ever exactly 0, nor a target always as good as 0, and
+        which are not rounded to a coarse lattice.
         """
         scores = self.scores
-        if self.columns is None or not self.floating or scores.shape[1] < 3:
-            return False
-        if scores.min() < 0 or np.abs(scores.sum(axis=1) - 1.0).max() > _SUM_TOLERANCE:
-            return False
+        if self.columns is None:
+            return "here a function of the scores is explained"
+        if not self.floating or scores.shape[1] < 3:
+            kind = "score(s) an image" if self.floating else "whole number(s) an image"
+            return f"these are {scores.shape[1]} {kind}"
+        sums = scores.sum(axis=1)
+        if scores.min() < 0 or np.abs(sums - 1.0).max() > _SUM_TOLERANCE:
+            span = f"{sums.min():.3g} to {sums.max():.3g}"
+            if lattice_step(scores[:, self.columns]):
+                return "these come in steps, as of a quantised model"
+            return f"these are {scores.min():.3g} or more, and those of an image sum to {span}"
         chosen = np.concatenate([self.columns, rivals(scores, self.columns, N_RIVALS)])
-        seen = scores[:, chosen]
-        if scores[:, self.columns].max(axis=0).min() <= LEAST_PROBABILITY:
-            return False  # the logit of such a target would be the same in every row
-        return bool(seen.min() > 0 and len(np.unique(seen)) >= _FEWEST_DISTINCT * seen.size)
+        seen, highest = scores[:, chosen], scores[:, self.columns].max(axis=0)
+        if highest.min() <= LEAST_PROBABILITY:  # its logit would be the same in every row
+            column, least = self.columns[highest.argmin()], f"{LEAST_PROBABILITY:.2g}"
+            return (
+                f"column {column} is never above {highest.min():.2g}, where all that is below "
+                f"{least} counts as {least}"
+            )
+        if len(np.unique(seen)) < _FEWEST_DISTINCT * seen.size:
+            return "these are rounded, so that their rivals are not known well enough"
+        if seen.min() <= 0:
+            return (
+                f"column {chosen[seen.min(axis=0).argmin()]} is 0 for some images, as it gets in "
+                "float32: let `predict_fn` compute them in float64"
+            )
+        return ""
 
 
 def _in_unit_interval(values: Floats) -> bool:

@@ -74,6 +74,9 @@ class TargetFit:
         Distinct coalitions of the fit.
     additive, noise : float
         Shares of the variance that the process gives to single segments and to noise.
+    limits : tuple of float, optional
+        Smallest distances from 0 and from 1 at which log-odds are trusted, where a probability
+        never left what is beyond them.
     """
 
     importances: Floats
@@ -91,6 +94,7 @@ class TargetFit:
     n_rows: int = 0
     additive: float = float("nan")
     noise: float = float("nan")
+    limits: tuple[float, float] | None = None
 
     @property
     def foldover(self) -> float:
@@ -221,8 +225,8 @@ def judge(fit: TargetFit, *, tolerance: float, n_calls: int, checked: bool = Tru
     -------
     Verdict
         "exact": every coalition was asked. "stochastic": so it was, but asked again the model
-        answers differently. "constant": the score changed by less than a
-        millionth (or never left 0 or 1), which is taken for rounding. "unreliable": the
+        answers differently. "constant": the score changed by less than a millionth (or its log-odds
+        never left the limits of what is trusted), which is taken for rounding. "unreliable": the
         error bars themselves cannot be trusted, because the probability is at 0 or 1 in over 10 %
         of the coalitions, the surrogate's squared errors are over twice what it expects, fewer than
         about five coalitions carry the score's variation, or a rounded probability moves by fewer
@@ -240,11 +244,7 @@ def judge(fit: TargetFit, *, tolerance: float, n_calls: int, checked: bool = Tru
     if fit.link == "exact":
         return Verdict(status="exact", message=f"exact: all {n_calls} coalitions were asked")
     if fit.link == "none":
-        message = (
-            f"constant: over {n_calls} coalitions the score changed by less than a millionth, "
-            "which is taken for rounding"
-        )
-        return Verdict(status="constant", message=message)
+        return Verdict(status="constant", message=_constant(fit, n_calls))
     if fit.doubt:
         return Verdict(status="unreliable", message=_unreliable(fit, n_calls))
     error, bound = fit.relative_error, fit.error_bound
@@ -269,6 +269,20 @@ def judge(fit: TargetFit, *, tolerance: float, n_calls: int, checked: bool = Tru
         f"{_correlation(fit)}; ranks beyond the certain ones are not reliable: {advice}"
     )
     return Verdict(status="not converged", message=message)
+
+
+def _constant(fit: TargetFit, n_calls: int) -> str:
+    if fit.limits is None:
+        return (
+            f"constant: over {n_calls} coalitions the score changed by less than a millionth, "
+            "which is taken for rounding"
+        )
+    low, high = fit.limits
+    return (
+        f"constant: over {n_calls} coalitions the log-odds stayed the same, as a probability "
+        f"below {low:.2g} counts as {low:.2g}, and one within {high:.2g} of 1 alike: use "
+        "link='auto', scale='score', or let predict_fn answer with logits"
+    )
 
 
 def _correlation(fit: TargetFit) -> str:
@@ -306,10 +320,14 @@ def summarise(verdicts: Sequence[Verdict], names: Sequence[str]) -> Verdict:
     return Verdict(status=worst, message=". ".join(parts))
 
 
-def unknown_fit(n_segments: int) -> TargetFit:
-    """Return the fit of a target that never changed: no effect, and an unknown error."""
+def unknown_fit(n_segments: int, limits: tuple[float, float] | None = None) -> TargetFit:
+    """Return the fit of a target that never changed: no effect, and an unknown error.
+
+    `limits` are given where it changed, but never between them.
+    """
     return TargetFit(
         importances=np.zeros(n_segments),
         covariance=np.full((n_segments, n_segments), np.nan),
         link="none",
+        limits=limits,
     )
