@@ -250,6 +250,23 @@ class TestDigits:
         marker = int(cells[MARKER][0])
         return values[marker] / values[values > 0].sum(), values.argmax() == marker
 
+    def test_training_is_done_on_one_thread(self, monkeypatch):
+        from sklearn.neural_network import MLPClassifier
+        from threadpoolctl import threadpool_info, threadpool_limits
+
+        seen = []
+        fit = MLPClassifier.fit
+
+        def watched(*arguments):
+            libraries = [each for each in threadpool_info() if each["user_api"] == "blas"]
+            seen.extend(each["num_threads"] for each in libraries)
+            return fit(*arguments)
+
+        monkeypatch.setattr(MLPClassifier, "fit", watched)
+        with threadpool_limits(2, user_api="blas"):
+            digits_classifier(rng=4321)  # a seed that no other test has trained
+        assert set(seen) == {1}
+
     def test_both_are_right_and_only_the_spoiled_one_for_the_wrong_reason(self, threes):
         spoiled, honest = digits_classifier(spoiled=True), digits_classifier()
         for model in (spoiled, honest):

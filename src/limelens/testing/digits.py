@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._checks.values import check_array, check_choice, check_flag, check_int
+from limelens._threads import one_blas_thread
 from limelens._typing import Batch, Floats
 from limelens.testing._checks import check_batch
 
@@ -160,6 +161,7 @@ def digits_classifier(
 
 
 @lru_cache(maxsize=8)
+@one_blas_thread(with_scipy=True)  # the same weights on any machine, and sooner
 def _train(*, spoiled: bool, digit: int, rng: int) -> tuple[Floats, Floats, Floats, Floats]:
     import warnings  # noqa: PLC0415
 
