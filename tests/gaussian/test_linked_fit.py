@@ -190,6 +190,24 @@ def test_targets_of_one_run_are_what_they_are_alone(make_design):
         np.testing.assert_allclose(together[target].importances, single.importances, atol=1e-4)
 
 
+@pytest.mark.parametrize("definition", ["lime", "shapley"])
+@pytest.mark.parametrize(("n_classes", "ranks"), [(6, [4, 0, 5, 1, 2, 3]), (60, [7, 30, 12])])
+def test_classes_that_compete_have_the_digits_they_have_alone(
+    make_design, definition, n_classes, ranks
+):
+    rows = make_design(20, 2, ends=True)
+    scores = Competition(20, n_classes)(rows)
+    # Of many classes those among the 31 likeliest: these have the same rivals.
+    targets = np.argsort(-scores.mean(axis=0))[ranks].tolist()
+    together = fit(rows, scores, targets, definition)
+    for target, beside in zip(targets, together, strict=True):
+        (alone,) = fit(rows, scores, (target,), definition)
+        assert beside.link == "softmax"
+        for name in ("importances", "standard_errors", "inflation", "odd_inflation", "fidelity"):
+            found, wanted = getattr(beside, name), getattr(alone, name)
+            np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12, err_msg=name)
+
+
 def test_the_order_of_the_rows_does_not_matter(make_design):
     rows = make_design(16, 2, ends=True)
     scores = Competition()(rows)

@@ -9,11 +9,11 @@ from limelens.gaussian.kernel import relevance
 from limelens.gaussian.links import (
     Link,
     LogOddsLink,
+    competitors,
     edges,
     log_odds_link,
     logit,
     quantiles,
-    rivals,
     sigmoid,
 )
 from limelens.gaussian.process import fit_processes
@@ -74,39 +74,46 @@ def test_softmax_is_the_mean_over_joint_residuals(n_rivals):
     means = rng.normal(size=(4, link.columns.shape[1]))
     residuals = rng.normal(size=(9, link.columns.shape[1]))
     found, _ = link.curve(means, residuals, np.eye(len(means[0])))
-    expected = softmax(means[:, np.newaxis] + residuals, axis=-1).mean(axis=1)[:, :2]
+    expected = softmax(means[:, np.newaxis] + residuals, axis=-1).mean(axis=1)[:, link.places]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("targets", [[0], [2, 0, 1]])
 def test_softmax_spread_is_the_norm_of_the_jacobian(targets, monkeypatch):
     monkeypatch.setattr("limelens.gaussian.softmax._CHUNK", 2)  # three means: a slice and a half
-    monkeypatch.setattr("limelens.gaussian.softmax._MOST_SLOPES", 1)
-    monkeypatch.setattr("limelens.gaussian.softmax._SHORTEST_CHUNK", 1)
     link = softmax_link(make_scores(), np.array(targets), 30)
     rng = np.random.default_rng(2)
     means, residuals = rng.normal(size=(3, 5)), rng.normal(size=(7, 5))
     root = rng.normal(size=(5, 5))
     _, spread = link.curve(means, residuals, root @ root.T)
     p = softmax(means[:, np.newaxis] + residuals, axis=-1)
-    for place in range(len(targets)):  # the targets are the first columns
+    for found, place in zip(spread.T, link.places, strict=True):
         jacobian = (p[..., [place]] * (np.eye(5)[place] - p)).mean(axis=1)
         expected = np.linalg.norm(jacobian @ root, axis=1)
-        np.testing.assert_allclose(spread[:, place], expected, rtol=1e-5)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_softmax_of_rows_gives_their_scores_back():
     scores = make_scores(k=50)
-    link = softmax_link(scores, np.array([7, 2]), 30)
-    assert link.columns.shape == (30, 33)
-    np.testing.assert_allclose(link.score(link.columns), scores[:, [7, 2]], rtol=1e-10)
-    np.testing.assert_allclose(link.columns.mean(axis=1), 0, atol=1e-12)
+    likely = np.argsort(-scores.mean(axis=0))
+    for targets, n_columns in ((likely[[7, 2]], 32), (likely[[40]], 32), (likely[[40, 2]], 33)):
+        link = softmax_link(scores, targets, 30)
+        assert link.columns.shape == (30, n_columns)  # one holds all other classes
+        np.testing.assert_allclose(link.score(link.columns), scores[:, targets], rtol=1e-10)
+        np.testing.assert_allclose(link.columns.mean(axis=1), 0, atol=1e-12)
 
 
-def test_rivals_are_the_likeliest_others():
-    scores = np.array([[0.1, 0.5, 0.3, 0.1], [0.0, 0.2, 0.3, 0.5]])
-    assert rivals(scores, np.array([1]), 2).tolist() == [2, 3]  # the tie goes to the first
-    assert rivals(scores, np.array([2, 3]), 9).tolist() == [1, 0]
+def test_competitors_are_the_targets_and_what_is_likeliest_beside_any_of_them():
+    scores = np.array([[0.1, 0.5, 0.3, 0.1], [0.0, 0.2, 0.3, 0.5]])  # likeliest: 1, 2, 3, 0
+    for targets, expected in (
+        ([1], [1, 2, 3]),
+        ([3], [1, 2, 3]),
+        ([0], [1, 2, 0]),
+        ([3, 1, 2], [1, 2, 3]),  # as each alone
+        ([0, 2], [1, 2, 3, 0]),  # what 2 has alone, and 0
+    ):
+        assert competitors(scores, np.array(targets), 2).tolist() == expected
+    assert competitors(scores, np.array([2]), 9).tolist() == [1, 2, 3, 0]
 
 
 def test_two_classes_are_the_log_odds_link():
@@ -126,7 +133,8 @@ def test_two_classes_are_the_log_odds_link():
         found.append((link, process, process.predict(new)))
     (joint, one, means), (_, other, log_odds_means) = found
     assert one.noise == other.noise
-    np.testing.assert_allclose(means[:, 0] - means[:, 1], log_odds_means[:, 0], atol=1e-8)
+    own = means[:, joint.places[0]]  # that of 1 - p is the same with the opposite sign
+    np.testing.assert_allclose(2 * own, log_odds_means[:, 0], atol=1e-8)
     scores, spread = joint.curve(means, one.residuals, one.scale)
     smeared = sigmoid(log_odds_means + other.residuals[:, 0])
     np.testing.assert_allclose(scores[:, 0], smeared.mean(axis=1), rtol=1e-5)

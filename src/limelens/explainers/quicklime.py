@@ -93,7 +93,9 @@ class QuickLime(SequentialExplainer):
     is about 60 ms at 256 calls and 50 segments, and grows as the cube of the calls; of more than
     1024, 1024 choose the kernel, and 4058 take about two seconds. Probabilities
     that compete ("softmax") share one kernel, so that ten targets take two or three times as long
-    as one; any other target learns a kernel of its own. Memory is
+    as one; any other target learns a kernel of its own. From the same calls a target has the same
+    importances alone and beside others. Of more than 31 classes that compete, this holds for the 31
+    likeliest: only these, the targets and the sum of all others compete. Memory is
     O(batch_size · image + max_samples · (max_samples + k) + 8192 · max_samples) numbers.
 
     References

@@ -31,7 +31,8 @@ class Link:
     columns : ndarray, shape (n, c)
         The values that the process is fitted to.
     explained : ndarray, shape (n, t)
-        The scores themselves. The first t of `columns` are these scores on the scale of the fit.
+        The scores themselves. Unless the link says otherwise, the `columns` are these scores on
+        the scale of the fit.
     """
 
     columns: Floats
@@ -212,7 +213,12 @@ def log_odds_link(p: Floats, limits: tuple[float, float]) -> LogOddsLink:
     return LogOddsLink(columns=logit(values, limits), explained=values)
 
 
-def rivals(scores: Floats, targets: NDArray[np.intp], n_rivals: int) -> NDArray[np.intp]:
-    """Return the columns with the highest mean score, highest first, without the targets."""
+def competitors(scores: Floats, targets: NDArray[np.intp], n_rivals: int) -> NDArray[np.intp]:
+    """Return targets and their likeliest rivals, as columns of scores, the likeliest first.
+
+    These are what each target has alone, itself and the `n_rivals` likeliest others, together. So
+    targets among the ``n_rivals + 1`` likeliest have the same competitors, however many there are.
+    """
     order = np.argsort(-scores.mean(axis=0), kind="stable")
-    return order[~np.isin(order, targets)][:n_rivals]
+    likely = bool(np.isin(targets, order[: n_rivals + 1]).any())
+    return order[np.isin(order, np.concatenate([targets, order[: n_rivals + likely]]))]

@@ -10,7 +10,7 @@ from limelens._statistics import lattice_step, n_steps
 from limelens._typing import Coalitions, Floats, Scores
 from limelens.games.coalitions import average_rows, distinct_rows
 from limelens.gaussian.kernel import relevance
-from limelens.gaussian.links import LEAST_PROBABILITY, edges, logit, rivals
+from limelens.gaussian.links import LEAST_PROBABILITY, competitors, edges, logit
 
 N_RIVALS = 30  # ten are enough on most images; more than 30 change nothing
 
@@ -146,7 +146,7 @@ class Rows:
             if lattice_step(scores[:, self.columns]):
                 return "these come in steps, as of a quantised model"
             return f"these are {scores.min():.3g} or more, and those of an image sum to {span}"
-        chosen = np.concatenate([self.columns, rivals(scores, self.columns, N_RIVALS)])
+        chosen = competitors(scores, self.columns, N_RIVALS)
         seen, highest = scores[:, chosen], scores[:, self.columns].max(axis=0)
         if highest.min() <= LEAST_PROBABILITY:  # its logit would be the same in every row
             column, least = self.columns[highest.argmin()], f"{LEAST_PROBABILITY:.2g}"

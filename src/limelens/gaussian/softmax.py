@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from limelens._typing import Floats
 from limelens.games.coalitions import fold
-from limelens.gaussian.links import LEAST_PROBABILITY, Link, inflation_of, rivals
+from limelens.gaussian.links import LEAST_PROBABILITY, Link, competitors, inflation_of
 from limelens.gaussian.process import MaskProcess
 
 # Fewest draws of joint errors.
@@ -24,10 +24,8 @@ _MOST_VECTORS = 256
 _CLIP = 20.0
 _OVERFLOW = 60.0
 
-# Virtual coalitions treated at once; for the slopes of many targets fewer, so that these are at
-# most so many numbers (16 MiB), but not too few for fast products.
-_CHUNK, _SHORTEST_CHUNK = 1024, 64
-_MOST_SLOPES = 4_194_304
+# Virtual coalitions treated at once.
+_CHUNK = 1024
 
 _Singles: TypeAlias = NDArray[np.float32]
 
@@ -36,9 +34,15 @@ _Singles: TypeAlias = NDArray[np.float32]
 class SoftmaxLink(Link):
     r"""Probabilities that compete: the logits are fitted, and their softmax is computed afterwards.
 
-    The columns are the logits of the targets and of their likeliest rivals and, if other classes
-    remain, the logarithm of the sum of their probabilities. All columns share one kernel, so the
-    fit is one linear map, and subtracting a number from all logits of a row changes no probability.
+    The columns are the logits of the targets and of their likeliest rivals, see `competitors`, and,
+    if other classes remain, the logarithm of the sum of their probabilities. All columns share one
+    kernel, so the fit is one linear map, and subtracting a number from all logits of a row changes
+    no probability.
+
+    Attributes
+    ----------
+    places : ndarray of int, shape (t,)
+        The targets' columns.
 
     Notes
     -----
@@ -53,39 +57,37 @@ class SoftmaxLink(Link):
     1 to 7 % larger.
     """
 
+    places: NDArray[np.intp]
     name: str = field(default="softmax", init=False)
 
     def curve(self, means: Floats, residuals: Floats, scale: Floats) -> tuple[Floats, Floats]:
         """Return the smeared softmax of the targets and its spread; see `Link.curve`."""
         from scipy.linalg.blas import strmm  # noqa: PLC0415
 
-        n_targets, triangle = self.n_explained, _triangle(scale)
-        scores, spread = np.empty((2, len(means), n_targets))
-        length = min(_CHUNK, max(_SHORTEST_CHUNK, _MOST_SLOPES // (n_targets * len(scale))))
-        room = np.empty(n_targets * len(scale) * min(length, len(means)), np.float32)
-        for chunk, raised, factors, inverse in _competitors(means, residuals):
-            scores[chunk] = smeared = _smeared(raised, factors, inverse, n_targets)
+        triangle = _triangle(scale)
+        scores, spread = np.empty((2, len(means), self.n_explained))
+        for chunk, raised, factors, inverse in _odds(means, residuals):
+            scores[chunk] = smeared = _smeared(raised, factors, inverse, self.places)
             found = spread[chunk]
-            for start in range(0, len(raised), length):
-                few = slice(start, start + length)
-                slopes = _slopes(room, raised[few], factors, inverse[few], smeared[few])
-                for target, own in enumerate(slopes):
-                    # J L in place, half of the work of a product with any other root.
-                    moved = strmm(1.0, triangle, own.T, side=1, lower=1, overwrite_b=1)
-                    found[few, target] = np.sqrt(np.einsum("vj,vj->v", moved, moved))
+            for target, slopes in enumerate(
+                _slopes(raised, factors, inverse, smeared, self.places)
+            ):
+                # J L in place, half of the work of a product with any other root.
+                moved = strmm(1.0, triangle, slopes.T, side=1, lower=1, overwrite_b=1)
+                found[:, target] = np.sqrt(np.einsum("vj,vj->v", moved, moved))
         return scores, spread
 
     def smear(self, means: Floats, residuals: Floats) -> Floats:
         """Return the smeared softmax of the targets; see `Link.smear`."""
         scores = np.empty((len(means), self.n_explained))
-        for chunk, raised, factors, inverse in _competitors(means, residuals):
-            scores[chunk] = _smeared(raised, factors, inverse, self.n_explained)
+        for chunk, raised, factors, inverse in _odds(means, residuals):
+            scores[chunk] = _smeared(raised, factors, inverse, self.places)
         return scores
 
     def score(self, columns: Floats) -> Floats:
         """Return the probabilities of the targets from rows of columns."""
         raised = np.exp(columns - columns.max(axis=1, keepdims=True))
-        return raised[:, : self.n_explained] / raised.sum(axis=1, keepdims=True)
+        return raised[:, self.places] / raised.sum(axis=1, keepdims=True)
 
     def inflation(self, process: MaskProcess) -> tuple[Floats, Floats]:
         """Return the ratios on the scale of the probabilities, by at least 128 seeded draws."""
@@ -109,11 +111,11 @@ class SoftmaxLink(Link):
         parts = [(f, 1.0 / (r @ f.T)) for r, f in halves]
         shares = np.full(len(draws), 1.0 / len(draws))
         found = []
-        for target in range(self.n_explained):
+        for place, explained in zip(self.places, self.explained.T, strict=True):
             # Row n and draw k: p = R_nt F_kt / (R_n . F_k).
-            p = np.concatenate([inverse * f[:, target] for f, inverse in parts])
-            p *= raised[:, [target]]
-            found.append(inflation_of(self.explained[:, target], p, shares, folded=process.folded))
+            p = np.concatenate([inverse * f[:, place] for f, inverse in parts])
+            p *= raised[:, [place]]
+            found.append(inflation_of(explained, p, shares, folded=process.folded))
         total, odd = np.concatenate(found, axis=1)
         return total, odd
 
@@ -128,9 +130,7 @@ def _normal_draws(n_columns: int) -> Floats:
     return np.concatenate([draws, -draws])
 
 
-def _competitors(
-    means: Floats, residuals: Floats
-) -> Iterator[tuple[slice, _Singles, _Singles, _Singles]]:
+def _odds(means: Floats, residuals: Floats) -> Iterator[tuple[slice, _Singles, _Singles, _Singles]]:
     """Yield slices of the means with E, B and 1 / (E_v . B_n) of `SoftmaxLink`."""
     if len(residuals) > _MOST_VECTORS:
         chosen = np.linspace(0, len(residuals) - 1, _MOST_VECTORS).round().astype(np.intp)
@@ -144,31 +144,34 @@ def _competitors(
         yield chunk, raised, factors, 1.0 / (raised @ factors.T)
 
 
-def _smeared(raised: _Singles, factors: _Singles, inverse: _Singles, n_targets: int) -> _Singles:
+def _smeared(
+    raised: _Singles, factors: _Singles, inverse: _Singles, places: NDArray[np.intp]
+) -> _Singles:
     """Return the smeared probability of targets, shape (v, t); see `SoftmaxLink`."""
-    own = raised[:, :n_targets] / np.float32(len(factors))
+    own = raised[:, places] / np.float32(len(factors))
     # One column at a time: so a target's digits do not depend on how many there are.
-    sums = [inverse @ factors[:, target] for target in range(n_targets)]
+    sums = [inverse @ factors[:, place] for place in places]
     return np.asarray(own * np.stack(sums, axis=1))
 
 
 def _slopes(
-    room: _Singles, raised: _Singles, factors: _Singles, inverse: _Singles, smeared: _Singles
-) -> _Singles:
-    """Write the derivatives of targets by all columns, shape (t, c, v), to a room for them."""
-    n_targets = smeared.shape[1]
+    raised: _Singles,
+    factors: _Singles,
+    inverse: _Singles,
+    smeared: _Singles,
+    places: NDArray[np.intp],
+) -> Iterator[_Singles]:
+    """Yield the derivatives of each target by all columns, (c, v), in the same room again."""
     heights, kinds = np.ascontiguousarray(raised.T), np.ascontiguousarray(factors.T)
     squares, share = np.square(inverse).T, np.float32(-1.0 / len(factors))
-    slopes = room[: heights.size * n_targets].reshape(n_targets, *heights.shape)
-    for target in range(n_targets):
-        part = slopes[target, target:]
-        np.matmul(kinds[target:] * (share * kinds[target]), squares, out=part)
-        part *= heights[target:]
-        part *= heights[target]
-        # Among targets they are symmetric.
-        slopes[target + 1 :, target] = part[1 : n_targets - target]
-        part[0] += smeared[:, target]
-    return slopes
+    slopes = np.empty_like(heights)
+    for place, own in zip(places, smeared.T, strict=True):
+        # The same products whatever the other targets are: so a target's digits are the same, too.
+        np.matmul(kinds * (share * kinds[place]), squares, out=slopes)
+        slopes *= heights
+        slopes *= heights[place]
+        slopes[place] += own
+        yield slopes
 
 
 def _root(covariance: Floats) -> Floats:
@@ -193,9 +196,9 @@ def softmax_link(scores: Floats, targets: NDArray[np.intp], n_rivals: int = 30) 
     targets : ndarray of int, shape (t,)
         The explained columns.
     n_rivals : int
-        How many of the other columns are fitted one by one; the likeliest are chosen.
+        How many of the other columns are fitted one by one; see `competitors`.
     """
-    chosen = np.concatenate([targets, rivals(scores, targets, n_rivals)])
+    chosen = competitors(scores, targets, n_rivals)
     # Logarithms of probabilities are logits up to one number for each row, which cancels.
     parts = [np.log(np.maximum(scores[:, chosen], LEAST_PROBABILITY))]
     rest = np.delete(scores, chosen, axis=1)
@@ -203,4 +206,5 @@ def softmax_link(scores: Floats, targets: NDArray[np.intp], n_rivals: int = 30) 
         parts.append(np.log(np.maximum(rest.sum(axis=1, keepdims=True), LEAST_PROBABILITY)))
     columns = np.concatenate(parts, axis=1)
     columns -= columns.mean(axis=1, keepdims=True)
-    return SoftmaxLink(columns=columns, explained=scores[:, targets])
+    places = np.array([np.flatnonzero(chosen == target)[0] for target in targets])
+    return SoftmaxLink(columns=columns, explained=scores[:, targets], places=places)
