@@ -397,6 +397,15 @@ of(lambda batch: predict_fn(batch.transpose(0, 3, 1, 2)), color)
         },
     ),
     (
+        "of(class_names=['', 'cat', 'dog'])",
+        {
+            "[text for text in class_names if text]": """
+class_names = ['', 'cat', 'dog']
+of(class_names=[text for text in class_names if text], target='dog')
+""",
+        },
+    ),
+    (
         "of(class_names={'cat': 0, 'dog': 1}.keys())",
         {
             "list(class_names)": "class_names = {'cat': 0, 'dog': 1}.keys(); of(class_names=list(class_names))"

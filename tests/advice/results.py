@@ -267,6 +267,15 @@ assert show([one, other]).width
 """,
         },
     ),
+    (
+        "average(list(explain_many(four, [image, np.zeros(3)], two)))",
+        {
+            "[each for each in explanations if isinstance(each, limelens.Explanation)]": """
+explanations = list(explain_many(four, [image, np.zeros(3)], two))
+average([each for each in explanations if isinstance(each, limelens.Explanation)])
+""",
+        },
+    ),
     # runs
     (
         "list(explain_many(four, image, two))",

@@ -71,8 +71,33 @@ def test_images_that_failed_are_left_out_with_a_warning(tmp_path):
         run = ll.explain_many(ABLATION, images, left, target=0, output=tmp_path / "run")
     stream = list(ll.explain_many(ABLATION, images, left, target=0))
     for source in (run, stream):
-        with pytest.warns(LimelensWarning, match="1 images failed, 'a07' for example"):
+        with pytest.warns(LimelensWarning, match="1 images failed, the first, 'a07', by Invalid"):
             assert len(ll.summarize(source).names) == 12
+
+
+def test_where_all_images_failed_it_is_said_why(tmp_path):
+    def gone(batch):
+        raise ConnectionError("the service is gone")
+
+    images = dict(zip("ab", noise(2), strict=True))
+    with pytest.warns(LimelensWarning, match="could not be explained"):
+        run = ll.explain_many(ABLATION, images, gone, target=0, output=tmp_path / "run")
+    stream = list(ll.explain_many(ABLATION, images, gone, target=0))
+    why = "failed, the first, 'a', by ConnectionError: the service is gone"
+    for source in (run, stream):
+        with (
+            pytest.warns(LimelensWarning, match=f"2 images {why}; they are left out"),
+            pytest.raises(InvalidInputError, match=f"better fifty; got 0: 2 {why}"),
+        ):
+            ll.summarize(source)
+    with pytest.raises(InvalidInputError, match=f"an explained image to report; 2 {why}"):
+        run.report()
+    failed = "ConnectionError: the service is gone"
+    assert str(run.summary()).endswith(f"2 failed: ConnectionError 2\n  a: {failed}")
+    assert repr(stream[0]) == f"<Failure of 'a': {failed}>"
+    for ask in (ll.average, ll.show, lambda each: ll.report(each, tmp_path / "all.html")):
+        with pytest.raises(InvalidInputError, match=f"'a' failed: {failed}. Leave failures out"):
+            ask(stream)
 
 
 def test_maps_per_pixel_are_summed_over_cells():

@@ -340,6 +340,19 @@ def test_names_are_read_as_any_editor_saves_them(shell, folder, written):
     assert (code, out.split(" 0.")[0]) == (0, "a: dark")
 
 
+def test_a_blank_line_among_the_names_is_named_where_there_is_one_too_many(shell, folder):
+    (folder / "labels.txt").write_text("\ndark\nbright\n")
+    code, _, err = shell(f"explain photos/a.png {ASK} --classes labels.txt --target dark")
+    assert (code, "1 empty: take empty lines out" in err) == (2, True)
+
+
+def test_an_audit_of_a_run_whose_images_all_failed_says_why(shell, folder):
+    (folder / "failing.py").write_text("def predict(batch):\n    raise OSError('gone')\n")
+    assert shell("explain photos --model failing:predict --output run")[0] == 1
+    code, _, err = shell("audit run")
+    assert (code, "got 0: 3 failed, the first, 'a.png', by OSError" in err) == (2, True)
+
+
 def test_a_name_may_hold_what_unicode_calls_a_line(shell, folder):
     (folder / "labels.txt").write_text("dark\u2028room\nbright", encoding="utf-8")
     assert shell(f"explain photos/a.png {ASK} --classes labels.txt --target 0")[0] == 0

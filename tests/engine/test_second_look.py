@@ -205,7 +205,7 @@ def test_the_second_look_costs_one_image_and_is_counted(name):
     shown = np.concatenate(model.batches)
     again = 1 + (name == "QuickShap")  # all coalitions of few segments are asked in pairs
     assert (shown == IMAGE).all(axis=(1, 2)).sum() in (2, 1 + again)
-    assert any((batch[-1] == IMAGE).all() for batch in model.batches[1:4])
+    assert any((batch[-1] == IMAGE).all() for batch in model.batches[1:])
     assert "answer_noise" not in found.details
 
 

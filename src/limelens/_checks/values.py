@@ -41,6 +41,22 @@ def describe(value: object) -> str:
     return text if len(text) <= 80 else f"{kind} object"
 
 
+def if_failed(value: Any) -> str:
+    """Say how to go on without what failed, if a value is such an entry among explanations.
+
+    Examples
+    --------
+    >>> if_failed(3)
+    ''
+    """
+    if not (hasattr(value, "error") and hasattr(value, "traceback")):
+        return ""
+    return (
+        f" {value.name!r} failed: {value.error.rstrip('.')}. Leave failures out: "
+        "[each for each in explanations if isinstance(each, limelens.Explanation)]."
+    )
+
+
 def check_int(name: str, value: object, *, minimum: int, maximum: int | None = None) -> int:
     """Return `value` as an int within the bounds (both included)."""
     span = f">= {minimum}" if maximum is None else f"from {minimum} to {maximum}"

@@ -1,6 +1,6 @@
 """Images one after the other: of each, its regions and a few answers of the model are kept."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from limelens.engine.model import Model
 from limelens.engine.query import Query
 from limelens.errors import InvalidInputError, warn
 from limelens.fills.background import hide_behind
+from limelens.runs.entries import Failure, first_of
 from limelens.runs.reading import image_of
 from limelens.runs.seeds import image_digest
 from limelens.targets.columns import Target
@@ -109,11 +110,14 @@ class Gathered:
             )
         )
 
-    def check_enough(self, argument: str) -> None:
+    def check_enough(self, argument: str, failures: Sequence[Failure] = ()) -> None:
         """Refuse fewer than two images; warn of too few, and of images that come twice."""
         n = len(self.sights)
         if n < 2:
-            raise InvalidInputError(f"`{argument}` must be at least two, better fifty; got {n}.")
+            failed = f": {len(failures)} failed, {first_of(failures)}" if failures else ""
+            raise InvalidInputError(
+                f"`{argument}` must be at least two, better fifty; got {n}{failed}."
+            )
         if self.twice:
             first, again = self.twice[0]
             warn(

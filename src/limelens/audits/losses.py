@@ -2,7 +2,7 @@
 
 from limelens._checks.values import check_choice
 from limelens.errors import warn
-from limelens.runs.entries import Failure, is_of_all
+from limelens.runs.entries import Failure, first_of, is_of_all
 
 _HOPELESS = 5
 """So many failures before the first image that can be used are not the fault of the images."""
@@ -45,9 +45,8 @@ class Losses:
             return
         if n_used < 2:
             raise self._first
-        first = self.failures[0]
+        n = n_used + len(self.failures)
         warn(
-            f"{len(self.failures)} of {n_used + len(self.failures)} images could not be used, the "
-            f"first, {first.name!r}, by {first.error.rstrip('.')}. All are in `failures` of the "
-            "audit."
+            f"{len(self.failures)} of {n} images could not be used, {first_of(self.failures)}. All "
+            "are in `failures` of the audit."
         )

@@ -26,7 +26,7 @@ from limelens.results.explanation import Explanation
 from limelens.results.ranking import sum_by_segment
 from limelens.results.record import target_row
 from limelens.results.words import shown_name
-from limelens.runs.entries import Failure
+from limelens.runs.entries import Failure, first_of
 from limelens.runs.folder import MANIFEST
 from limelens.runs.run import Run
 from limelens.segmenting.fixed import Grid
@@ -106,7 +106,7 @@ def summarize(
             add_note(error, f"at {name!r}, after {len(gathered.sights)} images")
             raise
     source.labels.finish()
-    gathered.check_enough("explanations")
+    gathered.check_enough("explanations", failures)
     families = families_of([sight.tables for sight in gathered.sights], source.kinds)
     return Audit(
         target_name=gathered.target_name.removeprefix("log-odds of "),
@@ -143,7 +143,7 @@ def _done(explanations: Iterable[Any], failures: list[Failure]) -> Iterator[Any]
 
 def _warn_of_failures(failures: list[Failure]) -> None:
     if failures:
-        warn(f"{len(failures)} images failed, {failures[0].name!r} for example; they are left out.")
+        warn(f"{len(failures)} images failed, {first_of(failures)}; they are left out.")
 
 
 def _add(

@@ -172,6 +172,8 @@ _OPTIONS = {
 _WORDS = {
     "None, a column number, a sequence of them, Top(k) or a callable": "a column number",
     "class_names=[...]": "--classes FILE",
+    "empty: without these it fits, [text for text in class_names if text]": "empty: take empty "
+    "lines out",
     "a sequence that names all": "a file that names all",
     "target=..., or explain one class: explain(..., target=...)": "--target, or explain one class: "
     "limelens explain --target CLASS",

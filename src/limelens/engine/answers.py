@@ -305,18 +305,30 @@ def check_class_names(
         raise InvalidInputError(
             f"`{name}` must be a sequence that names all {n_columns} score columns, or a "
             f"mapping from column to name; got {describe(class_names)}."
-            f"{'' if listed else _listing(class_names, name)}"
+            f"{_listing(class_names, n_columns, name)}"
         )
     return {column: _check_name(text, column, name) for column, text in enumerate(class_names)}
 
 
-def _listing(class_names: object, name: str) -> str:
-    """Return the call that makes a sequence of names of what else holds them."""
-    if hasattr(class_names, "shape"):  # a column of a table
-        return f" Pass np.asarray({name})."
+def _listing(class_names: Any, n_columns: int, name: str) -> str:
+    """Return the call that makes a sequence of so many names of what else holds them.
+
+    Examples
+    --------
+    >>> _listing(["", "cat", "dog"], 2, "names")
+    ' 1 empty: without these it fits, [text for text in names if text].'
+    >>> _listing({"cat", "dog"}, 2, "names")
+    ' Pass list(names).'
+    """
     if isinstance(class_names, (str, bytes)) or not isinstance(class_names, Iterable):
         return ""
-    return f" Pass list({name})."
+    if isinstance(class_names, (Sequence, np.ndarray)):
+        n_empty = sum(isinstance(text, str) and not text for text in class_names)
+        fits = n_empty and len(class_names) - n_empty == n_columns
+        without = f"{n_empty} empty: without these it fits, [text for text in {name} if text]."
+        return f" {without}" if fits else ""
+    # a column of a table has a shape
+    return f" Pass {'np.asarray' if hasattr(class_names, 'shape') else 'list'}({name})."
 
 
 def _check_column(column: object, class_names: Mapping[Any, Any], n_columns: int, name: str) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from limelens._checks.bands import Bands, warn_of_bands
-from limelens._checks.values import check_choice, check_int, check_text, describe
+from limelens._checks.values import check_choice, check_int, check_text, describe, if_failed
 from limelens._typing import Floats
 from limelens.errors import InvalidInputError
 from limelens.pictures.display import resize
@@ -139,7 +139,8 @@ def opened(explanations: Any) -> Iterator[tuple[str, Explanation]]:
             yield Path(each).stem, Explanation.load(each)
         else:
             raise InvalidInputError(
-                f"`explanations` must hold explanations or their files; got {describe(each)}."
+                "`explanations` must hold explanations or their files; got "
+                f"{describe(each)}.{if_failed(each)}"
             )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from limelens._checks.bands import Bands
-from limelens._checks.values import check_int, check_text, describe
+from limelens._checks.values import check_int, check_text, describe, if_failed
 from limelens._typing import Floats
 from limelens.errors import InvalidInputError, warn
 from limelens.pictures.fonts import FontFile
@@ -165,8 +165,8 @@ def check_explanations(explanations: Iterable[Record]) -> list[Record]:
     listed = list(explanations)
     wrong = [each for each in listed if not isinstance(each, Record)]
     if wrong or not listed:
-        got = describe(wrong[0]) if wrong else "none"
-        raise InvalidInputError(f"`explanations` must hold explanations, at least one; got {got}.")
+        got = f"{describe(wrong[0])}.{if_failed(wrong[0])}" if wrong else "none."
+        raise InvalidInputError(f"`explanations` must hold explanations, at least one; got {got}")
     return listed
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from limelens._checks.values import describe
+from limelens._checks.values import describe, if_failed
 from limelens._statistics import predicted_correlation
 from limelens._typing import Floats, Segments
 from limelens.engine.agreement import far_apart
@@ -129,9 +129,9 @@ def _check(explanations: object) -> list[Explanation]:
     found = [each for each in explanations if isinstance(each, Explanation)]
     if not found or len(found) < len(explanations):
         odd = [each for each in explanations if not isinstance(each, Explanation)]
-        got = describe(odd[0]) if odd else "none"
+        got = f"{describe(odd[0])}.{if_failed(odd[0])}" if odd else "none."
         raise InvalidInputError(
-            f"`explanations` must hold Explanation objects, at least one; got {got}."
+            f"`explanations` must hold Explanation objects, at least one; got {got}"
         )
     first = found[0]
     for number, each in enumerate(found):

@@ -2,7 +2,7 @@
 
 import hashlib
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 from urllib.parse import quote
@@ -44,7 +44,7 @@ class Entry:
     n_predictions: int
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Failure:
     """One image that could not be explained; the next call of the run tries it again.
 
@@ -67,6 +67,20 @@ class Failure:
         """Return what is kept of an exception."""
         words = " ".join(f"{type(error).__name__}: {error}".split())
         return cls(name=name, error=words, traceback="".join(traceback.format_exception(error)))
+
+    def __repr__(self) -> str:
+        return f"<Failure of {self.name!r}: {self.error}>"
+
+
+def first_of(failures: Sequence[Failure]) -> str:
+    """Say which image failed first, and why.
+
+    Examples
+    --------
+    >>> first_of([Failure(name="a.png", error="OSError: cut short.", traceback="")])
+    "the first, 'a.png', by OSError: cut short"
+    """
+    return f"the first, {failures[0].name!r}, by {failures[0].error.rstrip('.')}"
 
 
 def is_of_all(error: Exception, target: object, *others: str) -> bool:

@@ -15,7 +15,7 @@ from limelens.engine.batches import BatchSize, check_batch_size
 from limelens.engine.progress import Reporter
 from limelens.errors import InvalidInputError, warn
 from limelens.results.explanation import Explanation
-from limelens.runs.entries import Failure
+from limelens.runs.entries import Failure, first_of
 from limelens.runs.folder import Manifest, check_folder
 from limelens.runs.job import Job
 from limelens.runs.models import check_place
@@ -233,8 +233,7 @@ def _versions() -> dict[str, str]:
 def _warn_of_failures(run: Run, names: set[str]) -> None:
     failed = [each for each in run.failures if each.name in names]
     if failed:
-        first = f"the first, {failed[0].name!r}, by {failed[0].error.rstrip('.')}"
         warn(
-            f"{len(failed)} of {len(names)} images could not be explained, {first}. All are in "
-            "`failures` of the run; the same call tries them again."
+            f"{len(failed)} of {len(names)} images could not be explained, {first_of(failed)}. All "
+            "are in `failures` of the run; the same call tries them again."
         )

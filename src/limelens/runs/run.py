@@ -12,10 +12,14 @@ from limelens._checks.values import describe
 from limelens.errors import InvalidInputError
 from limelens.galleries.report import report
 from limelens.results.explanation import Explanation
-from limelens.runs.entries import Entry, Failure
+from limelens.runs.entries import Entry, Failure, first_of
 from limelens.runs.folder import read_manifest
 
 _SHOWN = 10
+
+
+def _kind(failure: Failure) -> str:
+    return failure.error.partition(":")[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +38,8 @@ class RunSummary:
         Median over the images of the first target's predicted correlation, where it is known.
     errors : dict from str to int
         Failed images by the kind of their error, the most frequent first.
+    first_failures : tuple of Failure
+        The first of each kind, in the same order.
     """
 
     n_explained: int
@@ -42,6 +48,7 @@ class RunSummary:
     targets: dict[str, int]
     reliability: float | None
     errors: dict[str, int]
+    first_failures: tuple[Failure, ...] = ()
 
     def __str__(self) -> str:
         lines = [f"{self.n_explained} images explained; the model scored {self.n_predictions}"]
@@ -54,6 +61,7 @@ class RunSummary:
         if self.n_failed:
             kinds = ", ".join(f"{name} {count}" for name, count in self.errors.items())
             lines.append(f"{self.n_failed} failed: {kinds}")
+            lines += [f"  {each.name}: {each.error}" for each in self.first_failures]
         return "\n".join(lines)
 
 
@@ -150,14 +158,16 @@ class Run:
         known = [each.reliability[0] for each in self.entries if each.reliability]
         known = [each for each in known if np.isfinite(each)]
         targets = Counter(entry.targets[0] for entry in self.entries)
-        errors = Counter(each.error.partition(":")[0] for each in self.failures)
+        errors = Counter(_kind(each) for each in self.failures).most_common()
+        firsts = {_kind(each): each for each in reversed(self.failures)}
         return RunSummary(
             n_explained=len(self.entries),
             n_failed=len(self.failures),
             n_predictions=sum(entry.n_predictions for entry in self.entries),
             targets=dict(targets.most_common()),
             reliability=float(np.median(known)) if known else None,
-            errors=dict(errors.most_common()),
+            errors=dict(errors),
+            first_failures=tuple(firsts[kind] for kind, _ in errors),
         )
 
     def report(
@@ -184,6 +194,11 @@ class Run:
         -------
         path : pathlib.Path
         """
+        if self.failures and not self.entries:
+            raise InvalidInputError(
+                "`folder` must hold an explained image to report; "
+                f"{len(self.failures)} failed, {first_of(self.failures)}."
+            )
         if isinstance(truth, Mapping):
             missing = [name for name in self.names if name not in truth]
             if missing:
