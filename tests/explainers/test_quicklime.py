@@ -328,6 +328,14 @@ def test_everything_it_says_can_be_saved(tmp_path):
     assert loaded.top_confidence(3, 1).words == found.top_confidence(3, 1).words
 
 
+def test_how_many_answers_choose_the_kernel_is_a_setting_and_is_told():
+    few, most = explain(tolerance=0.0, kernel_rows=64), explain(tolerance=0.0)
+    assert few.details["kernel_rows"] == 64
+    assert most.details["kernel_rows"] == most.details["n_calls"] == 514
+    assert (few.importances != most.importances).any()
+    assert explain(d=8).details["kernel_rows"] == 0  # all coalitions were asked
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -335,6 +343,7 @@ def test_everything_it_says_can_be_saved(tmp_path):
         ({"tolerance": -0.1}, "`tolerance` must be a finite number"),
         ({"tolerance": 1}, "`tolerance` must be a finite number"),
         ({"scale": "logit"}, "`scale` must be one of 'score', 'link'; got 'logit'"),
+        ({"kernel_rows": 63}, "`kernel_rows` must be an integer >= 64; got 63"),
         ({"link": "probit"}, "`link` must be one of 'auto', 'identity', 'log-odds', 'softmax'"),
         ({"link": "softmax", "scale": "link"}, "`link` must be .* with scale='link'"),
     ],

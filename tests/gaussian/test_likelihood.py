@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from limelens.games.coalitions import distinct_rows, is_folded
-from limelens.gaussian import likelihood
 from limelens.gaussian.kernel import MaskKernel, relevance
 from limelens.gaussian.likelihood import NOISE_SHARES, likeliest, random_rows
 from limelens.gaussian.process import fit_processes
@@ -60,16 +59,15 @@ def test_without_groups_there_is_nothing_to_choose():
 
 
 @pytest.mark.parametrize("folded", [True, False])
-def test_of_many_rows_some_decide(folded, monkeypatch):
+def test_of_many_rows_some_decide(folded):
     rows, rng = rows_of(folded=folded, n=40), np.random.default_rng(1)
     columns = rng.normal(size=(len(rows), 2))
     some = random_rows(rows, 20)
     assert is_folded(rows[some]) == folded
     assert len(set(some)) == len(some) <= 20
     wanted = likeliest(kernels_of(0.0, 0.6), rows[some], [columns[some]])
-    monkeypatch.setattr(likelihood, "_MOST_ROWS", 20)
-    assert likeliest(kernels_of(0.0, 0.6), rows, [columns])[0].noise == wanted[0].noise
-    found = likeliest(kernels_of(0.0, 0.6), rows, [columns])[0].log_likelihood
-    assert found == pytest.approx(wanted[0].log_likelihood)
-    (process,) = fit_processes(rows, [columns], relevance(None, D))
+    (found,) = likeliest(kernels_of(0.0, 0.6), rows, [columns], 20)
+    assert found.noise == wanted[0].noise
+    assert found.log_likelihood == pytest.approx(wanted[0].log_likelihood)
+    (process,) = fit_processes(rows, [columns], relevance(None, D), 20)
     assert len(process.weights) == len(rows)

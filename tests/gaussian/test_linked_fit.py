@@ -5,6 +5,8 @@ from hypothesis import strategies as st
 from scipy.special import expit, softmax
 
 from limelens.errors import InvalidInputError
+from limelens.games.coalitions import distinct_rows
+from limelens.gaussian import likelihood, refining
 from limelens.gaussian.linked_fit import fit_linked
 from limelens.gaussian.rows import merge_rows
 from limelens.testing import all_coalitions, exact_values
@@ -206,6 +208,29 @@ def test_classes_that_compete_have_the_digits_they_have_alone(
         for name in ("importances", "standard_errors", "inflation", "odd_inflation", "fidelity"):
             found, wanted = getattr(beside, name), getattr(alone, name)
             np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12, err_msg=name)
+
+
+def test_only_so_many_rows_choose_the_kernel_and_half_as_many_all_its_parameters(
+    make_design, monkeypatch
+):
+    sizes, shares = [], []
+    cholesky, ascend = likelihood.cholesky, refining._ascend
+    monkeypatch.setattr(
+        likelihood, "cholesky", lambda *args: sizes.append(len(args[0])) or cholesky(*args)
+    )
+    monkeypatch.setattr(
+        refining, "_ascend", lambda *args: shares.append(len(args[0].values)) or ascend(*args)
+    )
+    rows = distinct_rows(make_design(12, 8, ends=True))[0]
+    trees = np.where(rows[:, :3].all(axis=1), 3.0, np.where(rows[:, 3], 1.0, 0.0))[:, np.newaxis]
+    n_pairs = len(rows) // 2
+    for kernel_rows, most, learned in ((64, 32, 16), (10**6, n_pairs, 2 * ((n_pairs + 1) // 2))):
+        sizes.clear()
+        shares.clear()
+        (found,) = fit(rows, trees, kernel_rows=kernel_rows)
+        assert found.n_rows == len(rows)
+        assert set(sizes) == {most}  # the even and the odd half of so many rows
+        assert shares[0] == learned  # the first of their halves
 
 
 def test_the_order_of_the_rows_does_not_matter(make_design):

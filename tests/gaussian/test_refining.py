@@ -72,7 +72,7 @@ def test_the_halves_predict_each_other_and_decide(monkeypatch):
 def test_halves_keep_complements_together_and_take_so_many():
     half = np.random.default_rng(0).random((300, 20)) < 0.5
     rows = distinct_rows(np.concatenate([half, ~half]))[0]
-    first, second = refining._halves(rows)
+    first, second = refining._halves(rows, 512)
     assert len(first) + len(second) == 512
     assert not set(first) & set(second)
     for half in (first, second):

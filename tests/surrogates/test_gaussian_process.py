@@ -182,6 +182,17 @@ def test_energy_must_be_of_the_segments():
         fit(rows, np.arange(20.0), energy=[1.0, 2.0])
 
 
+def test_how_many_rows_choose_the_kernel_is_a_setting_and_is_told(make_rows):
+    rows, values, _ = make_rows(n=100, d=8)
+    distinct = len(distinct_rows(rows)[0])
+    few, most = fit(rows, values, kernel_rows=64), fit(rows, values)
+    assert few.details["kernel_rows"] == 64 < distinct == most.details["kernel_rows"]
+    assert (few.importances != most.importances).any()
+    assert fit(rows, np.ones((len(rows), 1))).details["kernel_rows"] == 0
+    with pytest.raises(InvalidInputError, match="`kernel_rows` must be an integer >= 64; got 9"):
+        GaussianProcess(kernel_rows=9)
+
+
 def test_details_are_the_hyper_parameters_of_each_targets_own_process(make_rows):
     rows, values, _ = make_rows(d=8)
     still = np.full(len(rows), 0.25)

@@ -39,6 +39,9 @@ class QuickLime(SequentialExplainer):
         Scale on which the Gaussian process is fitted. "auto" takes competing log-probabilities
         ("softmax") for three or more floating-point probabilities that sum to 1, and log-odds for
         other scores in [0, 1], unless log-odds predict badly. All other scores are fitted directly.
+    kernel_rows : int
+        Of more distinct coalitions than these, so many random ones choose the kernel of the
+        process, at least 64. All are fitted in any case. The time grows as the cube of this number.
     segmenter, fill
         See `SegmentExplainer`.
 
@@ -68,6 +71,7 @@ class QuickLime(SequentialExplainer):
     * "n_calls"; "relative_error", predicted; "error_bound", a bound on it with a probability of
       0.9, by which the run converges; "looks", the relative error after each block (NaN after the
       first of several, which cannot end the run: nothing is fitted to it alone);
+    * "kernel_rows", how many coalitions chose the kernel, 0 where there is none;
     * "links"; "link_limits", the smallest distances from 0 and from 1 at which probabilities are
       trusted; "ratio", the squared leave-one-out error of log-odds over that of the identity;
     * "additive_share", the part of the surrogate's variance that importances can express;
@@ -82,7 +86,9 @@ class QuickLime(SequentialExplainer):
     The Gaussian process learns from the scores which segments matter, and up to which order
     segments work together. For this, variances grow in proportion to 1 / calls. From eight calls a
     segment on, it learns everything together, if halves of the rows then predict each other with
-    four fifths of the squared error or less.
+    four fifths of the squared error or less. Only `kernel_rows` coalitions choose the kernel, and
+    half as many learn everything together. That concerns runs of more than 1024 calls, or of 512;
+    with a larger `kernel_rows` their importances move by a fraction of their standard errors.
 
     The process may miss something systematically, such as small effects below large interactions.
     Its errors for rows left out show that: the same definition is applied to them, the result is
@@ -90,8 +96,8 @@ class QuickLime(SequentialExplainer):
     the process fits well, that share is 0.
 
     Below one block of calls a Hadamard design without complements is asked. Time beside the model
-    is about 60 ms at 256 calls and 50 segments, and grows as the cube of the calls; of more than
-    1024, 1024 choose the kernel, and 4058 take about two seconds. Probabilities
+    is about 60 ms at 256 calls and 50 segments, and grows as the cube of the calls. With 4058 calls
+    it is two to seven seconds, as only `kernel_rows` of them choose the kernel. Probabilities
     that compete ("softmax") share one kernel, so that ten targets take two or three times as long
     as one; any other target learns a kernel of its own. From the same calls a target has the same
     importances alone and beside others. Of more than 31 classes that compete, this holds for the 31

@@ -32,7 +32,7 @@ class QuickShap(SequentialExplainer):
     max_samples : int
         Most coalitions to ask, the intact image and the one with everything hidden included. If
         all 2^d fit, they are all asked and the answer is exact.
-    tolerance, scale, link, segmenter, fill
+    tolerance, scale, link, kernel_rows, segmenter, fill
         See `QuickLime`.
 
     Warns

@@ -13,6 +13,7 @@ from limelens.engine.query import Query
 from limelens.errors import ConvergenceWarning, InvalidInputError, warn
 from limelens.explainers.base import Attribution, SegmentExplainer
 from limelens.fills.energy import segment_energy
+from limelens.gaussian.likelihood import FEWEST_KERNEL_ROWS, KERNEL_ROWS
 from limelens.gaussian.linked_fit import EXPLAINED_SCALES, LINKS
 from limelens.gaussian.until_settled import Goal, Settled, ask_until_settled
 from limelens.gaussian.verdict import summarise
@@ -39,6 +40,8 @@ class SequentialExplainer(SegmentExplainer):
         What is explained: the score, or its log-odds.
     link : {"auto", "identity", "log-odds", "softmax"}
         The scale of the fit.
+    kernel_rows : int
+        Most answers that choose the kernel; all are fitted.
     segmenter, fill
         See `SegmentExplainer`.
     """
@@ -47,6 +50,7 @@ class SequentialExplainer(SegmentExplainer):
     tolerance: float = 0.3
     scale: str = "score"
     link: str = "auto"
+    kernel_rows: int = KERNEL_ROWS
 
     _definition: ClassVar[str] = ""
 
@@ -56,6 +60,7 @@ class SequentialExplainer(SegmentExplainer):
         check_number("tolerance", self.tolerance, minimum=0, maximum=1, open_maximum=True)
         check_choice("scale", self.scale, EXPLAINED_SCALES)
         check_choice("link", self.link, LINKS)
+        check_int("kernel_rows", self.kernel_rows, minimum=FEWEST_KERNEL_ROWS)
         if self.link == "softmax" and self.scale == "link":
             raise InvalidInputError(
                 "`link` must be 'auto', 'identity' or 'log-odds' with scale='link'; got 'softmax', "
@@ -85,6 +90,7 @@ class SequentialExplainer(SegmentExplainer):
                 link=self.link,
                 scale=self.scale,
                 tolerance=self.tolerance,
+                kernel_rows=self.kernel_rows,
             ),
             targets=query.targets,
             energy=segment_energy(

@@ -8,7 +8,7 @@ import numpy as np
 from limelens._typing import Floats
 from limelens.gaussian.closed_forms import banzhaf_effects
 from limelens.gaussian.kernel import MaskKernel
-from limelens.gaussian.likelihood import likeliest
+from limelens.gaussian.likelihood import KERNEL_ROWS, likeliest
 from limelens.gaussian.process import ADDITIVE_SHARES, MaskProcess, fit_chosen
 from limelens.gaussian.refining import refined
 
@@ -22,7 +22,7 @@ _EVEN_SHARE = 0.1
 
 
 def learn_kernels(
-    processes: Sequence[MaskProcess], groups: Sequence[Floats]
+    processes: Sequence[MaskProcess], groups: Sequence[Floats], kernel_rows: int = KERNEL_ROWS
 ) -> Iterator[MaskProcess]:
     r"""Improve the kernels of processes by marginal likelihood; yield the better process of each.
 
@@ -32,6 +32,8 @@ def learn_kernels(
         Processes of the same coalitions with the prior relevance; see `fit_processes`.
     groups : sequence of ndarray, shape (n, c) each
         The values that each was fitted to.
+    kernel_rows : int
+        Most rows that choose a kernel, see `likeliest`; half of them for all parameters together.
 
     Yields
     ------
@@ -54,18 +56,18 @@ def learn_kernels(
     D. J. C. MacKay, "Bayesian non-linear modeling for the prediction competition", ASHRAE
     Transactions 100, 1994.
     """
-    for process, values in zip(_learn_decays(processes, groups), groups, strict=True):
+    for process, values in zip(_learn_decays(processes, groups, kernel_rows), groups, strict=True):
         best = process
         for _ in range(_ROUNDS):
             learned = replace(best.kernel, relevance=learned_relevance(best))
             kernels = [
                 replace(learned, additive=additive) for additive in _around(best.kernel.additive)
             ]
-            better = _better(best, kernels, values)
+            better = _better(best, kernels, values, kernel_rows)
             if better is best:
                 break
             best = better
-        yield refined(best, values)
+        yield refined(best, values, kernel_rows // 2)
 
 
 def learned_relevance(process: MaskProcess) -> Floats:
@@ -78,7 +80,9 @@ def learned_relevance(process: MaskProcess) -> Floats:
     return np.asarray((1.0 - _EVEN_SHARE) * expected / expected.sum() + _EVEN_SHARE / d)
 
 
-def _learn_decays(processes: Sequence[MaskProcess], groups: Sequence[Floats]) -> list[MaskProcess]:
+def _learn_decays(
+    processes: Sequence[MaskProcess], groups: Sequence[Floats], kernel_rows: int
+) -> list[MaskProcess]:
     """Return the processes with the likeliest decay of their kernel's product part."""
     best = list(processes)
     for kernel in dict.fromkeys(process.kernel for process in processes):
@@ -88,7 +92,8 @@ def _learn_decays(processes: Sequence[MaskProcess], groups: Sequence[Floats]) ->
         columns, d = [groups[place] for place in places], len(kernel.relevance)
         kernels = [replace(kernel, decay=left ** (1.0 / d)) for left in DECAYS]
         coalitions = processes[places[0]].coalitions
-        found = dict(zip(places, likeliest(kernels, coalitions, columns), strict=True))
+        choices = likeliest(kernels, coalitions, columns, kernel_rows)
+        found = dict(zip(places, choices, strict=True))
         likelier = [
             place for place in places
             if found[place].log_likelihood > processes[place].log_likelihood
@@ -101,8 +106,10 @@ def _learn_decays(processes: Sequence[MaskProcess], groups: Sequence[Floats]) ->
     return best
 
 
-def _better(best: MaskProcess, kernels: Sequence[MaskKernel], values: Floats) -> MaskProcess:
-    choices = likeliest(kernels, best.coalitions, [values])
+def _better(
+    best: MaskProcess, kernels: Sequence[MaskKernel], values: Floats, kernel_rows: int
+) -> MaskProcess:
+    choices = likeliest(kernels, best.coalitions, [values], kernel_rows)
     if choices[0].log_likelihood <= best.log_likelihood:
         return best
     return fit_chosen(choices, best.coalitions, [values])[0]

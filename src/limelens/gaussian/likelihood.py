@@ -13,9 +13,14 @@ from limelens.gaussian.kernel import MaskKernel, agreement
 NOISE_SHARES = (0.001, 0.01, 0.03, 0.1, 0.2, 0.4)
 """The grid of the noise share, from which the marginal likelihood chooses."""
 
+KERNEL_ROWS = 1024
+"""Most rows that choose a kernel unless it is said otherwise.
 
-# The cost grows with the cube of the rows, and more than these hardly change what is likeliest.
-_MOST_ROWS = 1024
+The cost grows with the cube of the rows, and more of them hardly change what is likeliest.
+"""
+
+FEWEST_KERNEL_ROWS = 64
+"""Fewer could not tell kernels apart."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,7 +41,10 @@ class Choice:
 
 
 def likeliest(
-    kernels: Sequence[MaskKernel], coalitions: Coalitions, groups: Sequence[Floats]
+    kernels: Sequence[MaskKernel],
+    coalitions: Coalitions,
+    groups: Sequence[Floats],
+    kernel_rows: int = KERNEL_ROWS,
 ) -> list[Choice]:
     r"""Choose the likeliest kernel and noise share for each group of columns.
 
@@ -47,6 +55,9 @@ def likeliest(
     coalitions : ndarray of bool, shape (n, d)
     groups : sequence of ndarray, shape (n, c) each
         The columns of a group share kernel and noise.
+    kernel_rows : int
+        Of more rows than these, so many random ones decide, complements together: what is likeliest
+        for these is likeliest for all, and the fit takes all.
 
     Returns
     -------
@@ -57,14 +68,11 @@ def likeliest(
     A Cholesky factor :math:`C = L L'` gives :math:`\log |C|` and :math:`y' C^{-1} y = |L^{-1} y|^2`
     for all groups at once, in a small part of the time of an eigendecomposition. That is left for
     the process that is chosen.
-
-    Of more than 1024 rows, 1024 random ones decide, complements together: what is likeliest for
-    these is likeliest for all, and the fit takes all.
     """
     if not groups:
         return []
-    if len(coalitions) > _MOST_ROWS:
-        some = random_rows(coalitions, _MOST_ROWS)
+    if len(coalitions) > kernel_rows:
+        some = random_rows(coalitions, kernel_rows)
         coalitions, groups = coalitions[some], [group[some] for group in groups]
     sizes = np.array([group.shape[1] for group in groups])
     starts = np.cumsum(sizes) - sizes

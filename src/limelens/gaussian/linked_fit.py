@@ -10,6 +10,7 @@ from limelens.errors import InvalidInputError
 from limelens.games.lime_kernel import cosine_distance, kernel_weights
 from limelens.games.repeats import answer_variance
 from limelens.gaussian.learning import learn_kernels
+from limelens.gaussian.likelihood import KERNEL_ROWS
 from limelens.gaussian.links import Link, log_odds_link, logit
 from limelens.gaussian.misfit import missed_importances
 from limelens.gaussian.process import MaskProcess, fit_processes
@@ -43,6 +44,7 @@ def fit_linked(
     link: str = "auto",
     scale: str = "score",
     again: "Game | None" = None,
+    kernel_rows: int = KERNEL_ROWS,
 ) -> list[TargetFit]:
     """Fit the link surrogate and project it on a definition of importance.
 
@@ -61,6 +63,8 @@ def fit_linked(
         "auto" takes log-odds for such scores and the identity for all others.
     again : callable, optional
         Where every coalition was asked: asks anew, see `answer_variance`.
+    kernel_rows : int
+        Most rows that choose a kernel; see `learn_kernels`.
 
     Returns
     -------
@@ -83,24 +87,26 @@ def fit_linked(
             on_log_odds = scale == "link" and possible != ["identity"]
             fits[target] = _exact(rows, target, definition, again, on_log_odds=on_log_odds)
         return fits
-    for target, fit in _fits(rows, names, definition, scale).items():
+    for target, fit in _fits(rows, names, definition, scale, kernel_rows).items():
         fits[target] = fit
     return fits
 
 
 @one_blas_thread(with_scipy=True)
 def _fits(
-    rows: Rows, names: dict[int, list[str]], definition: str, scale: str
+    rows: Rows, names: dict[int, list[str]], definition: str, scale: str, kernel_rows: int
 ) -> dict[int, TargetFit]:
     """Return the fits of targets that move, by target."""
-    candidates = _candidates(rows, names) if names else []
+    candidates = _candidates(rows, names, kernel_rows) if names else []
     ratios = _ratios(rows, candidates)
     chosen = {target: _choose(candidates, ratios, target) for target in names}
     kept = [candidate for candidate in candidates if candidate in chosen.values()]
     # Links were compared with kernels from one common grid. Learning takes further
     # decompositions, so only the chosen links do it.
     learned = learn_kernels(
-        [candidate.process for candidate in kept], [candidate.link.columns for candidate in kept]
+        [candidate.process for candidate in kept],
+        [candidate.link.columns for candidate in kept],
+        kernel_rows,
     )
     fits: dict[int, TargetFit] = {}
     for candidate, process in zip(kept, learned, strict=True):
@@ -164,7 +170,7 @@ def _possible_links(rows: Rows, target: int, link: str, scale: str) -> list[str]
     return ["identity", *log_odds, *(["softmax"] if rows.compete else [])]
 
 
-def _candidates(rows: Rows, names: dict[int, list[str]]) -> list[_Candidate]:
+def _candidates(rows: Rows, names: dict[int, list[str]], kernel_rows: int) -> list[_Candidate]:
     """Fit all processes at once: they share every eigendecomposition."""
     links: list[tuple[Link, tuple[int, ...]]] = []
     for target, possible in names.items():
@@ -179,7 +185,7 @@ def _candidates(rows: Rows, names: dict[int, list[str]]) -> list[_Candidate]:
     if joint and rows.columns is not None:
         links.append((softmax_link(rows.scores, rows.columns[list(joint)], N_RIVALS), joint))
     columns = [link.columns for link, _ in links]
-    processes = fit_processes(rows.coalitions, columns, rows.relevance)
+    processes = fit_processes(rows.coalitions, columns, rows.relevance, kernel_rows)
     return [
         _Candidate(link=link, process=process, targets=targets)
         for (link, targets), process in zip(links, processes, strict=True)

@@ -10,6 +10,7 @@ from limelens.games.coalitions import fold, is_folded
 from limelens.gaussian.group_kernel import GroupKernel
 from limelens.gaussian.kernel import CrossKernel, MaskKernel
 from limelens.gaussian.likelihood import (
+    KERNEL_ROWS,
     Choice,
     cholesky,
     in_blocks,
@@ -142,7 +143,10 @@ class MaskProcess:
 
 
 def fit_processes(
-    coalitions: Coalitions, groups: Sequence[Floats], relevance: Floats
+    coalitions: Coalitions,
+    groups: Sequence[Floats],
+    relevance: Floats,
+    kernel_rows: int = KERNEL_ROWS,
 ) -> list[MaskProcess]:
     """Fit one process to each group of columns, by marginal likelihood on a grid.
 
@@ -155,6 +159,8 @@ def fit_processes(
         constant.
     relevance : ndarray, shape (d,)
         Prior share of each segment, summing to 1.
+    kernel_rows : int
+        Most rows that choose the kernel; see `likeliest`.
 
     Returns
     -------
@@ -165,7 +171,7 @@ def fit_processes(
     Time O(n³), memory O(n²). See `likeliest` and `fit_chosen`.
     """
     kernels = [MaskKernel(relevance=relevance, additive=additive) for additive in ADDITIVE_SHARES]
-    return fit_chosen(likeliest(kernels, coalitions, groups), coalitions, groups)
+    return fit_chosen(likeliest(kernels, coalitions, groups, kernel_rows), coalitions, groups)
 
 
 def fit_chosen(

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from limelens._typing import Coalitions, Floats
 from limelens.games.coalitions import is_folded
-from limelens.gaussian.likelihood import Choice, random_rows
+from limelens.gaussian.likelihood import KERNEL_ROWS, Choice, random_rows
 from limelens.gaussian.process import MaskProcess, fit_chosen
 from limelens.gaussian.slopes import Likelihood, Point
 
@@ -16,9 +16,6 @@ _ITERATIONS, _LAST_ITERATIONS = 10, 5
 
 # Pairs, or rows without complements, for each segment: fewer cannot say what each of them does.
 _PER_SEGMENT = 4
-
-# The cost grows with the cube of the rows, and more than these hardly change the parameters.
-_MOST_ROWS = 512
 
 # The squared error for rows left out must fall to this share. A smaller gain was often none.
 _WORTH_IT = 0.8
@@ -33,7 +30,7 @@ _EVENNESS = 3.0
 _BOUNDS = (-12.0, 5.0), (-4.0, 5.0), (-9.0, 3.0), (-4.0, 4.0)
 
 
-def refined(process: MaskProcess, values: Floats) -> MaskProcess:
+def refined(process: MaskProcess, values: Floats, most_rows: int = KERNEL_ROWS // 2) -> MaskProcess:
     r"""Improve all parameters of a process's kernel at once, or return the process as it is.
 
     Parameters
@@ -42,6 +39,9 @@ def refined(process: MaskProcess, values: Floats) -> MaskProcess:
         With a kernel that was learned step by step; see `learn_kernels`.
     values : ndarray, shape (n, c)
         The values that it was fitted to.
+    most_rows : int
+        Most rows that the parameters are learned from. The cost grows with their cube, and more of
+        them hardly change the parameters.
 
     Notes
     -----
@@ -50,7 +50,7 @@ def refined(process: MaskProcess, values: Floats) -> MaskProcess:
     :math:`3 \sum_i \log D_i / d`. With few rows this learns noise. So it is done on one half of the
     rows first, complements together, then on the other, and each predicts the half that it has
     not seen. Only where this takes a fifth of the squared error away, all parameters are taken,
-    from at most 512 rows. As d + 3 numbers were fitted to n rows, the variance grows by
+    from at most `most_rows` rows. As d + 3 numbers were fitted to n rows, the variance grows by
     n / (n - d - 3).
 
     References
@@ -58,7 +58,7 @@ def refined(process: MaskProcess, values: Floats) -> MaskProcess:
     C. E. Rasmussen, C. K. I. Williams, "Gaussian processes for machine learning", MIT Press, 2006,
     sections 5.3 and 5.4.
     """
-    halves = _halves(process.coalitions)
+    halves = _halves(process.coalitions, most_rows)
     if not halves or process.kernel.additive == 1:
         return process
     start, variances = _start(process), values.var(axis=0)
@@ -83,13 +83,13 @@ def refined(process: MaskProcess, values: Floats) -> MaskProcess:
     return replace(whole, scale=whole.scale * (n / (n - fitted)))
 
 
-def _halves(coalitions: Coalitions) -> tuple[NDArray[np.intp], ...]:
+def _halves(coalitions: Coalitions, most_rows: int) -> tuple[NDArray[np.intp], ...]:
     """Return the positions of two random halves of the rows; none if there are too few."""
     n, d = coalitions.shape
     folded = is_folded(coalitions)
     if (n // 2 if folded else n) < _PER_SEGMENT * d:
         return ()
-    chosen = random_rows(coalitions, _MOST_ROWS)
+    chosen = random_rows(coalitions, most_rows)
     if not folded:
         return tuple(np.array_split(chosen, 2))
     pairs = np.array_split(chosen[: len(chosen) // 2], 2)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from limelens._typing import Coalitions, Floats, Game, Scores
+from limelens.gaussian.likelihood import KERNEL_ROWS, random_rows
 from limelens.gaussian.linked_fit import fit_linked, possible_links
 from limelens.gaussian.rows import Rows, merge_rows
 from limelens.gaussian.verdict import TargetFit, Verdict, judge
@@ -22,12 +23,15 @@ class Goal:
         See `fit_linked`.
     tolerance : float
         Predicted relative error that settles a target. With 0 all blocks are asked.
+    kernel_rows : int
+        Most rows that choose a kernel; see `fit_linked`.
     """
 
     definition: str
     link: str
     scale: str
     tolerance: float
+    kernel_rows: int = KERNEL_ROWS
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,6 +49,8 @@ class Settled:
     looks : list of (int, list of float)
         Numbers of calls after which the answer was looked at, with each target's relative error
         at that time; NaN after the first of several blocks.
+    kernel_rows : int
+        How many rows chose the kernels; 0 where there are none, as where all coalitions were asked.
     """
 
     fits: list[TargetFit]
@@ -52,6 +58,7 @@ class Settled:
     n_calls: int
     limits: tuple[float, float]
     looks: list[tuple[int, list[float]]]
+    kernel_rows: int = 0
 
     @property
     def settled(self) -> bool:
@@ -76,6 +83,7 @@ class Settled:
         )
         return {
             "n_calls": self.n_calls,
+            "kernel_rows": self.kernel_rows,
             "links": [fit.link for fit in self.fits],
             "link_limits": list(self.limits),
             "additive": self.stack("additive"),
@@ -159,7 +167,16 @@ def _settled(
     verdicts = [
         judge(fit, tolerance=goal.tolerance, n_calls=n_calls, checked=checked) for fit in fits
     ]
-    return Settled(fits=fits, verdicts=verdicts, n_calls=n_calls, limits=rows.limits, looks=looks)
+    chosen_by = random_rows(rows.coalitions, goal.kernel_rows)
+    have_kernels = any(fit.link not in ("exact", "none") for fit in fits)
+    return Settled(
+        fits=fits,
+        verdicts=verdicts,
+        n_calls=n_calls,
+        limits=rows.limits,
+        looks=looks,
+        kernel_rows=len(chosen_by) if have_kernels else 0,
+    )
 
 
 def _with_the_last(blocks: Iterable[Coalitions]) -> Iterator[tuple[Coalitions, bool]]:
@@ -173,10 +190,16 @@ def _with_the_last(blocks: Iterable[Coalitions]) -> Iterator[tuple[Coalitions, b
 
 
 def _fits(rows: Rows, goal: Goal, again: "Game | None") -> list[TargetFit]:
-    settings = {"definition": goal.definition, "link": goal.link, "scale": goal.scale}
     # Only exact fits ask anew: elsewhere the process's noise already tells how answers scatter.
     fresh = _remembered(again) if again is not None and rows.complete else None
-    return fit_linked(rows, **settings, again=fresh)
+    return fit_linked(
+        rows,
+        definition=goal.definition,
+        link=goal.link,
+        scale=goal.scale,
+        again=fresh,
+        kernel_rows=goal.kernel_rows,
+    )
 
 
 def _remembered(again: Game) -> Game:

@@ -6,13 +6,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from limelens._checks.images import check_energy
-from limelens._checks.values import check_choice
+from limelens._checks.values import check_choice, check_int
 from limelens._statistics import is_still, weighted_r2
 from limelens._threads import one_blas_thread
 from limelens._typing import Coalitions, Floats
 from limelens.games.coalitions import average_rows, distinct_rows
 from limelens.gaussian.closed_forms import banzhaf_effects, shapley_effects
 from limelens.gaussian.kernel import relevance
+from limelens.gaussian.likelihood import FEWEST_KERNEL_ROWS, KERNEL_ROWS, random_rows
 from limelens.gaussian.links import Link
 from limelens.gaussian.process import MaskProcess, fit_processes
 from limelens.gaussian.projection import project
@@ -41,6 +42,9 @@ class GaussianProcess:
     energy : array_like, shape (d,), optional
         How much hiding changes each segment: the squared change of its pixels. Segments that
         change more are expected to matter more. Without `energy` all are expected to matter alike.
+    kernel_rows : int
+        Of more distinct rows than these, so many random ones choose :math:`\lambda` and
+        :math:`\nu`, for which the time grows as their cube. All rows are fitted in any case.
 
     Raises
     ------
@@ -62,7 +66,7 @@ class GaussianProcess:
     are left out and equal rows are averaged; otherwise weights enter only fidelities and
     intercepts. With ``values="lime"`` and up to 16 segments, only coalitions without a row are
     uncertain. `details` holds "additive" (:math:`\lambda`) and "noise" (:math:`\nu`) of each
-    target. The fit takes O(n³) time and O(n²) memory.
+    target, and "kernel_rows", how many rows chose them. The fit takes O(n³) time and O(n²) memory.
 
     References
     ----------
@@ -79,11 +83,13 @@ class GaussianProcess:
     values: str = "lime"
     _: KW_ONLY
     energy: ArrayLike | None = None
+    kernel_rows: int = KERNEL_ROWS
 
     def __post_init__(self) -> None:
         check_choice("values", self.values, DEFINITIONS)
         if self.energy is not None:
             object.__setattr__(self, "energy", check_energy(self.energy))
+        check_int("kernel_rows", self.kernel_rows, minimum=FEWEST_KERNEL_ROWS)
 
     @one_blas_thread(with_scipy=True)
     def __call__(self, coalitions: Coalitions, scores: Floats, weights: Floats) -> Fit:
@@ -100,7 +106,7 @@ class GaussianProcess:
         # Two distinct rows leave nothing to choose lambda and nu by.
         constant = is_still(values) | (len(distinct) < 3)
         columns = [values[:, [target]] for target in np.flatnonzero(~constant)]
-        processes = fit_processes(distinct, columns, relevance(energy, d))
+        processes = fit_processes(distinct, columns, relevance(energy, d), self.kernel_rows)
         for target, process in zip(np.flatnonzero(~constant), processes, strict=True):
             importances[target], covariance = _effects(process, values[:, [target]], self.values)
             errors[target] = np.sqrt(np.diagonal(covariance))
@@ -117,7 +123,11 @@ class GaussianProcess:
             fidelity=weighted_r2(values, held_out, weights) + unknown,
             training_fidelity=weighted_r2(values, fitted, weights) + unknown,
             shrunken=True,
-            details={"additive": hyper[0], "noise": hyper[1]},
+            details={
+                "additive": hyper[0],
+                "noise": hyper[1],
+                "kernel_rows": len(random_rows(distinct, self.kernel_rows)) if processes else 0,
+            },
         )
 
 
