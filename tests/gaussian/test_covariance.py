@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from limelens.games.coalitions import distinct_rows
+from limelens.gaussian import covariance
 from limelens.gaussian.covariance import delta_covariances
 from limelens.gaussian.group_kernel import group_kernel
 from limelens.gaussian.kernel import cross_kernel, relevance
@@ -50,7 +51,11 @@ def dense_covariance(process, virtual, spread):
         *product([17], ["lime", "banzhaf"], [0.6]),  # matrices of 8192 by 8192
     ],
 )
-def test_covariance_in_a_group_is_that_of_dense_matrices(d, definition, additive, monkeypatch):
+@pytest.mark.parametrize("segments", [64, 4])
+def test_covariance_in_a_group_is_that_of_dense_matrices(
+    d, definition, additive, segments, monkeypatch
+):
+    monkeypatch.setattr(covariance, "_SEGMENTS", segments)  # read at a time: all or a few
     process = make_process(d, additive, monkeypatch)
     virtual = virtual_coalitions(d, definition)
     assert virtual.codes is not None
@@ -75,8 +80,12 @@ def test_covariance_without_a_group_is_that_of_dense_matrices(additive, folded, 
     np.testing.assert_allclose(found, expected, atol=1e-11 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize("functionals", [512, 36, 1], ids=["four", "two", "one at a time"])
 @pytest.mark.parametrize("definition", ["lime", "shapley"])
-def test_the_covariance_of_a_target_does_not_depend_on_the_others(definition, monkeypatch):
+def test_the_covariance_of_a_target_does_not_depend_on_the_others(
+    definition, functionals, monkeypatch
+):
+    monkeypatch.setattr(covariance, "_FUNCTIONALS", functionals)
     process = make_process(18, 0.6, monkeypatch)
     virtual = virtual_coalitions(18, definition)
     virtual = virtual.coarse or virtual

@@ -10,7 +10,7 @@ from limelens.gaussian.links import Link, log_odds_link, sigmoid
 from limelens.gaussian.process import fit_processes
 from limelens.gaussian.projection import additive_share, project
 from limelens.gaussian.softmax import softmax_link
-from limelens.gaussian.virtual import fitting_on, virtual_coalitions
+from limelens.gaussian.virtual import _made, fitting_on, virtual_coalitions
 from limelens.testing import all_coalitions, exact_values
 
 
@@ -94,7 +94,7 @@ def test_the_control_variate_takes_out_virtual_error(kind, d, definition, left, 
     make_rng, found = np.random.default_rng, {True: [], False: []}
     for seed in range(4):
         monkeypatch.setattr(np.random, "default_rng", lambda *_, s=seed: make_rng(s))
-        virtual = virtual_coalitions.__wrapped__(d, definition)
+        virtual = _made(d, definition)
         monkeypatch.undo()
         for controlled, maps in found.items():
             with monkeypatch.context() as context:
@@ -121,7 +121,7 @@ def test_bars_know_the_error_of_the_draw(kind, d, definition, monkeypatch):
     for seed in range(6):
         with monkeypatch.context() as context:
             context.setattr(np.random, "default_rng", lambda *_, s=seed: make_rng(s))
-            virtual = virtual_coalitions.__wrapped__(d, definition)
+            virtual = _made(d, definition)
         seen = project(process, link, virtual, process.residuals, scores[0] - scores[1])
         maps.append(seen.importances[0])
         said.append(np.diagonal(seen.covariance[0]).mean())

@@ -3,7 +3,7 @@ import pytest
 
 from limelens.games.coalitions import is_folded
 from limelens.gaussian.closed_forms import sigmoid_effects
-from limelens.gaussian.virtual import virtual_coalitions
+from limelens.gaussian.virtual import _made, virtual_coalitions
 from limelens.testing import all_coalitions, exact_values
 
 DEFINITIONS = ["lime", "banzhaf", "shapley"]
@@ -50,9 +50,28 @@ def test_interactions_of_up_to_four_do_not_leak_under_uniform_weights(d):
 def test_virtual_coalitions_are_folded_and_never_differ(definition, d):
     virtual = virtual_coalitions(d, definition)
     assert is_folded(virtual.coalitions)
-    virtual_coalitions.cache_clear()
-    assert np.array_equal(virtual_coalitions(d, definition).coalitions, virtual.coalitions)
+    assert np.array_equal(_made(d, definition).coalitions, virtual.coalitions)
     assert np.array_equal(virtual.spins.T > 0, virtual.coalitions)
+
+
+def test_of_many_segments_only_the_last_are_remembered():
+    few, many = virtual_coalitions(20, "lime"), virtual_coalitions(129, "banzhaf")
+    assert virtual_coalitions(129, "banzhaf") is many
+    virtual_coalitions(130, "banzhaf")
+    assert virtual_coalitions(129, "banzhaf") is not many
+    assert virtual_coalitions(20, "lime") is few
+
+
+@pytest.mark.parametrize("definition", DEFINITIONS)
+@pytest.mark.parametrize("d", [6, 20])
+def test_the_fit_inverts_the_weighted_gram_matrix(definition, d):
+    virtual = virtual_coalitions(d, definition)
+    fitting, moved = virtual.fitting, virtual.coalitions - virtual.fitting.centre
+    gram = (moved * fitting.weights[:, np.newaxis]).T @ moved
+    found = fitting.inverse @ gram
+    # Under a fixed sum, the sum is what it leaves open.
+    wanted = np.eye(d) - np.outer(fitting.ends, np.ones(d))
+    np.testing.assert_allclose(found, wanted, atol=1e-9)
 
 
 def test_shapley_importances_always_sum_to_the_ends():

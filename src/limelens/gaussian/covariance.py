@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from itertools import repeat
 
 import numpy as np
-from numpy.typing import NDArray
 
 from limelens._typing import Floats
 from limelens.gaussian.codes import walsh_hadamard
@@ -14,8 +13,12 @@ from limelens.gaussian.likelihood import whiten
 from limelens.gaussian.process import MaskProcess
 from limelens.gaussian.virtual import VirtualCoalitions
 
-# Targets whose functionals are multiplied by the kernel in one product.
-_AT_ONCE = 4
+# Most functionals, one a segment and target, that are multiplied by the kernel in one product, if
+# these are several targets; and most of these targets.
+_FUNCTIONALS, _AT_ONCE = 512, 4
+
+# Segments whose transforms are read at a time.
+_SEGMENTS = 64
 
 
 def delta_covariances(
@@ -78,11 +81,11 @@ def _everywhere(
     """Yield the covariance of each target's functionals, (d, d), for all 2^d coalitions."""
     roots = np.sqrt(kernel.spectrum / len(virtual))
     offsets = (0.5 - virtual.fitting.centre)[:, np.newaxis]
-    places, flips = _places(virtual), virtual.flips[:, np.newaxis]
+    flips, shifted = virtual.flips[:, np.newaxis], np.empty((len(virtual.spins), len(virtual)))
     for column in weighted.T:
         transform = walsh_hadamard(column[np.newaxis])[0]
         # z - centre = f_i chi_i / 2 + (1 / 2 - centre), with the character chi_i of code c_i.
-        transforms = transform[places] * (0.5 * flips) + offsets * transform
+        transforms = _shift(virtual, transform, shifted) * (0.5 * flips) + offsets * transform
         # A K_VV A' = (A H) diag(l / v) (A H)'.
         rooted = transforms * roots
         # Parseval: (A H) (A H)' = v A A'.
@@ -96,12 +99,11 @@ def _in_a_group(
 ) -> Iterator[Floats]:
     """Yield the same for a group of coalitions that are not all."""
     roots = np.sqrt(group_spectrum(process.kernel, virtual) / len(virtual))
-    places, flips = _places(virtual), virtual.flips
-    moved = np.empty(places.shape)
+    flips, moved = virtual.flips, np.empty((len(virtual.spins), len(virtual)))
     explained = _explained(process, virtual, kernel, weighted)
     for column, known in zip(weighted.T, explained, strict=True):
         transform = walsh_hadamard(column[np.newaxis])[0]
-        np.take(transform, places, out=moved, mode="clip")
+        _shift(virtual, transform, moved)
         moved *= roots
         rooted = transform * roots
         prior = virtual.fitting.of_signs(
@@ -147,7 +149,7 @@ def _quadratic_forms(
     halves = 0.5 * virtual.spins[:, :half].astype(np.float64)
     offsets = (0.5 - virtual.fitting.centre)[:, np.newaxis]
     plus, minus = _by_pairs(weighted)
-    for some in _few(weighted.shape[1]):
+    for some in _few(weighted.shape[1], d):
         total = np.zeros((1, 1))
         for triangle, own, other in zip(parts, (minus, plus), (plus, minus), strict=True):
             # z - 1/2 has the opposite sign in a complement.
@@ -166,13 +168,11 @@ def _explained(
     offsets = (0.5 - virtual.fitting.centre)[:, np.newaxis]
     plus, minus = _by_pairs(weighted)
     shared = plus @ kernel.even, minus @ kernel.odd
-    room = np.empty((min(_AT_ONCE, len(plus)), d, half))
-    for some in _few(weighted.shape[1]):
-        images = []
+    for some in _few(weighted.shape[1], d):
+        images, room = [], np.empty((len(plus[some]), d, half))
         for part, own, other in zip((kernel.even, kernel.odd), (minus, plus), shared, strict=True):
-            functionals = room[: len(own[some])]
-            np.multiply(own[some, np.newaxis], halves, out=functionals)
-            moved = functionals.reshape(-1, half) @ part
+            np.multiply(own[some, np.newaxis], halves, out=room)
+            moved = room.reshape(-1, half) @ part
             moved = moved.reshape(-1, d, part.shape[1])
             images.append(moved + other[some, np.newaxis] * offsets)
         for pair in zip(*images, strict=True):
@@ -185,14 +185,20 @@ def _by_pairs(weighted: Floats) -> tuple[Floats, Floats]:
     return first + second, first - second
 
 
-def _few(n_targets: int) -> Iterator[slice]:
+def _few(n_targets: int, d: int) -> Iterator[slice]:
     """Yield slices of the targets that go into one product."""
     # Few rows a product would leave the processor idle.
-    for start in range(0, n_targets, _AT_ONCE):
-        yield slice(start, start + _AT_ONCE)
+    step = min(_AT_ONCE, max(1, _FUNCTIONALS // d))
+    for start in range(0, n_targets, step):
+        yield slice(start, start + step)
 
 
-def _places(virtual: VirtualCoalitions) -> NDArray[np.intp]:
-    """Return where each segment's shifted transform is read in a group, u ^ c_i, shape (d, v)."""
+def _shift(virtual: VirtualCoalitions, transform: Floats, out: Floats) -> Floats:
+    """Write each segment's shifted transform in a group, read at u ^ c_i, to `out`, (d, v)."""
     codes = virtual.codes if virtual.codes is not None else np.empty(0, dtype=np.int64)
-    return np.arange(len(virtual)) ^ codes[:, np.newaxis]
+    positions = np.arange(len(virtual))
+    for start in range(0, len(codes), _SEGMENTS):
+        some = slice(start, start + _SEGMENTS)
+        places = positions ^ codes[some, np.newaxis]
+        np.take(transform, places, out=out[some], mode="clip")
+    return out

@@ -204,9 +204,10 @@ def _variance_of_the_draw(
     other = np.tile(roots, (2, 1)) * evenly.left_over(kept, *like)
     # What a coalition moves; its complement, 1 - z, moves `lean` minus that, or of the similar
     # function, where the centre is 1/2, the opposite.
-    moves, moves_of_like = (
-        (kept[:half] - each.centre) @ each.inverse.T for each in (fitting, evenly)
-    )
+    moves = (kept[:half] - fitting.centre) @ fitting.inverse.T
+    moves_of_like = (kept[:half] - evenly.centre) * np.diagonal(
+        evenly.inverse
+    )  # orthogonal columns
     lean = fitting.inverse @ (1.0 - 2.0 * fitting.centre)
     found = []
     for own, likes in zip(left.T, other.T, strict=True):
@@ -232,12 +233,18 @@ def _grams(virtual: VirtualCoalitions, minus: Floats, plus: Floats) -> Iterator[
         return
     # A product of two characters is the character of their codes' difference: all sums over pairs
     # are entries of one transform.
-    codes, flips = virtual.codes, virtual.flips
-    between, own_places = codes[:, np.newaxis] ^ codes, codes % half
+    own_places = virtual.codes % half
     squares, sums = walsh_hadamard(np.square(minus).T), walsh_hadamard((minus * plus).T)
     for square, products, total in zip(squares, sums, totals, strict=True):
-        of_two = np.outer(flips, flips) * square[between]
-        yield virtual.fitting.of_signs(of_two, flips * products[own_places], total)
+        of_two = _products_of_signs(virtual, virtual.codes, square)
+        yield virtual.fitting.of_signs(of_two, virtual.flips * products[own_places], total)
+
+
+def _products_of_signs(
+    virtual: VirtualCoalitions, codes: NDArray[np.int64], transform: Floats
+) -> Floats:
+    """Return S' diag(w) S of the signs S of the first half of a group, given w's transform."""
+    return np.outer(virtual.flips, virtual.flips) * transform[codes[:, np.newaxis] ^ codes]
 
 
 def _sigmoids(
@@ -258,7 +265,7 @@ def _sigmoids(
     like, exact, differences = [], [], []
     for column in range(values.shape[1]):
         scale = means[:, 0] if link.name == "log-odds" else logit(values[:, column])
-        intercept, slopes = _tangent(first, scale, values[:, column])
+        intercept, slopes = _tangent(virtual, first, scale, values[:, column])
         exact.append(sigmoid_effects(intercept, slopes, shifts, definition=definition))
         # All signs are opposite in a complement.
         half = first @ slopes
@@ -271,10 +278,12 @@ def _sigmoids(
     return np.stack(like, axis=1), np.stack(exact), np.array(differences)
 
 
-def _tangent(first: Floats, scale: Floats, values: Floats) -> tuple[float, Floats]:
+def _tangent(
+    virtual: VirtualCoalitions, first: Floats, scale: Floats, values: Floats
+) -> tuple[float, Floats]:
     """Fit log-odds by an additive function where the sigmoid is steep: weights p (1 - p).
 
-    `first` holds the signs of the first half of folded coalitions, (v / 2, d).
+    `first` holds the signs of the first half of the coalitions, (v / 2, d).
     """
     weights = np.maximum(values * (1.0 - values), np.finfo(np.float64).eps)
     total, mean = weights.sum(), float(weights @ scale / weights.sum())
@@ -283,8 +292,13 @@ def _tangent(first: Floats, scale: Floats, values: Floats) -> tuple[float, Float
     centre = (kept - hidden) @ first / total
     # Weighted least squares with an intercept: slopes = (S' W S + ridge)^-1 S' W y, both centred.
     # With both halves in one, as the squares of all signs are equal in a complement.
-    rooted = first * np.sqrt(kept + hidden)[:, np.newaxis]
-    gram = rooted.T @ rooted - total * np.outer(centre, centre)
+    if virtual.codes is None:
+        rooted = first * np.sqrt(kept + hidden)[:, np.newaxis]
+        gram = rooted.T @ rooted
+    else:
+        transform = walsh_hadamard((kept + hidden)[np.newaxis])[0]
+        gram = _products_of_signs(virtual, virtual.codes, transform)
+    gram -= total * np.outer(centre, centre)
     gram[np.diag_indices_from(gram)] += _RIDGE * np.trace(gram) / len(gram)
     slopes = np.asarray(np.linalg.solve(gram, (scaled[:half] - scaled[half:]) @ first))
     return mean - float(centre @ slopes), slopes

@@ -23,6 +23,10 @@ _MOST_BCH = 64
 # 2^13 = 8192 coalitions: the error that they add is well below the standard errors.
 _BITS = 13
 
+# Of so many segments the last eight are remembered, of more only the last: 13 bytes a segment and
+# coalition, 160 MiB for 1600 segments.
+_MOST_REMEMBERED = 128
+
 # As many coalitions for Shapley values, and fewer for their covariance, in complementary pairs.
 _SHAPLEY_PAIRS = 4096
 _COARSE_PAIRS = 768
@@ -95,9 +99,7 @@ class Fitting:
         and a multiple of one more: `squares` (d, d) is the Gram matrix of the former, `sums` (d,)
         their products with the latter, and `total` its square.
         """
-        offsets = 0.5 - self.centre
-        crossed = np.outer(0.5 * sums, offsets)
-        return 0.25 * squares + crossed + crossed.T + total * np.outer(offsets, offsets)
+        return _of_signs(0.5 - self.centre, squares, sums, total)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -158,9 +160,8 @@ class VirtualCoalitions:
         return self.fitting.importances(self.kept, values, differences)
 
 
-@lru_cache(maxsize=8)
 def virtual_coalitions(n_segments: int, definition: str) -> VirtualCoalitions:
-    """Return the virtual coalitions for images of `n_segments`; the same at every call.
+    """Return the virtual coalitions for images of `n_segments`, which always are the same.
 
     Parameters
     ----------
@@ -189,6 +190,11 @@ def virtual_coalitions(n_segments: int, definition: str) -> VirtualCoalitions:
     >>> virtual.coalitions.shape
     (8192, 53)
     """
+    return (_remembered if n_segments <= _MOST_REMEMBERED else _last)(n_segments, definition)
+
+
+def _made(n_segments: int, definition: str) -> VirtualCoalitions:
+    """Make the virtual coalitions of `virtual_coalitions`."""
     exact = n_segments <= FULL_FACTORIAL
     rng = np.random.default_rng(n_segments)
     flips = np.where(rng.random(n_segments) < 0.5, -1.0, 1.0)
@@ -209,6 +215,9 @@ def virtual_coalitions(n_segments: int, definition: str) -> VirtualCoalitions:
         exact=exact,
         fitting=fitting_on(coalitions, definition, complete=exact),
     )
+
+
+_remembered, _last = lru_cache(maxsize=8)(_made), lru_cache(maxsize=1)(_made)
 
 
 def _pairs_of_all_sizes(n_pairs: int, d: int, rng: np.random.Generator) -> VirtualCoalitions:
@@ -235,6 +244,7 @@ def fitting_on(coalitions: Coalitions, definition: str, *, complete: bool) -> Fi
     Parameters
     ----------
     coalitions : ndarray of bool, shape (v, d)
+        Folded.
     definition : {"lime", "banzhaf", "shapley"}
     complete : bool
         Whether these are all coalitions. Otherwise they were drawn: for Shapley values by
@@ -253,8 +263,7 @@ def fitting_on(coalitions: Coalitions, definition: str, *, complete: bool) -> Fi
         )
     weights = kernel_weights(cosine_distance(coalitions), LIME_WIDTH)
     centre = weights @ coalitions / weights.sum()
-    centred = coalitions - centre
-    inverse = np.asarray(np.linalg.inv((centred * weights[:, np.newaxis]).T @ centred))
+    inverse = np.asarray(np.linalg.inv(_gram(coalitions, weights, centre)))
     return Fitting(
         weights=weights, centre=centre, inverse=inverse, ends=np.zeros(d), known=np.zeros(n // 2)
     )
@@ -270,12 +279,30 @@ def _shapley_fitting(coalitions: Coalitions, *, complete: bool) -> Fitting:
         first = coalitions[: len(coalitions) // 2]
         by_pair, known = pair_weights(first, np.ones(d - 1), 1.0 / (sizes * (d - sizes)))
         weights = np.concatenate([by_pair, by_pair])
-    inverse = np.linalg.inv((coalitions * weights[:, np.newaxis]).T @ coalitions)
+    inverse = np.linalg.inv(_gram(coalitions, weights, np.zeros(d)))
     # With the Lagrange multiplier of the sum, A = Z' W Z and D the difference of the ends:
     # phi = A^-1 b - A^-1 1 (1' A^-1 b - D) / (1' A^-1 1).
     ends = inverse.sum(axis=1) / inverse.sum()
     constrained = np.asarray(inverse - np.outer(ends, inverse.sum(axis=0)))
     return Fitting(weights=weights, centre=np.zeros(d), inverse=constrained, ends=ends, known=known)
+
+
+def _gram(coalitions: Coalitions, weights: Floats, centre: Floats) -> Floats:
+    """Return (Z - c)' W (Z - c) of folded coalitions Z."""
+    # z - c is s / 2 + (1/2 - c), and that of the complement -s / 2 + (1/2 - c): one square of half
+    # as many rows.
+    half = len(weights) // 2
+    kept, hidden = weights[:half], weights[half:]
+    signs = np.where(coalitions[:half], 1.0, -1.0)
+    sums = (kept - hidden) @ signs
+    signs *= np.sqrt(kept + hidden)[:, np.newaxis]
+    return _of_signs(0.5 - centre, signs.T @ signs, sums, weights.sum())
+
+
+def _of_signs(offsets: Floats, squares: Floats, sums: Floats, total: Floats | float) -> Floats:
+    """Return the Gram matrix of `Fitting.of_signs`, given 1/2 - c."""
+    crossed = np.outer(0.5 * sums, offsets)
+    return 0.25 * squares + crossed + crossed.T + total * np.outer(offsets, offsets)
 
 
 def _codes(d: int, rng: np.random.Generator) -> NDArray[np.int64]:
