@@ -34,10 +34,13 @@ Row: TypeAlias = tuple[str, ...]  # what, before, now, before / now, goal, wheth
 class Version:
     """One version of limelens, or the peers, in a process that waits for the names of cases."""
 
-    def __init__(self, sources: Path, script: str, threads: int = 1) -> None:
+    def __init__(self, sources: Path, script: str, compiled: Path, threads: int = 1) -> None:
         libraries = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
         self._environment = os.environ | dict.fromkeys(libraries, str(threads))
         self._environment["PYTHONPATH"] = str(sources)
+        # What is installed has been compiled to bytecode, and is not compiled at each first use.
+        self._environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        self._environment["PYTHONPYCACHEPREFIX"] = str(compiled)
         self._command = [sys.executable, "-W", "ignore", str(HERE / script)]
         self._process: subprocess.Popen[str] | None = None
 
@@ -100,10 +103,16 @@ def line(what: str, before: float, now: float, goal: float | None = None, unit: 
 class Table:
     """The parts of the table, each a generator of its lines."""
 
-    def __init__(self, before: Path, now: Path) -> None:
-        self.sources = {"before": before, "now": now}
-        self.versions = {name: Version(each, "call_user.py") for name, each in self.sources.items()}
-        self.peers = Version(now, "call_peers.py")
+    def __init__(self, before: Path, now: Path, compiled: Path) -> None:
+        self.sources, self.compiled = {"before": before, "now": now}, compiled
+        self.versions = self._versions()
+        self.peers = Version(now, "call_peers.py", compiled)
+
+    def _versions(self, threads: int = 1) -> dict[str, Version]:
+        return {
+            name: Version(each, "call_user.py", self.compiled, threads)
+            for name, each in self.sources.items()
+        }
 
     def both(self, case: str, **settings: bool) -> tuple[float, float]:
         best = shortest(self.versions, case, **settings)
@@ -172,7 +181,7 @@ class Table:
 
     def threads(self) -> Iterator[Row]:
         """With two threads of linear algebra allowed."""
-        two = {name: Version(each, "call_user.py", 2) for name, each in self.sources.items()}
+        two = self._versions(threads=2)
         for name in ("QuickLime", "KernelShap", "Lime"):
             best = shortest(two, f"threads, {name}")
             yield line(f"`{name}`, 50 segments, two threads, wall", best["before"], best["now"])
@@ -186,7 +195,7 @@ class Table:
         peers = ("lime.lime_image", "captum.attr", "shap", "xaitk_saliency")
         found = [each for each in peers if importlib.util.find_spec(each.split(".")[0])]
         codes |= {each: IMPORT.format(each) for each in found}
-        for _ in range(FRESH):
+        for _ in range(FRESH):  # the first one compiles
             for name, code in codes.items():
                 for version in ("before", "now") if name in ("grid", "slic") else ("now",):
                     took = self.versions[version].fresh(code)
@@ -253,7 +262,8 @@ def main() -> None:
     arguments = parser.parse_args()
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        table = Table(taken_out(arguments.before, folder), HERE.parent.parent / "src")
+        before = taken_out(arguments.before, folder)
+        table = Table(before, HERE.parent.parent / "src", Path(folder) / "compiled")
         for part in (arguments.only,) if arguments.only else PARTS:
             rows = getattr(table, part)
             print(f"## {rows.__doc__}\n")

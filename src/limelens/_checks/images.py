@@ -7,7 +7,13 @@ from numpy.typing import NDArray
 
 from limelens._checks.pillow import check_one_picture, check_pillow
 from limelens._checks.pixels import check_named_axes, check_valid
-from limelens._checks.values import check_int, check_numeric, describe
+from limelens._checks.values import (
+    check_int,
+    check_numeric,
+    describe,
+    hides_values,
+    may_be_masked,
+)
 from limelens._typing import Background, Coalitions, Image, Segments
 from limelens.errors import InvalidInputError
 
@@ -21,7 +27,7 @@ def check_image(
     `channel_axis` is refused for an image whose last axis hardly holds channels. With `finite`,
     NaN and infinite values are refused.
     """
-    if np.ma.is_masked(image):
+    if hides_values(image):
         each = "" if np.ndim(image) == 2 or channel_axis is None else f".any(axis={channel_axis})"
         raise InvalidInputError(
             "`image` must not be masked: NumPy would show what the mask hides. Leave those pixels "
@@ -150,7 +156,7 @@ def check_unmasked_labels(name: str, labels: object) -> None:
         masked: Any = np.ma.array(labels) if is_list else np.asanyarray(labels)
     except Exception:  # noqa: BLE001 - what cannot be an array is refused with other words
         return
-    if not np.ma.is_masked(masked) or masked.dtype.kind not in "biuf":
+    if not hides_values(masked) or masked.dtype.kind not in "biuf":
         return
     one = name
     if not isinstance(labels, np.ma.MaskedArray):
@@ -281,7 +287,7 @@ def check_one_background(background: object, image: Image) -> Image:
 def check_out(out: object, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return `out` if a batch can be written into it."""
     wanted = f"`out` must be a writeable, C-contiguous {dtype} array of shape {shape}"
-    if np.ma.isMaskedArray(out):
+    if may_be_masked() and np.ma.isMaskedArray(out):
         raise InvalidInputError(f"{wanted}; got a masked array.")
     if not isinstance(out, np.ndarray) or out.shape != shape or out.dtype != dtype:
         raise InvalidInputError(f"{wanted}; got {describe(out)}.")

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limelens._checks.conversions import call_for, odd_one
-from limelens._checks.values import describe, is_masked
+from limelens._checks.values import describe, hides_values, is_masked
 from limelens._typing import ClassNames, Scores
 from limelens.errors import InvalidInputError, PredictionError, warn
 
@@ -99,7 +99,8 @@ def warn_of_sorted_scores(ends: NDArray[Any]) -> None:
     steps = np.diff(ends.astype(np.float64), axis=1)
     is_sorted = bool((steps <= 0).all() or (steps >= 0).all())
     moves = bool((ends != ends[0]).any())  # otherwise both are one row, whose order says little
-    if is_sorted and moves and all(len(np.unique(row)) >= _FEWEST_SORTED for row in ends):
+    n_distinct = 1 + np.count_nonzero(steps, axis=1)
+    if is_sorted and moves and n_distinct.min() >= _FEWEST_SORTED:
         warn(
             "`predict_fn` returns the scores of the intact and of the hidden image in the order of "
             "their size. If every row is sorted, a column is another class for every image: "
@@ -264,7 +265,7 @@ def _as_numpy(raw: Any) -> NDArray[Any]:
     if isinstance(raw, list) and raw and all(hasattr(each, "detach") for each in raw):
         raw = [_as_numpy(each) for each in raw]
     array = np.asanyarray(raw)
-    if np.ma.is_masked(array):  # made by __array__
+    if hides_values(array):  # made by __array__
         raise TypeError("it hides values behind a mask")
     array = np.asarray(array)
     return array.astype(np.float32) if array.dtype.name == "bfloat16" else array

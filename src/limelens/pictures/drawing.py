@@ -4,8 +4,8 @@ import base64
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any, TypeAlias
-from xml.sax.saxutils import escape
 
 from limelens.pictures.fonts import FontFile
 from limelens.pictures.lettering import Color, draw_text, is_visible, load_font, warn_of_missing
@@ -163,7 +163,7 @@ def _svg_of(mark: Mark) -> str:
 
 def _text(words: str) -> str:
     shown = "".join(" " if each.isspace() else each for each in words if is_visible(each))
-    return escape(shown)
+    return escape(shown, quote=False)
 
 
 def _hex(color: Color) -> str:

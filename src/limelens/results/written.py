@@ -2,8 +2,8 @@
 
 import errno
 import os
+import secrets
 import shutil
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,7 +91,7 @@ def file_at(named: Path) -> Path:
 @contextmanager
 def written_whole(target: Path) -> Iterator[Path]:
     """Yield a draft to write, which then takes the place and the permissions of a file."""
-    draft = target.with_name(f".{uuid.uuid4().hex}")
+    draft = target.with_name(f".{secrets.token_hex(16)}")
     try:
         yield draft
         if target.exists():

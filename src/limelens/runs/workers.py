@@ -4,7 +4,7 @@ import itertools
 import os
 import pickle
 import platform
-import uuid
+import secrets
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -76,7 +76,7 @@ def _from_workers(
     """Yield what comes back; hand out no more while `most` outcomes are under way or wait here."""
     import joblib  # noqa: PLC0415
 
-    token, under_way, is_over = uuid.uuid4().hex, 0, False
+    token, under_way, is_over = secrets.token_hex(16), 0, False
     failed: list[Exception] = []
 
     def handed_out() -> Iterator[Any]:
