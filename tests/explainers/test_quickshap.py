@@ -237,3 +237,29 @@ def test_fewer_pairs_than_segments_are_of_all_sizes():
     sizes = np.minimum(asked.sum(axis=1), (~asked).sum(axis=1))[2:]
     assert np.mean(sizes == 1) < 0.1  # 2 of 39 sizes
     assert len(np.unique(sizes)) > 10
+
+
+@pytest.mark.parametrize("max_samples", [64, 130])
+def test_bars_hold_on_thresholds_that_are_flat_at_both_ends(max_samples):
+    """No segment wins or loses such a vote by itself, and half of the pairs ask just that."""
+    d, inside, wrong = 12, [], 0
+    for seed in range(15):
+        rng = np.random.default_rng(seed)
+        weights = rng.random(d)
+        bar = weights.sum() * rng.uniform(0.3, 0.7)
+
+        def vote(batch, weights=weights, bar=bar):
+            return 10.0 * (batch.reshape(len(batch), -1) @ weights > bar)
+
+        exact = exact_values(table_of(vote, d))[0]
+        found = explain(vote, d, max_samples=max_samples)
+        inside.append(np.abs(found.importances[0] - exact) < 1.96 * found.standard_errors[0])
+        sure = found.top_confidence(3)
+        third = np.sort(exact)[-3]
+        wrong += sum(
+            exact[segment] < third
+            for segment, word in zip(sure.segments, sure.words, strict=True)
+            if word == "certain"
+        )
+    assert np.mean(inside) > 0.92
+    assert wrong <= 1

@@ -98,3 +98,33 @@ def test_a_kernel_without_a_product_part_has_no_decay_to_learn():
     assert process.kernel.additive == 1
     (learned,) = learn_kernels([process], [values])
     assert learned.kernel.decay == process.kernel.decay
+
+
+def shapley_design(n_others=12):
+    """Both ends, all rows that keep or hide a single segment, and some pairs of other sizes."""
+    single = np.eye(D, dtype=bool)
+    first = np.concatenate([np.ones((1, D), dtype=bool), single, rows_of(4 * n_others)[:n_others]])
+    return distinct_rows(np.concatenate([first, ~first]))[0]
+
+
+def majority(rows):
+    return (rows.mean(axis=1) > 0.5).astype(float)[:, np.newaxis]
+
+
+def test_a_flat_score_of_single_segments_does_not_make_others_matter_more():
+    rows = shapley_design()
+    process = fit(rows, majority(rows))
+    (sure,) = learn_kernels([process], [majority(rows)])
+    (careful,) = learn_kernels([process], [majority(rows)], careful=True)
+    assert sure.kernel.relevance.max() > 0.3
+    assert careful.kernel.relevance.max() < 0.2
+
+
+def test_a_rule_of_few_segments_is_learned_with_care_too():
+    rows = shapley_design()
+    rule = rows[:, [1, 4, 7]].all(axis=1).astype(float)[:, np.newaxis]
+    process = fit(rows, rule)
+    (sure,) = learn_kernels([process], [rule])
+    (careful,) = learn_kernels([process], [rule], careful=True)
+    np.testing.assert_array_equal(careful.kernel.relevance, sure.kernel.relevance)
+    assert careful.kernel.relevance[[1, 4, 7]].sum() > 0.8

@@ -107,6 +107,7 @@ def _fits(
         [candidate.process for candidate in kept],
         [candidate.link.columns for candidate in kept],
         kernel_rows,
+        careful=definition == "shapley",
     )
     fits: dict[int, TargetFit] = {}
     for candidate, process in zip(kept, learned, strict=True):
