@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from explained import EXPLAINERS, IMAGE
 
-from limelens.engine.coarseness import warn_of_coarse_scores
+from limelens.engine.coarseness import visible_steps, warn_of_coarse_scores
 
 
 def hardly_moving(batch, places=None):
@@ -18,7 +18,7 @@ def hardly_moving(batch, places=None):
 def told(values, *names):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        warn_of_coarse_scores(values, names)
+        warn_of_coarse_scores(values, visible_steps(values), names)
     return [str(each.message) for each in caught]
 
 

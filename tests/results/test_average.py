@@ -41,6 +41,8 @@ def test_with_the_same_segments_it_is_a_mean_a_segment():
     np.testing.assert_array_equal(found.segments, limes[0].segments)
     assert found.n_predictions == sum(each.n_predictions for each in limes)
     assert found.reliability.shape == (2,)
+    steps = [each.details["rounding"] for each in limes]
+    np.testing.assert_array_equal(found.details["rounding"], np.max(steps, axis=0))
     assert len(found.top_segments(1)) == 1
 
 

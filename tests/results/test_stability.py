@@ -251,6 +251,73 @@ def test_what_is_only_rounding_is_neither_strong_nor_certain():
         assert found.top_segments(3).tolist() == [2]
 
 
+FIVE = {"segmenter": ll.Grid(cell=(1, 1)), "fill": ll.Constant(0)}
+
+
+def of_five(predict, explainer=ll.QuickShap, **settings):
+    return explainer(**FIVE, **settings).explain(np.ones((1, 5)), predict, target=0, rng=0)
+
+
+@pytest.mark.parametrize("scores", [lambda x: 0.2 + 1e-7 * x, lambda x: 1e6 + x])
+def test_rounding_of_a_score_that_hardly_moves_is_never_certain(scores):
+    """Two segments are needed together; the others get what float64 makes of their zeros."""
+    found = of_five(lambda batch: scores(batch.reshape(len(batch), -1)[:, :2].all(axis=1) * 1.0))
+    assert found.details["status"] == "exact"
+    said = found.top_confidence(5)
+    words = dict(zip(said.segments.tolist(), said.words, strict=True))
+    assert {segment for segment, word in words.items() if word == "certain"} == {0, 1}
+
+
+@pytest.mark.parametrize("explainer", [ll.QuickShap, ll.QuickLime])
+def test_segments_less_than_a_step_of_the_score_apart_are_not_certain(explainer):
+    def predict(batch, rounded=True):
+        slopes = np.array([0.063, 0.028, 0.022, 0.0, 0.0]) / np.pi
+        scores = 0.5 + batch.reshape(len(batch), -1) @ slopes
+        return np.round(scores * 256) / 256 if rounded else scores
+
+    with pytest.warns(ll.LimelensWarning, match="moves by about 2.9 steps of 0.0039"):
+        rounded = of_five(predict, explainer)
+    np.testing.assert_array_equal(rounded.details["rounding"], [1 / 256])
+    assert rounded.top_confidence(2).words == ("certain", "open")
+    exact = of_five(lambda batch: predict(batch, rounded=False), explainer)
+    assert exact.details["rounding"] < 1e-14
+    assert exact.top_confidence(2).words == ("certain", "certain")
+
+
+def test_what_rounding_can_do_follows_the_model_and_the_scale():
+    slopes = np.array([2.0, 1.0, -1.0, 0.3, 0.1])
+
+    def predict(batch):
+        p = 1 / (1 + np.exp(-batch.reshape(len(batch), -1) @ slopes))
+        return np.stack([p, 1 - p], axis=1).astype(np.float32)
+
+    on_score, on_link = of_five(predict), of_five(predict, scale="link")
+    share = 8 * 2.0**-23  # of float32
+    largest = 1 / (1 + np.exp(-3.3))
+    assert on_score.details["rounding"][0] == pytest.approx(share * largest, rel=0.03)
+    # dlogit / dp = 1 / (p (1 - p)) is 4 at one half, and more elsewhere.
+    assert 4 < on_link.details["rounding"][0] / on_score.details["rounding"][0] < 10
+
+
+def test_each_target_has_its_own_rounding_also_when_cut_out():
+    def predict(batch):
+        slopes = np.array([0.3, 0.2, 0.1, 0.101, 0.0]) / np.pi
+        scores = 0.5 + batch.reshape(len(batch), -1) @ slopes[:, np.newaxis]
+        return np.concatenate([scores, np.round(256 * scores) / 256], axis=1)
+
+    explainer = ll.QuickShap(**FIVE)
+    both = explainer.explain(np.ones((1, 5)), predict, target=[0, 1], rng=0)
+    assert both.details["rounding"][0] < 1e-14 < both.details["rounding"][1]
+    assert both.for_target(1).details["rounding"] == both.details["rounding"][1]
+    words = both.for_target(1).top_confidence(3).words
+    assert words == both.top_confidence(3, target=1).words != both.top_confidence(3).words
+
+
+def test_an_explanation_that_does_not_know_its_rounding_is_read_as_before():
+    found = make_explanation([3.0, 1e-9, 0.0], np.zeros(3)).top_confidence(2)
+    assert found.words == ("certain", "certain")
+
+
 def test_a_posterior_mean_errs_besides_what_it_varies_by():
     rng = np.random.default_rng(0)
     truth = rng.normal(size=20_000)

@@ -18,12 +18,20 @@ _FAR = 4.5  # steps; rounded scores that move little are not all so far apart
 _WIDEST = 0.1  # scores that are further apart than that are no rounded ones, but votes or labels
 
 
-def warn_of_coarse_scores(values: Floats, names: Sequence[str]) -> None:
-    """Warn of targets whose values, shape (n, t), move by few steps of a coarse rounding."""
+def visible_steps(values: Floats) -> Floats:
+    """Return the steps to which the values (n, t) of targets seem to be rounded, shape (t,).
+
+    They are 0 where nothing is seen to be rounded, and for fewer than eight rows.
+    """
     if len(values) < _FEWEST_ROWS:
-        return
-    for column, name in zip(values.T, names, strict=True):
-        step = _rounding_step(*np.unique(column, return_counts=True))
+        return np.zeros(values.shape[1])
+    found = [_rounding_step(*np.unique(column, return_counts=True)) for column in values.T]
+    return np.array(found, dtype=np.float64)
+
+
+def warn_of_coarse_scores(values: Floats, steps: Floats, names: Sequence[str]) -> None:
+    """Warn of targets whose values, shape (n, t), move by few of their `visible_steps`."""
+    for column, step, name in zip(values.T, steps.tolist(), names, strict=True):
         if step and (n := float(column.std()) / step) < FEWEST_STEPS:
             warn(
                 f"the score of target {name} moves by about {n:.1f} steps of {step:.2g}, to which "

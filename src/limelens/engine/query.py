@@ -22,12 +22,13 @@ from limelens._typing import (
 from limelens.engine.answers import check_class_names
 from limelens.engine.batches import BatchSize, check_batch_size
 from limelens.engine.caller import Caller
+from limelens.engine.coarseness import visible_steps
 from limelens.engine.composer import prepared, unprepared
 from limelens.engine.ledger import Ledger
 from limelens.engine.model import as_model, settled
 from limelens.engine.payments import Compose, Payments, batches_of
 from limelens.engine.probe import probe
-from limelens.engine.rounding import is_within_rounding
+from limelens.engine.rounding import is_within_rounding, moved_by_rounding
 from limelens.engine.samples import Attaching, Samples, check_reuse, fingerprint
 from limelens.engine.second_look import SecondLook
 from limelens.errors import InvalidInputError
@@ -245,6 +246,19 @@ class Query:
         if self.columns.reduce is not None:
             moved = self.columns.moved_by_rounding(scores, scores[:2])
         return is_within_rounding(self.values(scores), scores, moved=moved)
+
+    def rounding(self) -> tuple[Floats, Floats]:
+        """Return by how much rounding can move targets, and the steps that are seen, (t,) each.
+
+        The steps of functions of the scores are not looked for, and are 0.
+        """
+        scores = self._ledger.scores()
+        if self.columns.reduce is not None:
+            moved = self.columns.moved_by_rounding(scores, scores[:2])
+            return moved, np.zeros(len(moved))
+        values = self.values(scores)
+        steps = visible_steps(values)
+        return np.maximum(moved_by_rounding(values, scores), steps), steps
 
     def _known_values(self, keys: NDArray[np.uint8]) -> Floats:
         """Return the target values of rows of the ledger; of many classes no more than those."""

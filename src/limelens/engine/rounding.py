@@ -37,8 +37,13 @@ def is_within_rounding(
         largest = np.abs(values).max(axis=0)
         if scores.dtype != np.float16 and (changes > _SURE * largest + 10 * SMALLEST_CHANGE).all():
             return np.zeros(len(changes), np.bool_)  # the precision need not be found out
-        moved = rounding_share(scores) * largest + least_steps(scores)
+        moved = moved_by_rounding(values, scores)
     return np.asarray(is_still(values) | (changes <= moved + SMALLEST_CHANGE))
+
+
+def moved_by_rounding(values: NDArray[np.float64], scores: NDArray[Any]) -> NDArray[np.float64]:
+    """Return by how much rounding moves the values (n, t) of targets that are scores, (t,)."""
+    return np.asarray(rounding_share(scores) * np.abs(values).max(axis=0) + least_steps(scores))
 
 
 def least_steps(scores: NDArray[Any]) -> float:

@@ -181,10 +181,13 @@ class Explainer:
         attribution = self._attribute(query, rng)
         query.finish()
         known = _without_rounding(query, attribution)
+        moved, steps = query.rounding()
         is_told = "steps of the model's rounding" in str(known.details.get("message"))
-        if not (is_told or query.columns.is_callable):
-            warn_of_coarse_scores(query.values(query.samples().scores), query.target_names)
-        return self._with_noise(query, known)
+        if steps.any() and not is_told:
+            values = query.values(query.samples().scores)
+            warn_of_coarse_scores(values, steps, query.target_names)
+        details = {"rounding": moved} | known.details
+        return self._with_noise(query, replace(known, details=details))
 
     def _prepare(
         self, image: Image, channel_axis: int | None, valid: Valid

@@ -99,6 +99,8 @@ class SequentialExplainer(SegmentExplainer):
             again=again,
         )
         details = answer.details() | _judgement(answer, query)
+        if self.scale == "link":
+            details["rounding"] = _rounding_of_log_odds(query, answer.limits)
         _warn(answer, details["message"], query)
         return Attribution(
             importances=answer.stack("importances"),
@@ -120,6 +122,17 @@ def in_looks(coalitions: Coalitions, first: int, block: int) -> Iterator[Coaliti
     cuts = [first, first + check, *range(first + block, len(coalitions), block)]
     for start, stop in pairwise([0, *(cut for cut in cuts if cut < len(coalitions)), None]):
         yield coalitions[start:stop]
+
+
+def _rounding_of_log_odds(query: Query, limits: tuple[float, float]) -> Floats:
+    """Return by how much rounding can move the log-odds of targets in [0, 1], others as they are.
+
+    A step of a probability p is 1 / (p (1 - p)) steps of its log-odds; the median row counts.
+    """
+    moved, values = query.rounding()[0], query.values(query.samples().scores)
+    p = np.clip(values, limits[0], 1.0 - limits[1])
+    inside = (values.min(axis=0) >= 0) & (values.max(axis=0) <= 1)
+    return np.where(inside, moved * np.median(1.0 / (p * (1.0 - p)), axis=0), moved)
 
 
 def _judgement(answer: Settled, query: Query) -> dict[str, Any]:

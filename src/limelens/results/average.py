@@ -75,6 +75,9 @@ def average(explanations: Sequence[Explanation]) -> Explanation:
     first = explanations[0]
     segments, importances, errors, found = _mean_map(explanations)
     shown = {"bands": first.details["bands"]} if "bands" in first.details else {}
+    steps = [each.details["rounding"] for each in explanations if "rounding" in each.details]
+    if steps:
+        shown["rounding"] = np.max(steps, axis=0)
     return Explanation(
         image=first.image,
         importances=importances,

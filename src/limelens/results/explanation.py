@@ -89,7 +89,9 @@ class Explanation(Exported):
         Further results of the method; its explainer documents the keys. "interpolation" is how
         the method wants its map to be drawn, "bands" the channels that pictures show of an image
         that said so itself, "unit" that of the importances where they are no changes of the score
-        by a region: "score per pixel" or "activation".
+        by a region: "score per pixel" or "activation". "rounding" holds by how much rounding can
+        move each target: the step of scores that are seen to be rounded, or eight times the
+        precision of the model's numbers; with ``scale="link"``, of the log-odds.
     targets_are_columns : bool
         Whether `targets` are columns of `scores`. It is False where a callable target made the
         values: `targets` then numbers these values, and `scores` is the model's answer.

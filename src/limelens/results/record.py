@@ -202,7 +202,7 @@ def rows_of(record: Record, row: int) -> dict[str, Any]:
 
 DETAILS_PER_TARGET = frozenset(
     {
-        *("targets", "intercepts", "training_fidelity", "answer_noise", "interactions"),
+        *("targets", "intercepts", "training_fidelity", "answer_noise", "rounding", "interactions"),
         *("per_channel", "completeness_gap", "cells", "shared", "success", "precision"),
         *("precision_low", "precision_high", "coverage", "n_draws", "messages", "paths"),
         *(
