@@ -46,7 +46,7 @@ def bars(monkeypatch):
 
 def test_a_bar_counts_images_and_is_closed(bars):
     EXPLAINER.explain(IMAGE, brightness, progress=True, batch_size=2)
-    assert (bars[0].n, bars[0].total, bars[0].closed) == (7, 7, True)
+    assert (bars[0].n, bars[0].total, bars[0].closed) == (8, 8, True)
 
 
 def test_a_bar_is_closed_when_the_model_fails(bars):
@@ -64,7 +64,7 @@ def test_without_tqdm_a_line_of_text_is_written_over_and_over(monkeypatch, capsy
     shown = capsys.readouterr()
     assert shown.out == ""
     lines = shown.err.split("\r")
-    assert lines[-1].startswith("7 of 7 images, 100 %")
+    assert lines[-1].startswith("8 of 8 images, 100 %")
     assert lines[-1].endswith("\n")
     assert shown.err.count("\n") == 1
 

@@ -63,7 +63,7 @@ def test_no_batch_exceeds_the_batch_size(batch_size):
     np.testing.assert_allclose(asked.ask(every)[:, 0], every @ WEIGHTS)
     asked.finish()
     assert max(model.batch_sizes) <= batch_size
-    assert model.n_images == 16 + 1
+    assert model.n_images == 16 + 1 + (batch_size in (2, 3))
 
 
 def test_batches_are_bounded_in_bytes(monkeypatch):
@@ -147,14 +147,14 @@ def test_a_failing_model_loses_nothing():
     undisturbed = query(additive()).ask(every)
     model = additive()
     model.fail_at_call = 4
-    asked = query(model, batch_size=3)
+    asked = query(model, batch_size=4)
     with pytest.raises(RuntimeError, match="fails on purpose") as caught:
         asked.ask(every)
-    assert len(caught.value.samples) == 2 + 2 + 3
-    assert any("(3, 2, 4)" in note for note in caught.value.__notes__)
+    assert len(caught.value.samples) == 2 + 3 + 4
+    assert any("(4, 2, 4)" in note for note in caught.value.__notes__)
     rest = additive()
     np.testing.assert_array_equal(query(rest, reuse=caught.value.samples).ask(every), undisturbed)
-    assert rest.n_images == 1 + (16 - 7) + 1
+    assert rest.n_images == 1 + (16 - 9) + 1
 
 
 def test_the_rows_ride_on_exceptions_that_refuse_attributes():
@@ -405,8 +405,16 @@ def test_a_model_that_changes_its_number_of_scores_is_refused_with_the_rows_paid
 
 def test_progress_counts_the_images():
     told = []
-    query(additive(), batch_size=2, report=lambda *x: told.append(x)).ask(ROWS[:2])
-    assert told == [(4, 5), (5, 5)]
+    rows = all_coalitions(4)[1:6]
+    query(additive(), batch_size=4, report=lambda *x: told.append(x)).ask(rows)
+    assert told == [(6, 8), (8, 8)]
+
+
+def test_progress_counts_the_copies_beside_small_batches():
+    told = []
+    rows = all_coalitions(4)[1:5]
+    query(additive(), batch_size=2, report=lambda *x: told.append(x)).ask(rows)
+    assert told == [(6, 8), (8, 8)]
 
 
 def test_progress_counts_every_background():
@@ -512,14 +520,14 @@ def test_rows_of_an_earlier_run_are_shared_and_rows_that_never_came_take_no_room
 
     def model(batch):
         calls.append(1)
-        if len(calls) == 3:
+        if len(calls) == 4:
             raise RuntimeError("no more")
         return batch.sum(axis=(1, 2)).astype(float)
 
     with pytest.raises(RuntimeError, match="no more") as caught:
         query(model, batch_size=2).ask(all_coalitions(4))
     scores = caught.value.samples.scores
-    assert len(scores if scores.base is None else scores.base) == len(scores) == 3
+    assert len(scores if scores.base is None else scores.base) == len(scores) == 4
 
 
 def test_progress_ends_at_its_total_though_memory_ran_out_between_backgrounds():

@@ -64,6 +64,39 @@ def test_one_batch_is_enough_to_tell(model):
     assert counted.batch_sizes == [2, 16 + 1, 2, 4, 1, 1]
 
 
+def ranks(batch):
+    return logits(batch).argsort(axis=0).argsort(axis=0).astype(float)
+
+
+def scaled_scores(batch):
+    values = logits(batch)
+    low, high = values.min(axis=0), values.max(axis=0)
+    return (values - low) / np.maximum(high - low, 1e-12)
+
+
+def scaled_pixels(batch):
+    low, high = batch.min(axis=0), batch.max(axis=0)
+    return logits((batch - low) / np.maximum(high - low, 1e-12))
+
+
+BY_COMPANY = (softmax_over_the_batch, batch_norm_in_training_mode, ranks, scaled_scores)
+
+
+@every_explainer
+@pytest.mark.parametrize("batch_size", [2, 3])
+@pytest.mark.parametrize("model", [*BY_COMPANY, scaled_pixels], ids=lambda each: each.__name__)
+def test_beside_one_or_two_others_no_chance_hides_that_they_count(name, model, batch_size):
+    with pytest.raises(PredictionError, match=r"depends on the (other images|place)"):
+        EXPLAINERS[name].explain(IMAGE, model, target=0, rng=0, batch_size=batch_size)
+
+
+def test_small_batches_are_looked_at_by_two_copies_of_the_intact_image():
+    model = Recorder(logits, keep=True)
+    ll.Ablation(segmenter=ll.Grid(4)).explain(IMAGE, model, target=0, batch_size=2)
+    assert model.batch_sizes == [2, 2, 2, 2]
+    assert (model.batches[2] == IMAGE).all()
+
+
 def test_chance_costs_six_images_more_and_gives_bars():
     counted = Recorder(dropout(0))
     with pytest.warns(LimelensWarning, match="`predict_fn` answers at random: shown again"):
@@ -108,6 +141,15 @@ PLACES = {
     "drifting along": lambda scores: scores * (1 + 0.1 * np.arange(len(scores)))[:, None],
     "ranks": lambda scores: scores.argsort(axis=0).argsort(axis=0).astype(float),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("batch_size", [2, 3])
+@pytest.mark.parametrize("change", PLACES.values(), ids=PLACES)
+def test_small_batches_show_that_the_place_counts_too(change, batch_size):
+    with pytest.raises(PredictionError, match="`predict_fn` must"):
+        EXPLAINERS["Ablation"].explain(
+            IMAGE, beside_others(change), target=0, batch_size=batch_size
+        )
 
 
 @pytest.mark.parametrize("batch_size", [4, 6, 64])
@@ -272,7 +314,7 @@ def test_the_second_look_keeps_to_the_batch_size(batch_size, alone):
     model = Recorder(logits, keep=True)
     EXPLAINERS["Ablation"].explain(IMAGE, model, target=0, batch_size=batch_size)
     assert max(model.batch_sizes) == batch_size
-    assert model.n_images == 64 + 2 + 1
+    assert model.n_images == 64 + 2 + (2 if batch_size == 2 else 1)
     assert (model.batches[-1] == IMAGE).all() == alone
 
 
@@ -395,12 +437,11 @@ def test_a_model_that_fails_on_one_image_is_shown_it_twice():
 
     expected = ll.Occlusion(window=12, stride=12).explain(IMAGE, logits, target=0, batch_size=4)
     model = Recorder(squeezing)
+    exact = ll.ExactShapley(segmenter=ll.Grid(2))
+    right = exact.explain(IMAGE, logits, target=0)
     with pytest.warns(LimelensWarning, match="fails on a batch of 1 image .* filled up to 2"):
-        found = ll.PermutationShapley(segmenter=ll.Grid(2), n_permutations=1).explain(
-            IMAGE, model, target=0, batch_size=2
-        )
+        found = exact.explain(IMAGE, model, target=0, batch_size=2, reuse=right)  # asks for one
     assert found.n_predictions == model.n_images - 2  # the call that failed, and failed again
-    right = ll.ExactShapley(segmenter=ll.Grid(2)).explain(IMAGE, logits, target=0)
     np.testing.assert_allclose(found.importances, right.importances)
     assert expected.n_predictions == 4 + 3
 

@@ -22,6 +22,9 @@ Claim: TypeAlias = Any
 FULL = 16
 """What goes with a batch waits for one of so many images, as long as batches may grow to it."""
 
+FEW = (2, 3)
+"""Beside so few images one may score the same by chance, though its score depends on them."""
+
 
 def check_batch_size(batch_size: object, in_flight: object = 1) -> BatchSize:
     """Check a batch size, a number of images or "auto", and how many batches are in flight.

@@ -88,7 +88,8 @@ class Payments:
         missing = ledger.missing(keys)
         self._second_look.begin(len(missing), composer, hidden)
         while len(missing):
-            n_due = len(missing) * self._n_backgrounds + self._second_look.is_due
+            n_due = len(missing) * self._n_backgrounds
+            n_due += self._second_look.is_due * self._second_look.n_images
             self._total = self._caller.n_images - self._n_in_vain + n_due
             try:
                 self._score(ledger, keys, missing, compose, composer)
@@ -103,7 +104,7 @@ class Payments:
 
     def announce(self, n_rows: int) -> None:
         """Say how many rows the whole run may ask for, of which each stream is a part."""
-        self._most = n_rows * self._n_backgrounds + 1  # the second look
+        self._most = n_rows * self._n_backgrounds + self._second_look.n_images
 
     def finish(self) -> None:
         """Ask for what the second look still wants after the last batch of a run."""

@@ -20,7 +20,7 @@ from limelens._typing import (
     Valid,
 )
 from limelens.engine.answers import check_class_names
-from limelens.engine.batches import BatchSize, check_batch_size
+from limelens.engine.batches import FEW, Batches, BatchSize, check_batch_size
 from limelens.engine.caller import Caller
 from limelens.engine.coarseness import visible_steps
 from limelens.engine.composer import prepared, unprepared
@@ -112,9 +112,9 @@ class Query:
         self._composer = prepared(self._itself, self.model)
         self._batches = batches_of(self._composer, size, in_flight)
         self._caller = Caller(target, self._batches, n_shown)
-        self.second_look = SecondLook(self._caller, is_open=look_again)
-        asking = (self._caller, self._batches, self.second_look)
-        self._payments = Payments(*asking, len(backgrounds), report)
+        few = self._batches.given in FEW
+        self.second_look = SecondLook(self._caller, is_open=look_again, with_copy=few)
+        self._payments = Payments(*self._asking, len(backgrounds), report)
         self._fingerprint = fingerprint(image, segments, backgrounds, mask_kind, valid)
         self._width = max(1, -(-self.n_segments // 8))
         self._ledger = Ledger()
@@ -283,8 +283,11 @@ class Query:
     def _probe(self) -> tuple[Scores, Scores]:
         """Return the scores of the intact and the hidden image, shape (k,) each."""
         keys = self._end_keys(self._width)[: 1 + min(1, len(self.backgrounds))]
-        asking = (self._caller, self._batches, self.second_look)
-        return probe(self._ledger, keys, *asking, (self._itself, self._composer))
+        return probe(self._ledger, keys, *self._asking, (self._itself, self._composer))
+
+    @property
+    def _asking(self) -> tuple[Caller, Batches, SecondLook]:
+        return self._caller, self._batches, self.second_look
 
     def _end_keys(self, width: int) -> NDArray[np.uint8]:
         if self.segments is None:

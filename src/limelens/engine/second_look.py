@@ -56,23 +56,31 @@ class SecondLook:
     in every batch, 0 or 1; one that answers with the score of the first image scores all alike.
     Where scores are exactly these both ends are shown alone as well.
 
+    Beside one or two others the intact image may well score the same though these count, as where
+    ranks are returned. In batches of so few it is shown beside a copy of itself instead.
+
     Parameters
     ----------
     caller : Caller
     is_open : bool
         Whether to look at all.
+    with_copy : bool
+        Whether batches hold so few images that it is shown beside a copy of itself.
 
     Attributes
     ----------
     is_due : bool
         Whether the intact image is still to be shown once more.
+    n_images : int
+        How many images it costs.
     pairs : list of ndarray, shape (2, k)
         Two answers each to the same image, where the model answers at random; else empty.
     """
 
-    def __init__(self, caller: Caller, *, is_open: bool = True) -> None:
+    def __init__(self, caller: Caller, *, is_open: bool = True, with_copy: bool = False) -> None:
         self._caller = caller
         self._is_open, self.is_due = is_open, False
+        self._with_copy, self._asks_copies = with_copy, False
         self._known: dict[str, _Known] = {}
         self._composer: Composer | None = None
         self._hidden: Scores = np.empty(0)
@@ -86,6 +94,7 @@ class SecondLook:
         self._is_trusted = False
         self._is_suspect = False
         self._n_expected, self._n_waited, self._waits = 0, 0, False
+        self.n_images = 2 if with_copy else 1
         self.pairs: list[Scores] = []
 
     def expect(self, n_rows: int) -> None:
@@ -113,10 +122,13 @@ class SecondLook:
 
     def claim(self, batch_size: int) -> Join | None:
         """Return what puts one more image to the next batch, if this look wants one; it is used."""
-        if batch_size == 1 or not self.is_due or self._waits:
+        self._asks_copies = self._with_copy and self.is_due and batch_size > 1
+        if batch_size == 1 or not self.is_due or (self._waits and not self._with_copy):
+            return None
+        self._most = batch_size
+        if self._with_copy:  # not before the rows of that batch are kept
             return None
         self._is_open = self.is_due = False
-        self._most = batch_size
         return self._with_intact
 
     def take_back(self, claimed: Join) -> None:
@@ -127,11 +139,21 @@ class SecondLook:
         return beside(batch, composer.intact()), lambda scores: self._compare(scores, composer)
 
     def _compare(self, scores: Scores, composer: Composer) -> None:
-        if self._differs(self._known[composer.asked].scores, scores[-1]):
+        """Compare the last of all scores of a batch, that of the intact image, with the first."""
+        known = self._known[composer.asked].scores
+        if self._differs(known, scores[-1]):
             self._doubt = scores[-1].copy()
         else:
-            ends = np.stack([self._known[composer.asked].scores, self._hidden])
+            ends = np.stack([known, self._hidden])
             self._is_suspect = may_be_scaled(scores) or (all_alike(ends) and all_alike(scores))
+
+    def _compare_copies(self, composer: Composer) -> None:
+        """Show the intact image beside itself; as if the last batch had held it."""
+        for copy in self._ask(composer.intact(2), composer):
+            if self._doubt is None:
+                self._compare(np.vstack([self._last, copy]), composer)
+        # Where each image gets the score of the one before it, copies show nothing.
+        self._is_suspect |= all_alike(np.stack([self._known[composer.asked].scores, self._hidden]))
 
     def _differs(self, known: Scores, again: Scores) -> bool:
         """Tell whether the answers differ; if only the target's do, the others are left out."""
@@ -174,6 +196,9 @@ class SecondLook:
             copies = self._ask(self._composer.intact(len(alike)), self._composer)
             check_memory(alike, copies, self._hidden)
             self._is_trusted = True
+        if self._asks_copies and self._composer is not None:
+            self._is_open = self.is_due = self._asks_copies = False
+            self._compare_copies(self._composer)
         composer, doubt, is_suspect = self._composer, self._doubt, self._is_suspect
         self._doubt, self._is_suspect = None, False
         if composer is None:
