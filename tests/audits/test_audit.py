@@ -451,7 +451,7 @@ def test_descriptors_must_be_alike_for_all_images():
         audit([noise(1)[0], noise(1, (6, 6))[0]], descriptors=describe)
 
 
-def test_the_contact_sheet_puts_those_first_that_depend_most(spoiled):
+def test_the_contact_sheet_puts_those_first_that_depend_most(monkeypatch, spoiled):
     images = threes(40, marked=False)
     has = np.arange(40) % 2 == 0
     images = np.where(has[:, np.newaxis, np.newaxis], mark(images), images)
@@ -467,6 +467,12 @@ def test_the_contact_sheet_puts_those_first_that_depend_most(spoiled):
     order = [found.names[k].split()[0] for k in found.ranking("corner")]
     assert order == ["marked"] * 20 + ["plain"] * 20
     assert found.contact_sheet(3, on="corner").size[0] > 300
+    numbers = []
+    monkeypatch.setattr(drawing, "sheet", lambda _, titles, **__: numbers.extend(titles))
+    found.contact_sheet(3, on="corner")
+    decimals = {len(title.split("\n")[1].split(" ")[0].partition(".")[2]) for title in numbers}
+    assert len(numbers) == 6
+    assert len(decimals) == 1  # not -2 beside -2.1
 
 
 def test_of_a_negative_effect_the_most_negative_come_first():
@@ -478,8 +484,13 @@ def test_of_a_negative_effect_the_most_negative_come_first():
 
 
 def test_a_contact_sheet_of_chance_does_not_say_that_images_depend_on_it(monkeypatch, spoiled):
-    headings = []
-    monkeypatch.setattr(drawing, "sheet", lambda *_, heading, **__: headings.append(heading))
+    headings, rows = [], []
+
+    def kept(*_, heading, **others):
+        headings.append(heading)
+        rows.append(others["rows"])
+
+    monkeypatch.setattr(drawing, "sheet", kept)
     found = next(effect.name for effect in spoiled.effects if effect.found)
     spoiled.contact_sheet(on=found)
     with pytest.warns(LimelensWarning, match="never changed"):
@@ -487,6 +498,7 @@ def test_a_contact_sheet_of_chance_does_not_say_that_images_depend_on_it(monkeyp
     assert "depend most, and least, on" in headings[0]
     assert headings[0].endswith("change of log-odds")
     assert "nothing found" in headings[1]
+    assert rows == [("depend most", "depend least"), ("first", "last")]
 
 
 def test_unknown_effects_are_refused(spoiled):

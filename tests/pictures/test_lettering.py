@@ -10,7 +10,14 @@ from PIL import Image, ImageDraw
 from limelens.errors import LimelensWarning
 from limelens.pictures import fonts, lettering, sheet
 from limelens.pictures.fonts import font_with, has_letter, stand_in, system_fonts
-from limelens.pictures.lettering import Letters, draw_text, load_font, warn_of_missing, wrap
+from limelens.pictures.lettering import (
+    Letters,
+    draw_text,
+    load_font,
+    warn_of_missing,
+    with_errors,
+    wrap,
+)
 
 TILE = np.full((40, 60), 128, np.uint8)
 
@@ -135,3 +142,20 @@ def test_an_anchor_in_the_middle_centres_the_word():
 def test_no_font_of_mere_boxes_stands_in_for_letters():
     assert not any("lastresort" in path.stem.lower() for path in system_fonts())
     assert font_with("\U000f0000") is None  # of private use
+
+
+@pytest.mark.parametrize(
+    ("values", "errors", "written"),
+    [
+        ([-2.0, -2.1], [0.3, 0.3], ["-2.0 ± 0.3", "-2.1 ± 0.3"]),
+        ([-2.0, -2.1], [0.3, 0.04], ["-2.00 ± 0.30", "-2.10 ± 0.04"]),
+        ([250.0, 3.0], [30.0, 20.0], ["+250 ± 30", "+3 ± 20"]),
+        ([0.5, 0.25], [1e-9, 0.0], ["+0.5000 ± 0.0000", "+0.2500"]),
+        ([12.34, -0.5], [3.0, np.nan], ["+12 ± 3", "0"]),
+        ([-0.001, 2.0], [0.0, 0.0], ["0.0", "+2.0"]),
+        ([0.0, 0.0], [0.0, 0.0], ["0", "0"]),
+        ([3e-7, -2e-8], [4e-8, 0.0], ["+3.0e-07 ± 4.0e-08", "-2.0e-08"]),
+    ],
+)
+def test_numbers_side_by_side_have_equally_many_decimals(values, errors, written):
+    assert with_errors(values, errors) == written

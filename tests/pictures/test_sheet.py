@@ -143,6 +143,9 @@ def test_a_font_that_is_none_is_refused(tmp_path):
         ({"titles": ["one", "two"]}, "`titles` must be one for each of the 1 tiles"),
         ({"titles": "a"}, "`titles` must be one for each"),
         ({"titles": [3]}, "`titles` must be a string"),
+        ({"rows": ["first", "last"]}, "`rows` must be one line for each of the 1 rows of tiles"),
+        ({"rows": "a"}, "`rows` must be one line for each"),
+        ({"rows": [3]}, "`rows` must be a string"),
         ({"columns": 0}, "`columns` must be an integer >= 1"),
         ({"tile_side": 10}, "`tile_side` must be an integer >= 64"),
         ({"limit": -1.0}, "`limit` must be a finite number"),
@@ -152,6 +155,18 @@ def test_a_font_that_is_none_is_refused(tmp_path):
 def test_what_cannot_be_laid_out_is_refused(arguments, message):
     with pytest.raises(InvalidInputError, match=message):
         sheet(**({"tiles": [BLUE]} | arguments))
+
+
+def test_each_row_of_tiles_has_its_line_above_it():
+    arguments = {"tiles": [BLUE] * 3, "columns": 2, "tile_side": 64}
+    plain, labelled = sheet(**arguments), sheet(**arguments, rows=["most", "least"])
+    blank = sheet(**arguments, rows=["most", ""])
+    assert labelled.width == plain.width
+    assert plain.height < blank.height < labelled.height
+    assert labelled.height - blank.height == blank.height - plain.height
+    bare = (np.asarray(labelled) == 255).all(axis=(1, 2))
+    starts = np.flatnonzero(bare[:-1] & ~bare[1:])
+    assert len(starts) == 4  # a line and its tiles, twice
 
 
 @pytest.mark.parametrize(("width", "below", "n_ticks"), [(200, 11, 3), (300, 12, 5), (480, 14, 5)])

@@ -10,6 +10,7 @@ from limelens._typing import Floats
 from limelens.audits.record import Findings, order_of
 from limelens.pictures.colors import LOWERS, RAISES, color_limit
 from limelens.pictures.display import resize
+from limelens.pictures.lettering import with_errors
 from limelens.pictures.marks import draw_outlines
 from limelens.pictures.overlay import draw_image, draw_overlay
 from limelens.pictures.sheet import sheet
@@ -56,7 +57,8 @@ def draw_audit(audit: Findings) -> "Picture":
 def draw_contact_sheet(audit: Findings, row: int, n: int) -> "Picture":
     """Return the n images with the largest and the n with the smallest effect of their own.
 
-    Below each name stands its effect with half the 95 % interval; the heading names the unit.
+    Below each name stands its effect with half the 95 % interval, all with equally many decimals.
+    The heading names the unit, and a line above each row says which images it shows.
     """
     from PIL import Image as Pillow  # noqa: PLC0415
 
@@ -67,16 +69,14 @@ def draw_contact_sheet(audit: Findings, row: int, n: int) -> "Picture":
     tiles = [Pillow.open(io.BytesIO(audit.thumbnails[k])).convert("RGB") for k in chosen]
     effect = audit.effects[row]
     those = "those that depend most, and least, on" if effect.found else "nothing found; order of"
-    titles = [f"{audit.names[k]}\n{_with_error(own[k], errors[k])}" for k in chosen]
+    rows = ("depend most", "depend least") if effect.found else ("first", "last")
+    numbers = with_errors(own[chosen].tolist(), (1.96 * errors[chosen]).tolist())
+    titles = [f"{audit.names[k]}\n{number}" for k, number in zip(chosen, numbers, strict=True)]
     return sheet(
         [draw_image(np.asarray(tile)) for tile in tiles],
         titles,
         columns=n,
+        rows=rows[: -(-len(chosen) // n)],
         heading=f"{audit.target_name}: {those} {effect.name!r}, change of {audit.quantity}",
         tile_side=_SIDE // 2,
     )
-
-
-def _with_error(value: float, error: float) -> str:
-    """Return a number with half its 95 % interval; of an exact one, the number."""
-    return f"{value:+.2g} ± {1.96 * error:.1g}" if error > 0 else f"{value:+.2g}"

@@ -2,10 +2,13 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import floor, log10
 from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
 
 from limelens.errors import warn
 from limelens.pictures.fonts import FontFile, font_with, has_letter, open_font, stand_in
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
 
 Color: TypeAlias = tuple[int, int, int]
 Run: TypeAlias = tuple[FontFile, str]
+
+_LONGEST = 4
+"""Powers of ten up to which numbers with errors are written as decimals."""
 
 _WIDE = r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uff60\U00020000-\U0003ffff]"
 _PIECES = re.compile(rf"\s+|{_WIDE}|(?:(?!{_WIDE})\S)+")
@@ -183,3 +189,39 @@ def signed(value: float) -> str:
     ('+0.123', '-2', '0', '+4e-05')
     """
     return f"{value:+.3g}" if value else "0"
+
+
+def with_errors(values: Sequence[float], errors: Sequence[float]) -> list[str]:
+    """Return numbers that stand side by side, each with its error, with equally many decimals.
+
+    The largest number or error has two significant digits, the smallest error one, and no number
+    has more than four. A number stands alone if its error is zero or NaN. Very large and very small
+    numbers are written with powers of ten.
+
+    Examples
+    --------
+    >>> with_errors([-2.0, -2.1, 0.004], [0.3, 0.0, 0.2])
+    ['-2.0 ± 0.3', '-2.1', '0.0 ± 0.2']
+    >>> with_errors([3e-7, 0.0], [4e-8, 0.0])
+    ['+3.0e-07 ± 4.0e-08', '0']
+    """
+    errors = np.nan_to_num(errors).tolist()  # nobody knows the error: the number stands alone
+    sizes = np.abs([*values, *errors])
+    if not sizes.any():
+        return ["0"] * len(values)
+    whole = floor(log10(sizes.max()))
+    if not -_LONGEST <= whole <= _LONGEST:
+        written = "{:+.1e}"
+    else:
+        finest = floor(log10(min((error for error in errors if error > 0), default=sizes.max())))
+        written = f"{{:+.{max(0, 1 - whole, min(-finest, 3 - whole))}f}}"
+    return [
+        _number(written, value) + (f" ± {written.format(error)[1:]}" if error > 0 else "")
+        for value, error in zip(values, errors, strict=True)
+    ]
+
+
+def _number(written: str, value: float) -> str:
+    """Return a number with its sign; what is rounded to zero has none."""
+    text = written.format(value)
+    return text if float(text) else "0" if "e" in text else text.lstrip("+-")

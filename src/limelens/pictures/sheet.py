@@ -44,6 +44,10 @@ class _Style:
     def heading_size(self) -> int:
         return max(14, self.tile_side // 14)
 
+    @property
+    def title_size(self) -> int:
+        return max(12, self.tile_side // 20)
+
     def words(
         self, text: str, width: int, size: int, color: tuple[int, int, int] = _TEXT
     ) -> _Words:
@@ -54,7 +58,7 @@ class _Style:
 
     def tile_words(self, title: str, width: int) -> _Words:
         head, _, rest = title.partition("\n")
-        words = self.words(head, width, max(12, self.tile_side // 20))
+        words = self.words(head, width, self.title_size)
         return words + self.words(rest, width, max(11, self.tile_side // 25), _SOFT)
 
 
@@ -63,6 +67,7 @@ def sheet(
     titles: Sequence[str] | None = None,
     *,
     columns: int | None = None,
+    rows: Sequence[str] | None = None,
     limit: float | None = None,
     heading: str = "",
     tile_side: int = 320,
@@ -78,6 +83,8 @@ def sheet(
         One title for each tile, above it. Text after a line break is small and grey.
     columns : int, optional
         Tiles in a row. Up to four tiles stand in one row, and more tiles in nearly a square.
+    rows : sequence of str, optional
+        One line for each row of tiles, above it.
     limit : float, optional
         Draws a colour bar from -limit to limit: the `scale` that the tiles were drawn with (see
         `color_limit`). 0 says that all importances are zero.
@@ -96,7 +103,7 @@ def sheet(
     Raises
     ------
     InvalidInputError
-        If there is no tile, or not one title per tile.
+        If there is no tile, or not one title per tile and one line per row.
 
     Examples
     --------
@@ -109,7 +116,8 @@ def sheet(
     n = len(pictures)
     columns = _default_columns(n) if columns is None else check_int("columns", columns, minimum=1)
     style = _Style(tile_side, font)
-    warn_of_missing([check_text("heading", heading), *(titles or ())], font)
+    lines = _check_rows(rows, -(-n // columns))
+    warn_of_missing([check_text("heading", heading), *lines, *(titles or ())], font)
     cell_width = max(picture.width for picture in pictures)
     inner = min(columns, n) * (cell_width + style.gap) - style.gap
     bar = None
@@ -118,9 +126,17 @@ def sheet(
         inner = max(inner, bar.width)
     words = [style.tile_words(title, cell_width) for title in titles or [""] * n]
     cells = list(zip(pictures, words, strict=True))
-    bands = [_band(cells[i : i + columns], cell_width, style) for i in range(0, n, columns)]
-    if top := style.words(heading, inner, style.heading_size):
-        bands.insert(0, _text_band(top, inner))
+    above = [(heading, style.heading_size)]
+    bands = []
+    for row, line in enumerate(lines):
+        above.append((line, style.title_size))
+        bands += [
+            _text_band(each, inner)
+            for text, size in above
+            if (each := style.words(text, inner, size))
+        ]
+        bands.append(_band(cells[row * columns : (row + 1) * columns], cell_width, style))
+        above = []
     return _stack(bands, bar, inner, style.gap)
 
 
@@ -167,6 +183,17 @@ def _check_tiles(tiles: Sequence[Any], titles: Sequence[str] | None) -> list["Pi
     for title in titles or ():
         check_text("titles", title)
     return [tile if isinstance(tile, Pillow) else draw_image(tile) for tile in tiles]
+
+
+def _check_rows(rows: Sequence[str] | None, n_rows: int) -> Sequence[str]:
+    """Return a line for each row; without any, empty ones."""
+    if rows is None:
+        return [""] * n_rows
+    if isinstance(rows, str) or len(rows) != n_rows:
+        raise InvalidInputError(
+            f"`rows` must be one line for each of the {n_rows} rows of tiles; got {rows!r}."
+        )
+    return [check_text("rows", line) for line in rows]
 
 
 def _fit(tile: "Picture", side: int) -> "Picture":
