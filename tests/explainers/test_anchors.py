@@ -86,6 +86,13 @@ def test_other_segments_are_kept_with_chance_p_keep(p_keep):
     assert found.details["coverage"][0] == p_keep
 
 
+def test_both_candidates_of_a_round_are_asked_in_one_call():
+    seen = Recorder(conjunction(3, 8))
+    found = anchors().explain(IMAGE, seen, rng=0, batch_size=64)
+    assert set(found.details["paths"][0][-1]["anchor"]) == {3, 8}
+    assert max(seen.batch_sizes) > 20 == anchors().n_pull
+
+
 def test_candidates_start_with_the_draws_that_fit_them():
     """Ten candidates of which none needs a first pull of its own."""
     found = anchors(n_pull=100).explain(IMAGE, conjunction(3), rng=0)

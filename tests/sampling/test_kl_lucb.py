@@ -16,11 +16,14 @@ MEANS = np.array([0.95, 0.6, 0.55, 0.5, 0.4, 0.3, 0.2, 0.1])
 def bandit(rng):
     counts = np.zeros(len(MEANS), dtype=int)
 
-    def pull(arm):
+    def pull_one(arm):
         if counts.sum() > 10**5:  # so that a rule that never stops fails
             return 0, 0
         counts[arm] += 10
         return rng.binomial(10, MEANS[arm]), 10
+
+    def pull(arms):
+        return [pull_one(arm) for arm in arms]
 
     return pull, counts
 
@@ -85,7 +88,7 @@ def uniform_draws(rng):
     pull, counts = bandit(rng)
     ones = np.zeros(len(MEANS), dtype=int)
     for rounds in range(1, 10_000):
-        ones += [pull(arm)[0] for arm in range(len(MEANS))]
+        ones += [drawn for drawn, _ in pull(range(len(MEANS)))]
         level = exploration_rate(len(MEANS), rounds, 0.1)
         low, high = confidence_bounds(ones / counts, counts, level)
         best = np.argmax(ones)
@@ -95,9 +98,16 @@ def uniform_draws(rng):
 
 
 def test_a_spent_budget_returns_the_best_guess():
-    zeros = np.zeros((2, 3), dtype=int)
-    found = best_arms(lambda arm: (0, 0), zeros[0], zeros[1], 1, tolerance=0.1, delta=0.1)
+    zeros, asked = np.zeros((2, 3), dtype=int), []
+
+    def pull(arms):
+        asked.append(list(arms))
+        return [(0, 0)] * len(arms)
+
+    found = best_arms(pull, zeros[0], zeros[1], 1, tolerance=0.1, delta=0.1)
     assert len(found) == 1
+    assert asked[0] == [0, 1, 2]  # all that were never drawn, at once
+    assert [len(arms) for arms in asked[1:]] == [2]  # then two, of which none was drawn
 
 
 @pytest.mark.parametrize("n_best", [1, 2, 3])
@@ -107,11 +117,14 @@ def test_every_round_is_that_of_the_bounds(n_best, seed):
     chances = np.array([0.93, 0.9, 0.86, 0.5, 0.04, 0.0])
     rng, pulls = np.random.default_rng(seed), []
 
-    def pull(arm):
+    def pull_one(arm):
         if len(pulls) == 2000:
             return 0, 0
         pulls.append((arm, int(rng.binomial(10, chances[arm]))))
         return pulls[-1][1], 10
+
+    def pull(arms):
+        return [pull_one(arm) for arm in arms]
 
     zeros = np.zeros((2, 6), dtype=int)
     found = best_arms(pull, zeros[0], zeros[1], n_best, tolerance=0.1, delta=0.1)

@@ -1,13 +1,16 @@
 """KL-LUCB: find the best arms of a bandit without sampling all of them equally."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import log, log1p
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from limelens._typing import Floats
+
+Pull: TypeAlias = Callable[[Sequence[int]], Sequence[tuple[int, int]]]
+"""From arms to the ones and the draws of one more pull of each."""
 
 N_BISECTIONS = 30
 _ROUNDED_UP = 1 + 1e-9
@@ -79,11 +82,13 @@ def _bound(mean: float, count: int, level: float, edge: float) -> float:
 
     Plain numbers, as there are few: an array costs as much as fifty of them in every step.
     """
-    apart = bernoulli_divergence(np.array(mean), np.array(edge))
-    if count == 0 or count * apart <= level:
+    if count == 0:
         return edge
     failures = 1.0 - mean
     floor = sum(each * log(each) for each in (mean, failures) if each) - level / count
+    nearest = min(max(edge, 1e-300), 1 - 1e-16)
+    if mean * log(nearest) + failures * log1p(-nearest) >= floor:
+        return edge
     inside, outside = mean, edge
     for _ in range(N_BISECTIONS):
         middle = 0.5 * (inside + outside)
@@ -95,7 +100,7 @@ def _bound(mean: float, count: int, level: float, edge: float) -> float:
 
 
 def best_arms(
-    pull: Callable[[int], tuple[int, int]],
+    pull: Pull,
     ones: NDArray[np.intp],
     counts: NDArray[np.intp],
     n_best: int,
@@ -111,8 +116,8 @@ def best_arms(
     Parameters
     ----------
     pull : callable
-        From an arm to the ones and the draws of one more pull. No draws mean that the budget is
-        spent; then the best guess is returned.
+        From one or more arms to the ones and the draws of one more pull of each. No draws mean that
+        the budget is spent; then the best guess is returned.
     ones, counts : ndarray of int, shape (k,)
         Ones and draws of each arm so far; both are changed in place.
     n_best : int
@@ -139,16 +144,14 @@ def best_arms(
     --------
     >>> rng = np.random.default_rng(0)
     >>> means = [0.2, 0.9, 0.5]
-    >>> def pull(arm):
-    ...     return rng.binomial(10, means[arm]), 10
+    >>> def pull(arms):
+    ...     return [(rng.binomial(10, means[arm]), 10) for arm in arms]
     >>> zeros = np.zeros((2, 3), dtype=int)
     >>> best_arms(pull, zeros[0], zeros[1], 1, tolerance=0.1, delta=0.1)
     array([1])
     """
     k = len(counts)
-    for arm in np.flatnonzero(counts == 0):
-        if not _draw(pull, int(arm), ones, counts):
-            break
+    _draw(pull, np.flatnonzero(counts == 0).tolist(), ones, counts)
     rounds = 0
     while True:
         rounds += 1
@@ -159,13 +162,12 @@ def best_arms(
             return best
         level = exploration_rate(k, rounds, delta)
         place, low = _farthest(means[best], counts[best], level, 0.0)
-        weakest = best[place]
+        weakest = int(best[place])
         place, high = _farthest(means[rest], counts[rest], level, 1.0)
-        rival = rest[place]
+        rival = int(rest[place])
         if high - low <= tolerance:
             return best
-        drawn = [_draw(pull, int(arm), ones, counts) for arm in (weakest, rival)]
-        if not any(drawn):
+        if not _draw(pull, [weakest, rival], ones, counts):
             return best
 
 
@@ -185,12 +187,11 @@ def exploration_rate(n_arms: int, rounds: int, delta: float) -> float:
 
 
 def _draw(
-    pull: Callable[[int], tuple[int, int]],
-    arm: int,
-    ones: NDArray[np.intp],
-    counts: NDArray[np.intp],
+    pull: Pull, arms: Sequence[int], ones: NDArray[np.intp], counts: NDArray[np.intp]
 ) -> bool:
-    more_ones, more = pull(arm)
-    ones[arm] += more_ones
-    counts[arm] += more
-    return more > 0
+    """Pull arms once more; return whether any was drawn."""
+    before = counts.sum()
+    for arm, (more_ones, more) in zip(arms, pull(arms) if arms else (), strict=True):
+        ones[arm] += more_ones
+        counts[arm] += more
+    return bool(counts.sum() > before)
