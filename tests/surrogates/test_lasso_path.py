@@ -127,6 +127,23 @@ def test_every_corner_is_optimal(n, d, seed, whole, copies, n_targets):
         assert penalties[-1] == 0
 
 
+@pytest.mark.parametrize("settings", [{"_FEW": 8}, {"_FEW": 0}, {"WIDE": 1}])
+def test_of_equal_and_opposite_columns_only_the_first_ever_enters(settings, monkeypatch):
+    for name, value in settings.items():
+        monkeypatch.setattr(f"limelens.surrogates.lasso_path.{name}", value)
+        if name == "WIDE":
+            monkeypatch.setattr("limelens.surrogates.lasso_walk.WIDE", value)
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        rows = (rng.random((40, 12)) < 0.5).astype(float)
+        rows[:, 9], rows[:, 6] = rows[:, 2], 1 - rows[:, 4]
+        values = rows @ rng.normal(size=(12, 1)) + 0.3 * rng.normal(size=(40, 1))
+        moments = weighted_moments(rows, values, rng.random(40))
+        [(_, coefs)] = lasso_paths(moments.gram, moments.cross)
+        assert coefs[:, [2, 4]].any(axis=0).all()
+        assert not coefs[:, [9, 6]].any()
+
+
 @pytest.mark.parametrize("wide", [1, 256])
 @pytest.mark.parametrize("n", [30, 90, 400])
 def test_a_target_that_walks_alone_comes_by_the_same_corners(n, wide, monkeypatch):

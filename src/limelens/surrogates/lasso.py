@@ -174,6 +174,9 @@ class Lasso:
     chosen segments, or with ``debias=False`` that of the lasso with the chosen segments and their
     signs held fixed.
 
+    Segments that are hidden together in all rows cannot be told apart: the first of them gets the
+    whole effect.
+
     ``details`` holds, per target, ``chosen_by`` ("aic", "bic", "alpha", "ridge" or "constant"),
     ``alphas`` and ``n_selected``; and ``effective_rows``.
 

@@ -84,7 +84,8 @@ def lasso_paths(gram: Floats, cross: Floats, penalty: float = 0.0) -> list[tuple
     :math:`b_A = G_{AA}^{-1}(c_A - \mathrm{penalty}\,s)` until a coefficient reaches zero or
     another column's product with the residual reaches the penalty. Every corner is computed
     afresh from a swept Gram matrix, so errors do not add up, and nothing depends on the scale
-    of the target. A column that depends linearly on the active ones stays out. Many targets
+    of the target. A column that depends linearly on the active ones stays out, and one that is
+    equal or opposite to an earlier column always does. Many targets
     are walked in blocks, so memory is O(d² + 8 MB) beside the paths themselves. Up to eight
     targets, and any number from 256 columns on, walk one by one (`walk_alone`), with fewer than 256
     columns only from where a guess of the path turns out to be wrong (`guessed_corners`).
@@ -113,6 +114,10 @@ def lasso_paths(gram: Floats, cross: Floats, penalty: float = 0.0) -> list[tuple
            [ 2.,  0.],
            [ 3., -1.]])
     """
+    repeats = _repeats(gram, cross)
+    if len(repeats):
+        gram, cross = gram.copy(), cross.copy()
+        gram[repeats], gram[:, repeats], cross[repeats] = 0.0, 0.0, 0.0
     if len(gram) >= WIDE or cross.shape[1] <= _FEW:
         return [walk_alone(gram, column, penalty) for column in cross.T]
     block = max(1, _BLOCK // len(gram) ** 2)
@@ -120,6 +125,29 @@ def lasso_paths(gram: Floats, cross: Floats, penalty: float = 0.0) -> list[tuple
     return [
         path for first in starts for path in _walk(gram, cross[:, first : first + block], penalty)
     ]
+
+
+def _repeats(gram: Floats, cross: Floats) -> NDArray[np.intp]:
+    """Return the columns that are equal or opposite to an earlier one.
+
+    Examples
+    --------
+    >>> columns = np.array([[1.0, 0.0, -1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 1.0], [1.0, 0.0, -1.0]])
+    >>> _repeats(columns @ columns.T, columns @ np.array([[3.0], [1.0], [2.0]]))
+    array([2, 3])
+    """
+    # Only columns with equal products with the target can be alike, and there are hardly any.
+    size = np.abs(cross[:, 0]) if cross.size else np.zeros(0)
+    order = size.argsort(kind="stable")
+    near = np.diff(size[order]) <= DEPENDENT * size.max(initial=0.0)
+    if not near.any():
+        return order[:0]
+    some = np.sort(order[np.append(near, False) | np.append(False, near)])
+    squares = np.diagonal(gram)[some]
+    # Without its regression on column i, column j is left with g_jj - g_ij^2 / g_ii.
+    lengths = np.sqrt(np.where(squares > 0, squares, 1.0))
+    alike = np.abs(gram[some[:, np.newaxis], some] / lengths / lengths[:, np.newaxis])
+    return some[np.triu(alike >= np.sqrt(1.0 - DEPENDENT), 1).any(axis=0)]
 
 
 def _walk(gram: Floats, cross: Floats, penalty: float) -> list[tuple[Floats, Floats]]:
