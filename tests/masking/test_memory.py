@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from limelens.masking import memory as batches
-from limelens.masking.memory import ALIGNMENT, FreshBatches, aligned_empty
+from limelens.masking.memory import ALIGNMENT, FreshBatches, aligned_empty, with_one_more
 from limelens.masking.pattern_table import pattern_table
 from limelens.masking.perturb import perturb
 from limelens.masking.segment_composer import SegmentComposer
@@ -65,7 +65,7 @@ def test_a_large_batch_that_was_let_go_is_used_again(fresh):
     # by its owner, as freed memory may come back at the same address
     owner = weakref.ref(fresh.empty((4, 300), BYTES).base)
     assert fresh.empty((4, 300), BYTES).base is owner()
-    assert fresh.empty((2, 300), np.dtype("u2")).base is owner()
+    assert fresh.empty((4, 150), np.dtype("u2")).base is owner()
 
 
 @pytest.mark.parametrize("keep", [
@@ -88,11 +88,39 @@ def test_a_large_batch_is_left_to_whoever_keeps_it_or_a_part(fresh, keep):
 def test_a_batch_of_another_size_has_memory_of_that_size(fresh):
     fresh.empty((4, 300), BYTES)
     larger = fresh.empty((5, 300), BYTES)
-    assert len(larger.base) == 1500 + ALIGNMENT
+    assert len(larger.base) == 1500 + ALIGNMENT + 300  # and room for one more image
     del larger
-    assert len(fresh.empty((4, 300), BYTES).base) == 1200 + ALIGNMENT
+    assert len(fresh.empty((4, 300), BYTES).base) == 1200 + ALIGNMENT + 300
 
 
 def test_small_batches_are_not_held(fresh):
     fresh.empty((999,), BYTES)
     assert fresh._owner is None
+
+
+@pytest.mark.parametrize("large", [10**9, 1])
+@pytest.mark.parametrize("dtype", ["u1", ">f8", "?"])
+def test_one_more_image_takes_no_second_batch(large, dtype, monkeypatch):
+    monkeypatch.setattr(batches, "LARGE_BATCH", large)
+    batch, image = FreshBatches().empty((4, 3, 5), np.dtype(dtype)), np.ones((1, 3, 5), dtype)
+    batch[:] = 0
+    longer = with_one_more(batch, image)
+    assert np.shares_memory(longer, batch)
+    assert (longer.dtype, longer.flags.c_contiguous) == (batch.dtype, True)
+    np.testing.assert_array_equal(longer, np.concatenate([batch, image]))
+
+
+@pytest.mark.parametrize("large", [10**9, 1])
+def test_what_follows_a_part_of_a_batch_is_left_alone(large, monkeypatch):
+    monkeypatch.setattr(batches, "LARGE_BATCH", large)
+    batch, image = FreshBatches().empty((4, 3), np.dtype("f8")), np.ones((1, 3))
+    batch[:] = 0
+    for n in (1, 2, 3):
+        assert with_one_more(batch[:n], image).shape == (n + 1, 3)
+    for other in (
+        np.zeros((2, 3)),
+        np.zeros((3, 3))[:2],
+        FreshBatches().empty((1, 3), np.dtype("f8")),
+    ):
+        assert not np.shares_memory(with_one_more(other, image), other)
+    assert not batch.any()

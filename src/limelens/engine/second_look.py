@@ -22,6 +22,7 @@ from limelens.engine.batches import FULL
 from limelens.engine.caller import Caller
 from limelens.engine.composer import Composer, beside
 from limelens.errors import PredictionError
+from limelens.masking.memory import with_one_more
 
 AtEnd: TypeAlias = Callable[[Scores], None]
 """Is given all scores of a batch whose last image is no masked one."""
@@ -136,7 +137,10 @@ class SecondLook:
         self._is_open = self.is_due = True
 
     def _with_intact(self, batch: Batch, composer: Composer) -> tuple[Batch, AtEnd]:
-        return beside(batch, composer.intact()), lambda scores: self._compare(scores, composer)
+        intact = composer.intact()
+        on_host = isinstance(batch, np.ndarray)
+        longer = with_one_more(batch, intact) if on_host else beside(batch, intact)
+        return longer, lambda scores: self._compare(scores, composer)
 
     def _compare(self, scores: Scores, composer: Composer) -> None:
         """Compare the last of all scores of a batch, that of the intact image, with the first."""

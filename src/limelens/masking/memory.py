@@ -52,28 +52,53 @@ class FreshBatches:
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Batch:
         """Return an uninitialised array, aligned as by `aligned_empty`."""
         n_bytes = dtype.itemsize * math.prod(shape)
+        # For one image more, see `with_one_more`: never written to, it costs no memory.
+        room = n_bytes // shape[0] if shape[0] > 1 else 0
         if n_bytes < LARGE_BATCH:
-            return aligned_empty(shape, dtype)
+            return _aligned(_memory(shape, dtype, room), shape, dtype)
         # Two references are ours: this attribute and the argument of getrefcount.
         if (
             self._owner is None
-            or len(self._owner) != n_bytes + ALIGNMENT
+            or len(self._owner) != n_bytes + ALIGNMENT + room
             or sys.getrefcount(self._owner) > 2
         ):
             self._owner = None  # let go of the old memory before the new one is made
-            self._owner = _memory(shape, dtype)
+            self._owner = _memory(shape, dtype, room)
         return _aligned(self._owner, shape, dtype)
 
 
-def _memory(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[np.uint8]:
-    """Return enough bytes for such an array to begin at a cache line."""
-    return np.empty(dtype.itemsize * math.prod(shape) + ALIGNMENT, np.uint8)
+def with_one_more(batch: Batch, image: NDArray[Any]) -> Batch:
+    """Return a batch with one more image at its end, shape (1, *image.shape).
+
+    A batch of `FreshBatches` has room for it, and is not copied.
+
+    Examples
+    --------
+    >>> batch = FreshBatches().empty((2, 3), np.dtype(np.uint8))
+    >>> batch[:] = 7
+    >>> longer = with_one_more(batch, np.array([[1, 2, 3]]))
+    >>> longer[1:], np.shares_memory(longer, batch)
+    (array([[7, 7, 7],
+           [1, 2, 3]], dtype=uint8), True)
+    """
+    owner, n_bytes = batch.base, batch.nbytes + batch[:1].nbytes
+    # A part of a batch, which other images may follow, has another owner than one of this size.
+    if owner is None or owner.dtype != np.uint8 or owner.shape != (n_bytes + ALIGNMENT,):
+        return np.concatenate([batch, image], dtype=batch.dtype)
+    longer = _aligned(owner, (len(batch) + 1, *batch.shape[1:]), batch.dtype)
+    longer[len(batch) :] = image
+    return longer
+
+
+def _memory(shape: tuple[int, ...], dtype: np.dtype[Any], room: int = 0) -> NDArray[np.uint8]:
+    """Return enough bytes for such an array to begin at a cache line, with some room behind it."""
+    return np.empty(dtype.itemsize * math.prod(shape) + ALIGNMENT + room, np.uint8)
 
 
 def _aligned(owner: NDArray[Any], shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     """View memory as an array that begins at its first cache line."""
     address, _ = owner.__array_interface__["data"]
     start = -address % ALIGNMENT  # bytes up to the next multiple
-    stop = start + len(owner) - ALIGNMENT
+    stop = start + dtype.itemsize * math.prod(shape)
     # view() refuses a dtype of Python objects: raw memory holds no valid reference to one.
     return owner[start:stop].view(dtype).reshape(shape)
