@@ -86,3 +86,25 @@ def test_messages_say_how_many_and_what_came():
     reduced = FOUR.explain(PICTURE, planes, target=lambda s: s[:, 0].mean(axis=(1, 2)))
     with pytest.raises(InvalidInputError, match="and `target` is 0"):
         FOUR.explain(PICTURE, planes, target=0, reuse=reduced)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: ll.Lime(n_samples=1e3), r"got 1000\.0\. Pass 1000\."),
+        (lambda: ll.Slic("50"), r"got '50'\. Pass 50\."),
+        (lambda: ll.Slic(50.5), r"got 50\.5\.$"),
+        (lambda: ll.Slic(True), r"got True\.$"),
+        (lambda: ll.Slic(float("inf")), r"got inf\.$"),
+    ],
+)
+def test_a_number_in_another_form_is_written_as_an_integer(call, words):
+    with pytest.raises(InvalidInputError, match=words):
+        call()
+
+
+def test_names_in_a_set_have_no_order_that_could_be_advised():
+    image = np.random.default_rng(0).random((6, 6))
+    model = lambda b: np.stack([b[:, 0, 0], b[:, 5, 5]], axis=1)  # noqa: E731
+    with pytest.raises(InvalidInputError, match="A set has no order: pass a list in the order"):
+        ll.Ablation(segmenter=ll.Grid(4)).explain(image, model, class_names={"cat", "dog"})

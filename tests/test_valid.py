@@ -298,7 +298,8 @@ def ask(image, valid, **settings):
     ("valid", "words"),
     [
         (np.ones((4, 5), bool), r"`valid` must have the image's spatial shape \(4, 4\)"),
-        (np.ones((4, 4, 1), bool), r"`valid` must have the image's spatial shape \(4, 4\)"),
+        (np.ones((4, 4, 1), bool), r"Pass valid\.any\(axis=-1\), or valid\.all\(axis=-1\)"),
+        (np.ones((3, 4, 4), bool), r"Pass valid\.any\(axis=0\), or valid\.all\(axis=0\)"),
         (True, r"`valid` must have the image's spatial shape \(4, 4\)"),
         (np.full((4, 4), 255, np.uint8), r"`valid` must hold True and False.*Pass valid > 0"),
         (np.full((4, 4), "yes"), "`valid` must hold booleans"),

@@ -1,6 +1,7 @@
 """Advice on what is no array of numbers: objects, words, other libraries' containers, Pillow."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
@@ -394,6 +395,46 @@ of(lambda batch: predict_fn(batch.transpose(0, 3, 1, 2)), color)
         "of(class_names=Column(['cat', 'dog']))",
         {
             "np.asarray(class_names)": "class_names = Column(['cat', 'dog']); of(class_names=np.asarray(class_names))"
+        },
+    ),
+    (
+        "Path('names.txt').write_text('cat\\ndog'); of(class_names='names.txt')",
+        {
+            "Path(class_names).read_text().splitlines()": """
+class_names = 'names.txt'
+Path(class_names).write_text('cat\\ndog')
+of(class_names=Path(class_names).read_text().splitlines(), target='dog')
+""",
+        },
+    ),
+    (
+        "of(class_names=[['cat', 'dog']])",
+        {
+            "class_names[0]": "class_names = [['cat', 'dog']]; of(class_names=class_names[0], target='dog')"
+        },
+    ),
+    (
+        "valid = np.ones((24, 24, 3), bool); valid[0] = False; of(picture=color, valid=valid)",
+        {
+            "valid.any(axis=-1)": """
+valid = np.ones((24, 24, 3), bool); valid[0] = False
+assert not of(picture=color, valid=valid.any(axis=-1)).valid.all()
+""",
+            "valid.all(axis=-1)": """
+valid = np.ones((24, 24, 3), bool); valid[0] = False
+assert not of(picture=color, valid=valid.all(axis=-1)).valid.all()
+""",
+        },
+    ),
+    (
+        "of(lambda batch: np.log(np.maximum(two(batch) - two(batch).max(), 0)))",
+        {
+            "np.log(np.maximum(scores, 1e-12))": """
+def predict(batch):
+    scores = np.maximum(two(batch), 0)
+    return np.log(np.maximum(scores, 1e-12))
+of(predict)
+""",
         },
     ),
     (

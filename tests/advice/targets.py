@@ -91,6 +91,50 @@ regions = [(0, np.arange(576).reshape(24, 24) < 200)]
 
 CASES = [
     (
+        "of(class_names=['cat', 'dog'], target=b'cat')",
+        {
+            "target.decode()": "target = b'cat'; of(class_names=['cat', 'dog'], target=target.decode())"
+        },
+    ),
+    (
+        "of(target=lambda scores: scores.argmax(axis=1))",
+        {
+            "np.asarray(counts, float)": """
+def target(scores):
+    counts = np.rint(scores[:, 0]).astype(int)
+    return np.asarray(counts, float)
+of(target=target)
+""",
+        },
+    ),
+    (
+        "rng = np.random.RandomState(0); Lime(n_samples=100).explain(image, two, rng=rng)",
+        {
+            "rng.randint(2**31)": """
+rng = np.random.RandomState(0)
+Lime(n_samples=100).explain(image, two, rng=rng.randint(2**31))
+""",
+        },
+    ),
+    (
+        "rng = np.random.PCG64(0); Lime(n_samples=100).explain(image, two, rng=rng)",
+        {
+            "np.random.Generator(rng)": """
+rng = np.random.PCG64(0)
+Lime(n_samples=100).explain(image, two, rng=np.random.Generator(rng))
+""",
+        },
+    ),
+    (
+        "rng = [1, 2]; Lime(n_samples=100).explain(image, two, rng=rng)",
+        {
+            "np.random.SeedSequence(rng)": """
+rng = [1, 2]
+Lime(n_samples=100).explain(image, two, rng=np.random.SeedSequence(rng))
+""",
+        },
+    ),
+    (
         "explain(image, target=lambda scores: np.ma.masked_less(scores[:, 0], 1e9))",
         {
             "values.filled(0)": """

@@ -125,12 +125,43 @@ def test_another_number_of_scores_later_is_refused(how):
 def test_one_row_that_is_no_number_is_named(how, odd):
     def model(batch):
         scores = scores_of(batch)
-        scores[3:4] = odd
+        scores[3:4, 1] = odd
         return scores
 
-    with pytest.raises(PredictionError, match="image 3 of this batch got NaN") as caught:
+    words = f"image 3 of this batch got NaN, .* the first {odd:g} in column 1"
+    with pytest.raises(PredictionError, match=words) as caught:
         explain(model, **how)
+    assert ("Of a logarithm" in str(caught.value)) == (odd == -np.inf)
     assert len(caught.value.samples) >= 2
+
+
+def test_half_precision_that_overflows_is_told():
+    def model(batch):
+        with np.errstate(over="ignore"):
+            return (1e6 * scores_of(batch)).astype(np.float16)
+
+    with pytest.raises(PredictionError, match=r"float16 ends at 65504: .* in float32"):
+        explain(model)
+
+
+@pytest.mark.parametrize(("dtype", "k", "n_told"), [(int, 5, 1), (int, 4, 0), (float, 5, 0)])
+def test_class_numbers_by_their_rank_are_warned_of(dtype, k, n_told):
+    def order(batch):
+        seen = np.asarray(batch).reshape(len(batch), -1)[:, :k]
+        return seen.argsort(axis=1).astype(dtype)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        ABLATION.explain(IMAGE, order, target=0)
+    told = [str(each.message) for each in caught]
+    assert sum("returns the numbers 0 to 4 in some order" in each for each in told) == n_told
+
+
+def test_whole_scores_in_any_order_are_no_class_numbers():
+    def points(batch):
+        return np.rint(100 * np.asarray(batch).reshape(len(batch), -1)[:, :6]).astype(int)
+
+    explain(points)
 
 
 @ways

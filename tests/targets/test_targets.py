@@ -1,6 +1,7 @@
 """Which of the model's outputs are explained."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -51,7 +52,10 @@ def test_a_callable_may_return_one_or_many_values():
     ("target", "words"),
     [
         (4, "`target` must be an integer from 0 to 3; got 4"),
-        (-1, "`target` must be an integer from 0 to 3; got -1"),
+        (-1, r"integer from 0 to 3; got -1\. Counted from the front that is 3\."),
+        (-5, r"integer from 0 to 3; got -5\.$"),
+        ([2.0], r"got 2\.0\. Pass 2\."),
+        (["2"], "Name them"),
         (True, "got True"),
         (1.0, "`target` must be None"),
         ("cat", "`target` must be None"),
@@ -135,6 +139,33 @@ def test_log_odds_refuses_logits():
         log_odds(0)(np.array([[-1.0], [3.0]]))
 
 
+def test_log_odds_refuses_percents_though_those_of_a_rare_class_look_like_probabilities():
+    percents = np.array([[0.4, 60.0, 39.6], [0.2, 10.0, 89.8]])
+    with pytest.raises(PredictionError, match=r"got percents, which sum to 100 .* scores / 100"):
+        log_odds(0)(percents)
+    assert log_odds(0)(percents / 100).shape == (2,)
+    log_odds(0)(np.array([[0.4, 60.0, 39.6], [0.2, 10.0, 89.0]]))  # columns of other kinds
+
+
+@pytest.mark.parametrize(
+    ("target", "n_told"),
+    [
+        (lambda scores: scores.argmax(axis=1), 1),
+        (lambda scores: scores.argmax(axis=1).astype(float), 0),
+        (lambda scores: scores > 0.2, 0),
+        (lambda scores: scores[:, 0] > 0.2, 0),
+    ],
+)
+def test_a_callable_that_returns_class_numbers_is_warned_of_once(target, n_told):
+    image = np.random.default_rng(0).random((12, 12))
+    model = lambda b: np.stack([b[:, :6].mean((1, 2)), b[:, 6:].mean((1, 2))], axis=1)  # noqa: E731
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        ll.Lime(segmenter=ll.Grid(4), n_samples=20).explain(image, model, target=target, rng=0)
+    told = [str(each.message) for each in caught]
+    assert sum("`target` returns one whole number" in each for each in told) == n_told
+
+
 @pytest.mark.parametrize("k", [0, -1, 1.5, True])
 def test_top_needs_a_positive_count(k):
     with pytest.raises(InvalidInputError, match="`k` must be an integer >= 1"):
@@ -155,7 +186,9 @@ def test_columns_may_be_given_by_name(target, columns):
 @pytest.mark.parametrize(
     ("target", "names", "words"),
     [
-        ("wolf", CLASSES, "one of the class names 'cat', 'dog', 'fox', 'fox'; got 'wolf'"),
+        ("wolf", CLASSES, r"one of the class names 'cat', 'dog', 'fox', 'fox'; got 'wolf'\.$"),
+        ("Cat ", CLASSES, r"got 'Cat '\. Did you mean 'cat'\?"),
+        ("tabby_cat", ("dog", "Tabby cat"), r"Did you mean 'Tabby cat'\?"),
         ("fox", CLASSES, r"'fox' names the columns \[2, 3\]: pass one of them"),
         (["cat", 0], CLASSES, "none twice"),
         ("cat", None, r"Name them: class_names=\[...\]"),

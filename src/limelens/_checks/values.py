@@ -62,12 +62,26 @@ def check_int(name: str, value: object, *, minimum: int, maximum: int | None = N
     """Return `value` as an int within the bounds (both included)."""
     span = f">= {minimum}" if maximum is None else f"from {minimum} to {maximum}"
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral):
-        cure = f" Pass int({name})." if _is_single(value) else ""
+        cure = f" Pass int({name})." if _is_single(value) else _as_int(value)
         raise InvalidInputError(f"`{name}` must be an integer {span}; got {describe(value)}.{cure}")
     number = int(value)
     if number < minimum or (maximum is not None and number > maximum):
         raise InvalidInputError(f"`{name}` must be an integer {span}; got {number}.")
     return number
+
+
+def _as_int(value: object) -> str:
+    """Say which integer a float or a text stands for.
+
+    Examples
+    --------
+    >>> _as_int(1e3), _as_int("20"), _as_int(0.5), _as_int(True)
+    (' Pass 1000.', ' Pass 20.', '', '')
+    """
+    whole = isinstance(value, (float, np.floating)) and float(value).is_integer()
+    if whole or (isinstance(value, str) and value.isascii() and value.isdecimal()):
+        return f" Pass {int(value)}."  # type: ignore[call-overload]
+    return ""
 
 
 def check_number(
@@ -133,9 +147,16 @@ def check_rng(rng: Seed) -> np.random.Generator:
     integral = isinstance(rng, Integral) and not isinstance(rng, (bool, np.bool_))
     if rng is None or isinstance(rng, np.random.SeedSequence) or (integral and int(rng) >= 0):
         return np.random.default_rng(rng)
+    cure = _as_int(rng)
+    if isinstance(rng, np.random.BitGenerator):
+        cure = " Pass np.random.Generator(rng)."
+    elif isinstance(rng, np.random.RandomState):
+        cure = " Pass a seed that it draws: rng.randint(2**31)."
+    elif isinstance(rng, (list, tuple)):
+        cure = " Pass np.random.SeedSequence(rng)."
     raise InvalidInputError(
         "`rng` must be None, a non-negative integer seed or a numpy.random.Generator; "
-        f"got {describe(rng)}."
+        f"got {describe(rng)}.{cure}"
     )
 
 

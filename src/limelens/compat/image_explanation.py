@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from limelens._typing import ClassNames, Coalitions, Floats, Image, Scores
 from limelens.compat.per_label import PerLabel
-from limelens.engine.answers import check_class_names
+from limelens.engine.class_names import check_class_names
 from limelens.engine.samples import Samples, fingerprint
 from limelens.errors import InvalidInputError, warn
 from limelens.results.explanation import Explanation

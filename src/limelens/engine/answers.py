@@ -1,7 +1,12 @@
 """Checks of what the caller's functions answer: scores, coalitions, earlier answers."""
 
-from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence, Set
-from numbers import Integral
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Mapping,
+    Sequence,
+    Set,
+)
 from typing import Any
 
 import numpy as np
@@ -9,8 +14,8 @@ from numpy.typing import NDArray
 
 from limelens._checks.conversions import call_for, odd_one
 from limelens._checks.values import describe, hides_values, is_masked
-from limelens._typing import ClassNames, Scores
-from limelens.errors import InvalidInputError, PredictionError, warn
+from limelens._typing import Scores
+from limelens.errors import PredictionError, warn
 
 LARGEST_SCORE = 1e100
 """Sums of squares of larger scores would be infinite."""
@@ -63,11 +68,17 @@ def _check_usable(scores: NDArray[Any], n_images: int, want: str) -> None:
     """Refuse scores that are not finite or cannot be squared."""
     usable = _usable(scores)
     if not usable.all():
-        row = int(np.argwhere(~usable)[0][0])
+        row, *column = np.argwhere(~usable)[0].tolist()
+        first = scores[(row, *column)]
         msg = (
             f"{want}, all finite and up to {LARGEST_SCORE:g}, so that sums of squares are finite; "
-            f"image {row} of this batch got NaN, infinite or larger scores."
+            f"image {row} of this batch got NaN, infinite or larger scores, the first {first:g} in "
+            f"column {column[0] if column else 0}."
         )
+        if np.isposinf(first) and scores.dtype == np.float16:
+            msg += " float16 ends at 65504: let it compute in float32."
+        elif np.isneginf(first):
+            msg += " Of a logarithm, bound what it is taken of: np.log(np.maximum(scores, 1e-12))."
         if n_images == 1:
             msg += (
                 " Are they scaled by the batch's own mean or range, of which a single image has "
@@ -76,14 +87,28 @@ def _check_usable(scores: NDArray[Any], n_images: int, want: str) -> None:
         raise PredictionError(msg)
 
 
-def warn_of_class_numbers(intact: NDArray[Any]) -> None:
-    """Warn where the only score of an image is a whole number, as of `predict`."""
-    if intact.shape == (1,) and intact.dtype.kind in "iu":
+def warn_of_class_numbers(ends: NDArray[Any]) -> None:
+    """Warn where scores (1 or 2, k) are numbers of classes: one whole number, or an order of them.
+
+    `predict` and `argmax` give the first, `argsort` the other.
+    """
+    if ends.dtype.kind not in "iu":
+        return
+    if ends.shape[1] == 1:
         warn(
-            f"`predict_fn` returns one whole number an image, {intact[0]} for the intact one. If "
+            f"`predict_fn` returns one whole number an image, {ends[0, 0]} for the intact one. If "
             "that is the number of a class, importances tell nothing: return the scores of all "
             "classes (scikit-learn: predict_proba in place of predict). If it counts something, "
             "return it as float: np.asarray(counts, float)."
+        )
+    elif (
+        ends.shape[1] >= _FEWEST_SORTED
+        and (np.sort(ends, axis=1) == np.arange(ends.shape[1])).all()
+    ):
+        warn(
+            f"`predict_fn` returns the numbers 0 to {ends.shape[1] - 1} in some order for the "
+            "intact and for the hidden image. If these are the classes by their rank, as argsort "
+            "gives them, importances tell nothing: return the scores."
         )
 
 
@@ -287,83 +312,3 @@ def _as_array(raw: object, want: str) -> NDArray[Any]:
         else:
             msg = f"{want} as a NumPy array; got a {kind}, which NumPy cannot read ({error})."
         raise PredictionError(msg) from error
-
-
-def check_class_names(
-    class_names: ClassNames, n_columns: int, *, name: str = "class_names"
-) -> dict[int, str]:
-    """Return the names of the score columns by column; unnamed columns are their number."""
-    names = {column: str(column) for column in range(n_columns)}
-    if class_names is None:
-        return names
-    if isinstance(class_names, Mapping):
-        return names | {
-            _check_column(column, class_names, n_columns, name): _check_name(text, column, name)
-            for column, text in class_names.items()
-        }
-    listed = isinstance(class_names, (Sequence, np.ndarray)) and not isinstance(class_names, str)
-    if not listed or len(class_names) != n_columns or is_masked(class_names):
-        raise InvalidInputError(
-            f"`{name}` must be a sequence that names all {n_columns} score columns, or a "
-            f"mapping from column to name; got {describe(class_names)}."
-            f"{_listing(class_names, n_columns, name)}"
-        )
-    return {column: _check_name(text, column, name) for column, text in enumerate(class_names)}
-
-
-def _listing(class_names: Any, n_columns: int, name: str) -> str:
-    """Return the call that makes a sequence of so many names of what else holds them.
-
-    Examples
-    --------
-    >>> _listing(["", "cat", "dog"], 2, "names")
-    ' 1 empty: without these it fits, [text for text in names if text].'
-    >>> _listing({"cat", "dog"}, 2, "names")
-    ' Pass list(names).'
-    """
-    if isinstance(class_names, (str, bytes)) or not isinstance(class_names, Iterable):
-        return ""
-    if isinstance(class_names, (Sequence, np.ndarray)):
-        n_empty = sum(isinstance(text, str) and not text for text in class_names)
-        fits = n_empty and len(class_names) - n_empty == n_columns
-        without = f"{n_empty} empty: without these it fits, [text for text in {name} if text]."
-        return f" {without}" if fits else ""
-    # a column of a table has a shape
-    return f" Pass {'np.asarray' if hasattr(class_names, 'shape') else 'list'}({name})."
-
-
-def _check_column(column: object, class_names: Mapping[Any, Any], n_columns: int, name: str) -> int:
-    """Return a key of the class names, if it is the number of a score column."""
-    if isinstance(column, Integral) and not isinstance(column, bool) and column in range(n_columns):
-        return int(column)
-    keys, cure = list(class_names), ""
-    if all(isinstance(key, str) and key.isdecimal() for key in keys):
-        cure = f" Pass {{int(column): text for column, text in {name}.items()}}."
-    elif all(isinstance(each, Integral) for each in class_names.values()):
-        cure = f" Turn it round: {{column: text for text, column in {name}.items()}}."
-    raise InvalidInputError(
-        f"`{name}` names column {column!r}; the model has {n_columns} columns.{cure}"
-    )
-
-
-def _check_name(text: object, column: int, name: str) -> str:
-    """Return the name of a class; columns without one, or with an empty one, are their number."""
-    if isinstance(text, bytes):
-        raise InvalidInputError(
-            f"`{name}` must be texts; got the bytes {describe(text)}. Decode them: "
-            f"[each.decode() for each in {name}]."
-        )
-    if isinstance(text, (Mapping, Set, list, tuple, np.ndarray)) or _is_missing(text):
-        raise InvalidInputError(
-            f"`{name}` must be texts; column {column} is called {describe(text)}. Leave out what "
-            "has no name: class_names={0: 'cat', 2: 'dog'}."
-        )
-    return str(text) if str(text).strip() else str(column)
-
-
-def _is_missing(value: object) -> bool:
-    """Return whether a value stands for none, as NaN and the NA of pandas do: it equals nothing."""
-    try:
-        return value is None or not bool(value == value)
-    except (TypeError, ValueError):
-        return True

@@ -80,7 +80,7 @@ def probe(
     if len(missing):
         ledger.extend(keys[missing], rows[~known])
     if not caller.reduces:
-        warn_of_class_numbers(rows[0])
+        warn_of_class_numbers(ledger.find(keys))
         warn_of_sorted_scores(ledger.find(keys))
     second_look.know(itself.asked, rows[0], alone=len(asked) == 1 or batches.size == 1)
     if composer is not itself and not known.any():

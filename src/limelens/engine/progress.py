@@ -28,7 +28,7 @@ class Reporter:
         self._bar: Any = None
         self._shows = progress is True
         if not self._shows and progress not in (None, False):
-            self._call = check_callable("progress", progress, "(done, total)")
+            self._call = check_callable("progress", progress, "(done, total), True or None")
 
     def __enter__(self) -> "Reporter":
         if self._shows:

@@ -19,9 +19,9 @@ from limelens._typing import (
     Segments,
     Valid,
 )
-from limelens.engine.answers import check_class_names
 from limelens.engine.batches import FEW, Batches, BatchSize, check_batch_size
 from limelens.engine.caller import Caller
+from limelens.engine.class_names import check_class_names
 from limelens.engine.coarseness import visible_steps
 from limelens.engine.composer import prepared, unprepared
 from limelens.engine.ledger import Ledger

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from numbers import Integral
 from typing import Any, ClassVar, TypeAlias
 
@@ -12,7 +13,7 @@ from limelens._axes import read_only
 from limelens._checks.values import check_int, describe, is_masked
 from limelens._statistics import precision_of, rounding_share
 from limelens._typing import Floats, Scores
-from limelens.errors import InvalidInputError, PredictionError
+from limelens.errors import InvalidInputError, PredictionError, warn
 
 CHUNK_BYTES = 32 * 2**20
 """Most bytes of scores that a callable target is given at once."""
@@ -166,7 +167,23 @@ def column_named(column: object, names: Mapping[int, str] | None) -> int:
         )
     listed = ", ".join(repr(name) for name in list(names.values())[:10])
     listed += ", ..." if len(names) > 10 else ""
-    raise InvalidInputError(f"`target` must be one of the class names {listed}; got {column!r}.")
+    raise InvalidInputError(
+        f"`target` must be one of the class names {listed}; got {column!r}."
+        f"{_meant(column, names.values())}"
+    )
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    """Ask for the known name that is most like another.
+
+    Examples
+    --------
+    >>> _meant("Tabby Cat", ["dog", "tabby cat"]), _meant("x", ["dog"])
+    (" Did you mean 'tabby cat'?", '')
+    """
+    plain = {each.strip().casefold(): each for each in known}
+    alike = get_close_matches(name.strip().casefold(), plain, n=1, cutoff=0.75)
+    return f" Did you mean {plain[alike[0]]!r}?" if alike else ""
 
 
 def find_target(
@@ -191,7 +208,15 @@ def find_target(
     if isinstance(target, NamedTarget):
         target = target.with_names(names, len(intact))
     if callable(target) and not isinstance(target, type):
-        width = reduce_scores(target, intact[np.newaxis]).shape[1]
+        values = _reduced(target, intact[np.newaxis])
+        width = values.shape[1]
+        if values.dtype.kind in "iu" and width == 1:
+            warn(
+                f"`target` returns one whole number an image, {values[0, 0]} for the intact one. "
+                "If that is the number of a class, as argmax gives it, importances tell nothing: "
+                "return scores. If it counts something, return it as float: "
+                "np.asarray(counts, float)."
+            )
         return TargetColumns(tuple(range(width)), value_names(target, width), target)
     if target is None:
         return TargetColumns((int(np.argmax(intact)),))
@@ -233,15 +258,22 @@ def _columns(
             "`target` must be None, a column number or name, a sequence of them, Top(k) or a "
             f"callable; got {describe(target)}.{_made_columns(target)}"
         )
-    columns = tuple(
-        check_int("target", column_named(each, names), minimum=0, maximum=n_columns - 1)
-        for each in listed
-    )
+    columns = tuple(_check_column(column_named(each, names), n_columns) for each in listed)
     if not columns or len(set(columns)) < len(columns):
         raise InvalidInputError(
             f"`target` must name at least one column and none twice; got {describe(target)}."
         )
     return columns
+
+
+def _check_column(column: object, n_columns: int) -> int:
+    """Return the number of a score column, counted from the front."""
+    if isinstance(column, Integral) and -n_columns <= int(column) < 0:
+        raise InvalidInputError(
+            f"`target` must be an integer from 0 to {n_columns - 1}; got {column}. Counted from "
+            f"the front that is {n_columns + int(column)}."
+        )
+    return check_int("target", column, minimum=0, maximum=n_columns - 1)
 
 
 def _made_columns(target: object) -> str:
@@ -251,12 +283,19 @@ def _made_columns(target: object) -> str:
         return " Pass int(target)."
     if shape is not None:  # of tensors and tables
         return " Pass np.asarray(target)."
-    listed = isinstance(target, Iterable) and not isinstance(target, (bytes, Mapping))
+    if isinstance(target, bytes):
+        return " Pass target.decode()."
+    listed = isinstance(target, Iterable) and not isinstance(target, Mapping)
     return " Pass list(target)." if listed else ""
 
 
 def reduce_scores(reduce: Callable[[NDArray[Any]], Any], scores: NDArray[Any]) -> Floats:
     """Apply a callable target; its answer must be finite, `(n,)` or `(n, t)`."""
+    return _reduced(reduce, scores).astype(np.float64)
+
+
+def _reduced(reduce: Callable[[NDArray[Any]], Any], scores: NDArray[Any]) -> NDArray[Any]:
+    """Return what a callable target makes of scores, shape (n, t), in the dtype it has."""
     n = len(scores)
     want = f"`target` was given scores of shape {scores.shape} and must return ({n},) or ({n}, t)"
     raw = reduce(read_only(scores))
@@ -271,11 +310,11 @@ def reduce_scores(reduce: Callable[[NDArray[Any]], Any], scores: NDArray[Any]) -
     if values.ndim == 1:
         values = values[:, np.newaxis]
     if values.ndim != 2 or len(values) != n or 0 in values.shape or values.dtype.kind not in "buif":
-        raise PredictionError(f"{want} numbers; got {describe(values)}.")
+        raise PredictionError(f"{want} numbers; got {describe(values if values.ndim else raw)}.")
     if not np.isfinite(values).all():
         bad = int(np.count_nonzero(~np.isfinite(values)))
         raise PredictionError(
             f"`target` must return finite numbers for finite scores; {bad} of {values.size} are "
             "NaN or infinite. Keep away from 0 what it divides by, or takes the logarithm of."
         )
-    return values.astype(np.float64)
+    return values

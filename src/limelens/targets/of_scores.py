@@ -80,6 +80,11 @@ class LogOdds(NamedTarget):
     def __call__(self, scores: NDArray[Any]) -> Floats:
         """Return the log-odds, shape (n,), of scores (n, k)."""
         p = np.asarray(scores[:, _check_column(self, scores, self.column)], dtype=np.float64)
+        if _are_percents(scores):
+            raise PredictionError(
+                f"`target` {self} needs probabilities; got percents, which sum to 100 for every "
+                "image. Return scores / 100."
+            )
         if p.min() < 0 or p.max() > 1:
             raise PredictionError(
                 f"`target` {self} needs probabilities; got scores from {p.min():g} to "
@@ -98,6 +103,16 @@ class LogOdds(NamedTarget):
         if names is None or column >= n_columns:
             return replace(self, column=column, label=str(self))
         return replace(self, column=column, label=f"log-odds of {names[column]}")
+
+
+def _are_percents(scores: NDArray[Any]) -> bool:
+    """Return whether scores (n, k) are percents; a rare class alone would not show it."""
+    if abs(float(scores[0].sum()) - 100) > _OFF:  # most scores need no more
+        return False
+    return scores.min() >= 0 and bool((np.abs(scores.sum(axis=1) - 100) <= _OFF).all())
+
+
+_OFF = 0.1  # sums of rounded percents are not quite 100
 
 
 def margin(column: int | str, other: int | str | None = None) -> Margin:
