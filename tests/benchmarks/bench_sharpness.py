@@ -11,7 +11,8 @@ log-odds. AUC: pixels inside against outside. Precision: share of the strongest 
 as there are inside, that lie inside. Border: AUC of the pixels within 14 px of the true border.
 Faith: insertion minus deletion of probabilities. Every map is judged as it is and as "smooth".
 Controls have not seen the model, or another picture.
-`--foolbox` adds mosaics of photographs that come with the package foolbox, which has to be there.
+`--foolbox` adds mosaics of photographs that come with the package foolbox, which has to be there,
+and `--photographs` those of them that are outlined, 18 at most.
 `--coverage` asks how often the error bars hold what more of the same segmentations would say.
 `--keep` writes the maps to a folder, and reads those that are there instead of asking again.
 """
@@ -35,6 +36,7 @@ from sharp_scenes import (
     drawn_scenes,
     edge_density,
     foolbox_mosaics,
+    foolbox_outlined,
     insertion_minus_deletion,
     mosaics,
     outlined,
@@ -228,6 +230,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mosaics", type=int, default=8)
     parser.add_argument("--foolbox", type=int, default=0, help="mosaics of foolbox's photographs")
+    parser.add_argument("--photographs", type=int, default=0, help="foolbox's, outlined")
     parser.add_argument("--outlined", type=int, default=10)
     parser.add_argument("--drawn", type=int, default=4)
     parser.add_argument("--device", default="cpu", help="one of PyTorch's, or openvino")
@@ -253,6 +256,7 @@ def main() -> None:
     pictures = {
         "Mosaics, EfficientNet-lite0": mosaics(options.mosaics),
         "Mosaics of foolbox's photographs": foolbox_mosaics(options.foolbox),
+        "Photographs of foolbox, outlined by hand": foolbox_outlined(options.photographs),
         "Objects outlined by hand, EfficientNet-lite0": islice(outlined(), options.outlined),
     }
     for title, some in pictures.items():
