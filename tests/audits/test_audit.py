@@ -1,6 +1,7 @@
 """One answer for a class from a handful of calls for each image."""
 
 import json
+import re
 import threading
 from itertools import pairwise
 
@@ -473,6 +474,19 @@ def test_the_contact_sheet_puts_those_first_that_depend_most(monkeypatch, spoile
     decimals = {len(title.split("\n")[1].split(" ")[0].partition(".")[2]) for title in numbers}
     assert len(numbers) == 6
     assert len(decimals) == 1  # not -2 beside -2.1
+
+
+def test_the_numbers_of_a_column_of_the_table_have_equally_many_decimals(spoiled):
+    lines = str(spoiled).splitlines()
+    rows = lines[next(k for k, line in enumerate(lines) if "effect (95 %)" in line) + 1 :]
+    numbers = [re.findall(r"[+-]?\d+\.\d+ ± \d+\.\d+", row) for row in rows]
+    assert len(rows) == len(spoiled.effects)
+    for column in (0, 1):  # effect and shuffled control
+        written = [
+            part for row in numbers if len(row) > column for part in row[column].split(" ± ")
+        ]
+        assert len(written) > 2
+        assert len({len(each.partition(".")[2]) for each in written}) == 1
 
 
 def test_of_a_negative_effect_the_most_negative_come_first():

@@ -5,6 +5,7 @@ from html import escape
 import numpy as np
 
 from limelens.audits.record import Effect, Findings, called
+from limelens.pictures.lettering import with_errors
 from limelens.pictures.tables import html_table
 
 _SIGNED = ("pattern", "property", "descriptor")
@@ -16,7 +17,7 @@ _HEAD = ("", "effect (95 %)", "per", "share of images", "shuffled", "p")
 def audit_text(audit: Findings) -> str:
     """Return the sentences and the table of an audit."""
     lines = [_heading(audit), *(f"  {each}" for each in sentences(audit)), ""]
-    rows = [_HEAD, *(_row(effect) for effect in audit.effects)]
+    rows = [_HEAD, *_table(audit)]
     widths = [max(len(row[k]) for row in rows) for k in range(len(_HEAD))]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -27,7 +28,7 @@ def audit_text(audit: Findings) -> str:
 def audit_html(audit: Findings) -> str:
     """Return the same for a notebook."""
     said = "".join(f"<p>{escape(each)}</p>" for each in (_heading(audit), *sentences(audit)))
-    return f"<div>{said}{html_table(_HEAD, [_row(effect) for effect in audit.effects])}</div>"
+    return f"<div>{said}{html_table(_HEAD, _table(audit))}</div>"
 
 
 def sentences(audit: Findings) -> list[str]:
@@ -39,18 +40,6 @@ def sentences(audit: Findings) -> list[str]:
     if not said:
         return [f"Nothing was found that chance does not explain (level {audit.level:g})."]
     return said
-
-
-def interval(value: float, low: float, high: float) -> str:
-    """Return a number and half the width of its interval.
-
-    Examples
-    --------
-    >>> interval(0.312, 0.26, 0.364), interval(2.0, float("nan"), float("nan"))
-    ('+0.312 ± 0.052', '+2 ± ?')
-    """
-    half = (high - low) / 2
-    return f"{value:+.3g} ± {'?' if np.isnan(half) else f'{half:.2g}'}"
 
 
 def share_words(effect: Effect) -> str:
@@ -96,16 +85,36 @@ def _subject(effect: Effect) -> tuple[str, bool]:
     return f"{words} regions", True
 
 
-def _row(effect: Effect) -> list[str]:
-    control = ""
-    if not np.isnan(effect.control):
-        control = f"{effect.control:+.2g} ± {effect.control_error:.2g}"
-    found = " *" if effect.found else ""
+def _table(audit: Findings) -> list[list[str]]:
+    """Return a row of texts for each effect; the numbers of a column have like decimals."""
+    effects = audit.effects
+    own = [(each.value, (each.high - each.low) / 2) for each in effects]
+    controls = [(each.control, each.control_error) for each in effects]
+    columns = zip(effects, _column(own), _column(controls), strict=True)
     return [
-        effect.name,
-        interval(effect.value, effect.low, effect.high),
-        effect.unit,
-        share_words(effect),
-        control,
-        f"{effect.p:.3f}{found}",
+        [
+            effect.name,
+            number,
+            effect.unit,
+            share_words(effect),
+            control,
+            f"{effect.p:.3f}{' *' if effect.found else ''}",
+        ]
+        for effect, number, control in columns
+    ]
+
+
+def _column(pairs: list[tuple[float, float]]) -> list[str]:
+    """Return numbers with their errors, "?" for an unknown one, and nothing for an unknown number.
+
+    Examples
+    --------
+    >>> _column([(2.0, 0.5), (-2.125, 0.25), (1.0, float("nan")), (float("nan"), 1.0)])
+    ['+2.0 ± 0.5', '-2.1 ± 0.2', '+1.0 ± ?', '']
+    """
+    known = [pair for pair in pairs if not np.isnan(pair[0])]
+    written = iter(with_errors([value for value, _ in known], [error for _, error in known]))
+    return [
+        "" if np.isnan(value) else next(written) + (" ± ?" if np.isnan(error) else "")
+        for value, error in pairs
     ]
