@@ -193,6 +193,37 @@ def test_a_difference_near_zero_may_be_rounding():
     assert ll.average(both).importances.shape == (1, 4)
 
 
+def test_a_difference_that_is_zero_in_all_images_may_be_rounding():
+    def twins(batch, moved):
+        return np.repeat(model(batch)[:, :1], 2, axis=1) * [1, 1 + moved]
+
+    both = [
+        ll.Owen(segmenter=ll.Grid(4)).explain(
+            IMAGE, lambda batch, m=moved: twins(batch, m), target=ll.margin(0, 1), rng=0
+        )
+        for moved in (1e-5, -1e-5)
+    ]
+    assert ll.average(both).importances.shape == (1, 4)
+
+
+def test_a_logit_near_zero_is_compared_beside_the_others():
+    """The image in one color scores as little, so the other logits say what is rounding."""
+
+    def logits(near_zero):
+        return ll.with_gradient(
+            lambda batch: [near_zero, 5, -5] + (batch - IMAGE).mean((1, 2))[:, np.newaxis],
+            lambda batch, _: np.full(batch.shape, 1 / IMAGE.size),
+        )
+
+    both = [
+        ll.IntegratedGradients(baseline=ll.ImageMean()).explain(
+            IMAGE, logits(near_zero), target=0, channel_axis=None, rng=0
+        )
+        for near_zero in (1e-4, 2e-4)
+    ]
+    assert ll.average(both).importances.shape == (1, *IMAGE.shape)
+
+
 def test_maps_of_a_model_that_answers_at_random_are_averaged():
     rng = np.random.default_rng(0)
 

@@ -262,6 +262,14 @@ def test_another_run_is_refused_and_nothing_overwritten(explainer, images, model
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+def test_settings_that_a_run_lacks_are_named(images, model, tmp_path):
+    quick = ll.QuickLime(segmenter=ll.Grid(4))
+    ll.explain_many(quick, images, model, output=tmp_path)
+    words = r": explainer\.QuickLime\.kernel_rows was not set and is 64\. Take"
+    with pytest.raises(ll.InvalidInputError, match=words):
+        ll.explain_many(replace(quick, kernel_rows=64), images, model, output=tmp_path)
+
+
 def test_names_that_stay_make_the_order_free(explainer, images, model, tmp_path):
     """The advice of the error above."""
     named = {f"scan {index}": image for index, image in enumerate(images)}

@@ -45,6 +45,15 @@ def test_other_settings_are_told_apart(one, other):
     json.dumps([described(one), described(other)])
 
 
+@pytest.mark.parametrize("make", [ll.QuickLime, ll.QuickShap, ll.GaussianProcess])
+def test_a_setting_that_came_later_counts_only_beside_its_default(make):
+    """So a run that an older version began goes on."""
+    (usual,) = described(make()).values()
+    assert "kernel_rows" not in usual
+    (other,) = described(make(kernel_rows=64)).values()
+    assert other == {**usual, "kernel_rows": 64}
+
+
 def test_what_functions_close_over_counts():
     def above(level):
         return lambda image: image > level

@@ -1,7 +1,7 @@
 """Base of QuickLime and QuickShap: blocks of coalitions until the answer is good enough."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -50,7 +50,7 @@ class SequentialExplainer(SegmentExplainer):
     tolerance: float = 0.3
     scale: str = "score"
     link: str = "auto"
-    kernel_rows: int = KERNEL_ROWS
+    kernel_rows: int = field(default=KERNEL_ROWS, metadata={"later": True})
 
     _definition: ClassVar[str] = ""
 

@@ -168,15 +168,18 @@ def _check_answers(number: int, each: Explanation, first: Explanation) -> None:
         raise InvalidInputError(
             f"`explanations` must be of one model; of the intact image number {number} has "
             f"{each.scores[column]:.4g} in score column {column}, the first "
-            f"{first.scores[column]:.4g}. Explain with the same `predict_fn`; maps of two models "
-            "are looked at side by side: show([one, other])."
+            f"{first.scores[column]:.4g}. Explain with the same `predict_fn`, without dropout; "
+            "maps of two models are looked at side by side: show([one, other])."
         )
-    if each.target_values is None or first.target_values is None:
-        return
+    if first.targets_are_columns or each.target_values is None or first.target_values is None:
+        return  # columns were compared already
     values = np.stack([each.target_values, first.target_values])
     one, other = values[:, :, 0]
-    # A difference of scores may be near zero: the hidden image says how large it gets.
-    room = 0.01 * np.nanmax(np.abs(values), axis=(0, 2))
+    # A difference of scores may be near zero: the hidden image says how large it gets. Where it is
+    # near zero in both, rounding of the scores is all that is left.
+    scores = np.stack([each.scores, first.scores])
+    share = 1e-2 if np.float16 in (each.scores.dtype, first.scores.dtype) else 1e-4
+    room = 0.01 * np.nanmax(np.abs(values), axis=(0, 2)) + share * np.abs(scores).max()
     far = np.abs(one - other) > 0.05 * np.maximum(np.abs(one), np.abs(other)) + room
     if far.any():
         row = int(np.argmax(far))

@@ -16,6 +16,7 @@ from limelens.runs.entries import Entry, Failure, from_line
 from limelens.runs.settings import digest_of_settings
 
 MANIFEST, _FORMAT, _VERSION = "manifest.jsonl", "limelens.run", 1
+_UNSET = "not set"
 # What `write_record` and `_replace` leave if they are killed.
 _DRAFT = re.compile(r"\.[0-9a-f]{32}")
 
@@ -230,15 +231,16 @@ def _another(folder: Path, kept: Mapping[str, Any], now: Mapping[str, Any]) -> s
 
 def _unlike(kept: Any, now: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
     """Yield where two settings differ, as deep as their names agree."""
-    if isinstance(kept, dict) and isinstance(now, dict) and set(kept) == set(now):
-        for key in kept:
-            yield from _unlike(kept[key], now[key], f"{name}.{key}" if name else key)
+    if isinstance(kept, dict) and isinstance(now, dict) and set(kept) & set(now):
+        for key in dict.fromkeys([*kept, *now]):
+            pair = kept.get(key, _UNSET), now.get(key, _UNSET)
+            yield from _unlike(*pair, f"{name}.{key}" if name else key)
     elif kept != now:
         yield name, kept, now
 
 
 def _short(value: Any) -> str:
-    text = json.dumps(value)
+    text = value if value is _UNSET else json.dumps(value)
     return text if len(text) <= 100 else f"{text[:97]}..."
 
 

@@ -1,7 +1,7 @@
 """One entry of a list of images -> the image's name, and where it comes from."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Number
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,10 @@ def pair_of(entry: Any, index: int) -> tuple[str, Any]:
             f"`images` must be images, their paths, or pairs (name, image); got a {came}. Pass "
             f"{ways}."
         )
+    if isinstance(entry, tuple) and len(entry) == 2 and not _is_array(entry[0]):
+        raise InvalidInputError(
+            f"`images` must be named by strings; got {describe(entry[0])} as a name."
+        )
     return f"image-{index:06d}", entry
 
 
@@ -84,24 +88,50 @@ def _only_the_image(entry: Any) -> list[str]:
     (["each['image']"], [])
     """
     if isinstance(entry, Mapping):
-        keys = [key for key, value in entry.items() if _is_picture(value)] or list(entry)
-        return [f"each[{key!r}]" for key in keys[:1]]
+        return [f"each[{key!r}]" for key in (_likeliest(entry) or list(entry))[:1]]
     if not isinstance(entry, (tuple, list)):
         return []
-    places = [place for place, each in enumerate(entry) if _is_picture(each)]
+    places = _likeliest(dict(enumerate(entry)))
     words = [place for place, each in enumerate(entry) if isinstance(each, str)]
-    if len(places) == len(entry) or not (places or words):
+    n_pictures = sum(map(_is_picture, entry))
+    if all(map(_is_array, entry)) and n_pictures in (0, len(entry)):
         return []  # slices of a volume, rows of numbers
-    if not places:  # a path, and its label or its place
-        return [f"each[{words[0]}]"] if len(words) < len(entry) else []
+    if not places or len(words) == len(entry):
+        return []
     alone = f"each[{places[0]}]"
+    if _is_path(entry[places[0]]):
+        return [alone]
     if words:
         return [f"(each[{words[0]}], {alone})", alone]
     return [f"(str(each[0]), {alone})", alone] if places == [1] else [alone]
 
 
+def _likeliest(entry: Mapping[Any, Any]) -> list[Any]:
+    """Return the keys of what may be the image in an entry: pictures if any, else paths, ..."""
+    kinds: list[Callable[[Any], bool]] = [
+        _is_picture,
+        lambda value: isinstance(value, os.PathLike),
+        lambda value: _is_path(value) and bool(Path(value).suffix),
+        _is_path,
+        lambda value: _is_array(value) and len(getattr(value, "shape", (0, 0))) > 1,
+    ]
+    found = ([key for key, value in entry.items() if is_kind(value)] for is_kind in kinds)
+    return next(filter(None, found), [])
+
+
 def _is_picture(value: Any) -> bool:
     return hasattr(value, "getexif") or len(getattr(value, "shape", ())) > 1
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, (str, os.PathLike))
+
+
+def _is_array(value: Any) -> bool:
+    """Return whether this may hold numbers: an array of any kind, or what makes or reads one."""
+    return not (
+        value is None or isinstance(value, (bytes, Mapping)) or _is_number(value) or _is_path(value)
+    )
 
 
 def _is_number(value: Any) -> bool:

@@ -20,7 +20,8 @@ def described(value: Any, depth: int = 0) -> Any:
 
     Frozen dataclasses are told apart by their fields, arrays by their values, functions by their
     code and what they close over, other objects by their class and its plain public attributes.
-    No address in memory is in it.
+    No address in memory is in it. A field whose metadata say that it came "later" than its class is
+    left out at its default, so that runs go on which were begun without it.
 
     Examples
     --------
@@ -65,7 +66,11 @@ def _of_object(value: Any, depth: int) -> Any:
         held = [cells, list(value.__defaults__ or ()), dict(value.__kwdefaults__ or {})]
         return {_name(value): [_code(value.__code__), described(held, depth + 1)]}
     if is_dataclass(value):
-        own = {each.name: getattr(value, each.name) for each in fields(value)}
+        own = {
+            each.name: getattr(value, each.name)
+            for each in fields(value)
+            if not each.metadata.get("later") or getattr(value, each.name) != each.default
+        }
         return {_name(type(value)): {k: described(v, depth + 1) for k, v in own.items()}}
     plain = {
         name: each

@@ -1,6 +1,6 @@
 """The mask Gaussian process as a surrogate of any explainer."""
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -83,7 +83,7 @@ class GaussianProcess:
     values: str = "lime"
     _: KW_ONLY
     energy: ArrayLike | None = None
-    kernel_rows: int = KERNEL_ROWS
+    kernel_rows: int = field(default=KERNEL_ROWS, metadata={"later": True})
 
     def __post_init__(self) -> None:
         check_choice("values", self.values, DEFINITIONS)
