@@ -115,6 +115,6 @@ def _column(pairs: list[tuple[float, float]]) -> list[str]:
     known = [pair for pair in pairs if not np.isnan(pair[0])]
     written = iter(with_errors([value for value, _ in known], [error for _, error in known]))
     return [
-        "" if np.isnan(value) else next(written) + (" ± ?" if np.isnan(error) else "")
+        "" if np.isnan(value) else next(written) + ("" if np.isfinite(error) else " ± ?")
         for value, error in pairs
     ]

@@ -5,10 +5,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import floor, log10
+from math import floor, isfinite, log10
 from typing import TYPE_CHECKING, TypeAlias
-
-import numpy as np
 
 from limelens.errors import warn
 from limelens.pictures.fonts import FontFile, font_with, has_letter, open_font, stand_in
@@ -21,6 +19,9 @@ Run: TypeAlias = tuple[FontFile, str]
 
 _LONGEST = 4
 """Powers of ten up to which numbers with errors are written as decimals."""
+
+_MOST_DECIMALS = 6
+"""Of a number that is much smaller than others, or much more exact."""
 
 _WIDE = r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uff60\U00020000-\U0003ffff]"
 _PIECES = re.compile(rf"\s+|{_WIDE}|(?:(?!{_WIDE})\S)+")
@@ -195,30 +196,49 @@ def with_errors(values: Sequence[float], errors: Sequence[float]) -> list[str]:
     """Return numbers that stand side by side, each with its error, with equally many decimals.
 
     The largest number or error has two significant digits, the smallest error one, and no number
-    has more than four. A number stands alone if its error is zero or NaN. Very large and very small
-    numbers are written with powers of ten.
+    has more than four. Where these decimals would leave a zero there are more, for a number without
+    an error up to six. A number stands alone if its error is zero or unknown. Very large and very
+    small numbers are written with powers of ten.
 
     Examples
     --------
     >>> with_errors([-2.0, -2.1, 0.004], [0.3, 0.0, 0.2])
     ['-2.0 ± 0.3', '-2.1', '0.0 ± 0.2']
+    >>> with_errors([1000.0, 0.002], [50.0, 0.0005])
+    ['+1000 ± 50', '+0.0020 ± 0.0005']
     >>> with_errors([3e-7, 0.0], [4e-8, 0.0])
     ['+3.0e-07 ± 4.0e-08', '0']
     """
-    errors = np.nan_to_num(errors).tolist()  # nobody knows the error: the number stands alone
-    sizes = np.abs([*values, *errors])
-    if not sizes.any():
-        return ["0"] * len(values)
-    whole = floor(log10(sizes.max()))
+    known = [error if isfinite(error) else 0.0 for error in errors]
+    shared = _format_of([*values, *known], [error for error in known if error > 0])
+    return [_with_error(shared, *pair) for pair in zip(values, known, strict=True)]
+
+
+def _format_of(numbers: Sequence[float], errors: Sequence[float]) -> str:
+    """Return the format that numbers and their errors share."""
+    largest = max(map(abs, numbers), default=0.0)
+    if not largest:
+        return "{:+.0f}"
+    whole = floor(log10(largest))
     if not -_LONGEST <= whole <= _LONGEST:
-        written = "{:+.1e}"
-    else:
-        finest = floor(log10(min((error for error in errors if error > 0), default=sizes.max())))
-        written = f"{{:+.{max(0, 1 - whole, min(-finest, 3 - whole))}f}}"
-    return [
-        _number(written, value) + (f" ± {written.format(error)[1:]}" if error > 0 else "")
-        for value, error in zip(values, errors, strict=True)
-    ]
+        return "{:+.1e}"
+    finest = floor(log10(min(errors, default=largest)))
+    return f"{{:+.{max(0, 1 - whole, min(-finest, 3 - whole))}f}}"
+
+
+def _with_error(shared: str, value: float, error: float) -> str:
+    """Return a number and its error in the shared format, or in one that leaves no zero of them."""
+    of_value = of_error = shared
+    smallest = error or abs(value)
+    if smallest and not float(shared.format(smallest)):
+        place = floor(log10(smallest))
+        if place >= -_MOST_DECIMALS:
+            of_value = of_error = f"{{:+.{-place}f}}"
+        elif error:
+            of_error = "{:+.1e}"
+            of_value = of_error if abs(value) < 10**-_LONGEST else shared
+    number = _number(of_value, value)
+    return f"{number} ± {of_error.format(error)[1:]}" if error else number
 
 
 def _number(written: str, value: float) -> str:
