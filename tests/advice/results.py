@@ -276,6 +276,54 @@ average([each for each in explanations if isinstance(each, limelens.Explanation)
 """,
         },
     ),
+    (
+        "explained(reuse='why.npz')",
+        {
+            "limelens.Explanation.load(reuse)": """
+import limelens
+reuse = 'why.npz'
+explained().save(reuse, samples='all')
+assert explained(reuse=limelens.Explanation.load(reuse)).n_predictions == 1
+""",
+        },
+    ),
+    (
+        "explained(reuse=[explained()])",
+        {
+            "reuse[0]": """
+reuse = [explained()]
+assert explained(reuse=reuse[0]).n_predictions == 1
+""",
+        },
+    ),
+    (
+        "list(explain_many(four, stack, two, output='run')); Explanation.load('run')",
+        {
+            "limelens.Run.load(path)": """
+import limelens
+path = 'run'
+list(explain_many(four, stack, two, output=path))
+assert len(limelens.Run.load(path)) == 3
+""",
+        },
+    ),
+    (
+        "explained().save('~/why.npz')",
+        {
+            "Path(path).expanduser()": """
+import os
+from pathlib import Path
+os.environ['HOME'] = str(Path.cwd())
+path = '~/why.npz'
+explained().save(Path(path).expanduser())
+assert Path('why.npz').exists()
+""",
+        },
+    ),
+    (
+        "explained().save('why.npz.gz')",
+        {"explanation.save('why.npz')": "explanation = explained(); explanation.save('why.npz')"},
+    ),
     # runs
     (
         "list(explain_many(four, image, two))",

@@ -1,5 +1,7 @@
 """Whatever stops a run, and whatever is asked of its result, no row and no target gets lost."""
 
+import itertools
+import sys
 import warnings
 
 import numpy as np
@@ -60,6 +62,50 @@ def test_rows_ride_on_whatever_fails_after_the_method(explainer, predict_fn, kin
         warnings.simplefilter("ignore")
         ll.Ablation(segmenter=GRID).explain(IMAGE, counted, reuse=caught.value.samples)
     assert counted.n_images == 1  # is it the same model?
+
+
+def interrupted_at(place, batch_size):
+    """Explain, interrupted at the `place`-th different line after the model was first asked."""
+    lines, paid = set(), []
+
+    def asked(batch):
+        paid.append(len(batch))
+        return model(batch)
+
+    def trace(frame, event, _):
+        if "limelens" not in frame.f_code.co_filename:
+            return None
+        line = (frame.f_code, frame.f_lineno, len(paid))
+        if event == "line" and paid and line not in lines:
+            lines.add(line)
+            if len(lines) == place:
+                raise KeyboardInterrupt
+        return trace
+
+    explainer, before = ll.Ablation(segmenter=GRID), sys.gettrace()
+    sys.settrace(trace)
+    try:
+        explainer.explain(IMAGE, asked, batch_size=batch_size)
+    except KeyboardInterrupt as error:
+        return len(error.samples), paid
+    finally:
+        sys.settrace(before)
+    return None, paid
+
+
+# Rows that are kept after each call: in batches of two the third is the second look.
+@pytest.mark.parametrize(("batch_size", "rows"), [(2, [0, 2, 4, 4, 6]), (64, [0, 2, 6])])
+def test_an_interrupt_at_any_line_loses_at_most_the_batch_under_way(batch_size, rows):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        interrupted_at(0, batch_size)  # imports
+        for place in itertools.count(1):
+            kept, paid = interrupted_at(place, batch_size)
+            if kept is None:
+                break
+            assert kept >= rows[len(paid) - 1]
+    assert place > 100
+    assert len(paid) == len(rows) - 1
 
 
 def test_samples_of_an_exception_s_own_stay_and_ours_are_noted_beside_them():

@@ -29,7 +29,7 @@ from limelens.engine.model import as_model, settled
 from limelens.engine.payments import Compose, Payments, batches_of
 from limelens.engine.probe import probe
 from limelens.engine.rounding import is_within_rounding, moved_by_rounding
-from limelens.engine.samples import Attaching, Samples, check_reuse, fingerprint
+from limelens.engine.samples import Attaching, Samples, attach_samples, check_reuse, fingerprint
 from limelens.engine.second_look import SecondLook
 from limelens.errors import InvalidInputError
 from limelens.games.coalitions import both_ends
@@ -119,10 +119,7 @@ class Query:
         self._width = max(1, -(-self.n_segments // 8))
         self._ledger = Ledger()
         self._take_over(reuse)
-        with Attaching(self):
-            self.intact_scores, self.hidden_scores = self._probe()
-            self.columns, self.target_names = self._find_columns(class_names)
-            self.second_look.watch(() if self.columns.is_callable else self.targets)
+        self._begin(class_names)
 
     @property
     def targets(self) -> tuple[int, ...]:
@@ -279,6 +276,15 @@ class Query:
         with Attaching(self):
             self._payments.pay(self._ledger, keys, compose, self._composer, self.hidden_scores)
         return keys
+
+    def _begin(self, class_names: ClassNames) -> None:
+        try:  # no context: an interrupt may come while one is left
+            self.intact_scores, self.hidden_scores = self._probe()
+            self.columns, self.target_names = self._find_columns(class_names)
+            self.second_look.watch(() if self.columns.is_callable else self.targets)
+        except BaseException as error:
+            attach_samples(error, self)
+            raise
 
     def _probe(self) -> tuple[Scores, Scores]:
         """Return the scores of the intact and the hidden image, shape (k,) each."""

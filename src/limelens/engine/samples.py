@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from html import escape
+from os import PathLike
 from types import NoneType
 from typing import Any, Protocol
 
@@ -185,7 +186,7 @@ def check_reuse(reuse: Any, fingerprint: str) -> Samples | None:
         )
     if not hasattr(samples, "fingerprint"):
         raise InvalidInputError(
-            f"`reuse` must be an Explanation or its samples; got {describe(reuse)}."
+            f"`reuse` must be an Explanation or its samples; got {describe(reuse)}.{_meant(reuse)}"
         )
     if samples.columns is not None:
         raise InvalidInputError(
@@ -203,6 +204,14 @@ def check_reuse(reuse: Any, fingerprint: str) -> Samples | None:
                 "image, segments and background."
             )
     return samples
+
+
+def _meant(reuse: object) -> str:
+    """Return the call that makes an explanation of what may stand for one."""
+    if isinstance(reuse, (str, PathLike)):
+        return " Pass limelens.Explanation.load(reuse)."
+    is_one = isinstance(reuse, (list, tuple)) and len(reuse) == 1
+    return " Pass reuse[0]." if is_one else ""
 
 
 def fingerprint(
@@ -257,12 +266,14 @@ class Attaching:
             attach_samples(error, self._query)
 
 
-def attach_samples(error: BaseException, query: Asked) -> None:
-    """Hang the rows already paid for on an exception, as `error.samples`.
+def attach_samples(error: BaseException, query: Asked | None) -> None:
+    """Hang the rows already paid for on an exception, as `error.samples`; without a query none are.
 
     Where the exception has `samples` of its own they stay: ours are `error.limelens_samples`, and a
     note says so.
     """
+    if query is None:
+        return
     name = "samples"
     if not isinstance(getattr(error, name, None), (Samples, NoneType)):
         name = "limelens_samples"

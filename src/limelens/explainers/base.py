@@ -30,7 +30,7 @@ from limelens.engine.coarseness import warn_of_coarse_scores
 from limelens.engine.progress import Reporter
 from limelens.engine.query import Query
 from limelens.engine.rounding import SMALLEST_CHANGE
-from limelens.engine.samples import Attaching
+from limelens.engine.samples import attach_samples
 from limelens.errors import warn
 from limelens.fills.background import ask_segmenter, hide_behind
 from limelens.fills.simple import ImageMean
@@ -148,33 +148,38 @@ class Explainer:
         """
         picture, axis, where = check_native_image(image, channel_axis, valid)
         check_model("predict_fn", predict_fn)
-        generator = check_rng(rng)
+        generator, query = check_rng(rng), None
         segments, details, backgrounds = self._prepare(picture, axis, where)
-        with Reporter(progress) as reporter:
-            query = Query(
-                picture,
-                axis,
-                predict_fn,
-                backgrounds,
-                segments,
-                mask_kind=self._mask_kind(),
-                target=target,
-                class_names=class_names,
-                batch_size=batch_size,
-                in_flight=in_flight,
-                report=reporter.report,
-                reuse=reuse,
-                valid=where,
-            )
-            with Attaching(query):
-                judged = self._judged(query, generator)
-                explanation = self._explanation(query, judged, details | _shown(image))
-                reporter.close()
-        return explanation
+        try:  # no context: an interrupt may come while one is left
+            with Reporter(progress) as reporter:
+                query = Query(
+                    picture,
+                    axis,
+                    predict_fn,
+                    backgrounds,
+                    segments,
+                    mask_kind=self._mask_kind(),
+                    target=target,
+                    class_names=class_names,
+                    batch_size=batch_size,
+                    in_flight=in_flight,
+                    report=reporter.report,
+                    reuse=reuse,
+                    valid=where,
+                )
+                return self._explained(query, generator, details | _shown(image))
+        except BaseException as error:
+            attach_samples(error, query)
+            raise
 
     def _attribute(self, query: Query, rng: np.random.Generator) -> Attribution:
         """Ask the query and return importances; the method itself."""
         raise TypeError(f"{type(self).__name__} does not say how it attributes")
+
+    def _explained(
+        self, query: Query, rng: np.random.Generator, details: dict[str, Any]
+    ) -> Explanation:
+        return self._explanation(query, self._judged(query, rng), details)
 
     def _judged(self, query: Query, rng: np.random.Generator) -> Attribution:
         """Return the method's own result, less what is rounding, with the noise of the answers."""

@@ -78,7 +78,7 @@ def read_record(path: str | os.PathLike[str], names: Collection[str]) -> dict[st
     FileNotFoundError
         If there is no such file.
     """
-    name = os.fspath(check_path(path))
+    name = _file_to_read(path)
     try:
         with open(name, "rb") as file, zipfile.ZipFile(file) as archive:  # noqa: PTH123
             _check_sizes(archive, os.fstat(file.fileno()).st_size)
@@ -93,7 +93,7 @@ def read_record(path: str | os.PathLike[str], names: Collection[str]) -> dict[st
                 record.setdefault("valid", None)
             if version < 4 and record.get("samples") is not None:
                 record["samples"].setdefault("columns", None)
-    except (FileNotFoundError, PermissionError, IsADirectoryError):
+    except (FileNotFoundError, PermissionError):
         raise
     except InvalidInputError as error:
         raise InvalidInputError(_unreadable(name, str(error))) from error
@@ -105,6 +105,14 @@ def read_record(path: str | os.PathLike[str], names: Collection[str]) -> dict[st
         odd = sorted(set(record) ^ set(names))
         raise InvalidInputError(_unreadable(name, f"fields do not match: {odd}"))
     return record
+
+
+def _file_to_read(path: object) -> str:
+    name = os.fspath(check_path(path))
+    if Path(name).is_dir():
+        said = "it is a folder. That of a run is read by limelens.Run.load(path)"
+        raise InvalidInputError(_unreadable(name, said))
+    return name
 
 
 def _upgrade(record: dict[str, Any]) -> None:

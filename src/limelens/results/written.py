@@ -65,7 +65,8 @@ def path_ending_in(kind: str, path: object, call: str, *, several: bool = False)
     if suffix and suffix not in _KINDS[kind]:
         is_other = suffix in _CALLS and not several
         meant = _CALLS[suffix] if is_other else call
-        right = str(named if is_other else named.with_suffix(kind))
+        bare = named.with_suffix("")
+        right = str(named if is_other else bare.with_suffix(kind))  # why.npz of why.npz.gz
         raise InvalidInputError(
             f"`path` must end in {' or '.join(_KINDS[kind])} (or in nothing); got {str(named)!r}. "
             f"Call {meant.format(path=right)}."
@@ -82,10 +83,17 @@ def file_at(named: Path) -> Path:
             "device or a link to itself."
         )
     if not target.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "There is no such folder", str(target.parent))
+        home = (
+            ", as ~ is no folder here: pass Path(path).expanduser()" if _is_of_home(named) else ""
+        )
+        raise FileNotFoundError(errno.ENOENT, f"There is no such folder{home}", str(target.parent))
     if target.exists() and not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, "The file is read-only", str(target))
     return target
+
+
+def _is_of_home(named: Path) -> bool:
+    return named.parts[0].startswith("~")
 
 
 @contextmanager
