@@ -210,6 +210,20 @@ def test_classes_that_compete_have_the_digits_they_have_alone(
             np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12, err_msg=name)
 
 
+@pytest.mark.parametrize("factors", [(0, 1), (1e-40, 1e-40)])
+def test_a_class_keeps_its_digits_beside_one_that_does_not_compete(make_design, factors):
+    rows = make_design(20, 2, ends=True)
+    scores = Competition(20, 60)(rows)
+    likeliest, rarest = np.argsort(-scores.mean(axis=0))[[0, -1]].tolist()
+    scores[:, rarest] *= np.resize(factors, len(rows))
+    scores[:, likeliest] += 1 - scores.sum(axis=1)
+    beside, other = fit(rows, scores, (likeliest, rarest), "lime")
+    (alone,) = fit(rows, scores, (likeliest,), "lime")
+    assert beside.link == alone.link == "softmax" != other.link
+    np.testing.assert_allclose(beside.importances, alone.importances, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(beside.standard_errors, alone.standard_errors, rtol=1e-9)
+
+
 def test_only_so_many_rows_choose_the_kernel_and_half_as_many_all_its_parameters(
     make_design, monkeypatch
 ):

@@ -96,8 +96,8 @@ def test_carriers_are_all_of_a_two_valued_score_and_one_of_an_outlier():
 
 def test_float_probabilities_of_three_classes_compete():
     scores = make_softmax(len(COALITIONS))
-    assert merge(COALITIONS, scores).compete
-    assert merge(COALITIONS, scores.astype(np.float32)).compete
+    assert merge(COALITIONS, scores).competes(0)
+    assert merge(COALITIONS, scores.astype(np.float32)).competes(0)
 
 
 @pytest.mark.parametrize(
@@ -111,14 +111,14 @@ def test_float_probabilities_of_three_classes_compete():
     ],
 )
 def test_other_scores_do_not(change):
-    assert not merge(COALITIONS, change(make_softmax(len(COALITIONS)))).compete
+    assert not merge(COALITIONS, change(make_softmax(len(COALITIONS)))).competes(0)
 
 
 def test_one_exact_zero_among_the_rivals_is_enough_to_stop_it():
     scores = make_softmax(len(COALITIONS))
     scores[3, 4] = 0.0
     scores /= scores.sum(axis=1, keepdims=True)
-    assert not merge(COALITIONS, scores).compete
+    assert not merge(COALITIONS, scores).competes(0)
 
 
 @pytest.mark.parametrize(("factor", "competes"), [(1e-30, True), (1e-45, False)])
@@ -126,15 +126,15 @@ def test_a_target_as_good_as_zero_does_not_compete(factor, competes):
     scores = make_softmax(len(COALITIONS))
     scores[:, 0] *= factor
     scores[:, 1] += 1 - scores.sum(axis=1)
-    assert merge(COALITIONS, scores).compete == competes
+    assert merge(COALITIONS, scores).competes(0) == competes
 
 
 def test_shares_of_fifty_votes_are_a_coarse_lattice():
     rng = np.random.default_rng(0)
     votes = 1 + np.stack([rng.multinomial(45, p) for p in make_softmax(len(COALITIONS))])
-    assert not merge(COALITIONS, votes / 50).compete
+    assert not merge(COALITIONS, votes / 50).competes(0)
 
 
 def test_functions_of_scores_do_not_compete():
     scores = make_softmax(len(COALITIONS))
-    assert not merge(COALITIONS, scores, values=scores[:, [0]] ** 2).compete
+    assert not merge(COALITIONS, scores, values=scores[:, [0]] ** 2).competes(0)

@@ -100,8 +100,8 @@ class QuickLime(SequentialExplainer):
     it is two to seven seconds, as only `kernel_rows` of them choose the kernel. Probabilities
     that compete ("softmax") share one kernel, so that ten targets take two or three times as long
     as one; any other target learns a kernel of its own. From the same calls a target has the same
-    importances alone and beside others. Of more than 31 classes that compete, this holds for the 31
-    likeliest: only these, the targets and the sum of all others compete. Memory is
+    importances alone and beside others. Of more than 31 classes that compete, this holds among the
+    31 likeliest: only these, the targets and the sum of all others compete. Memory is
     O(batch_size · image + max_samples · (max_samples + k) + 8192 · max_samples) numbers.
 
     References

@@ -149,11 +149,11 @@ def _moves(rows: Rows, target: int, *, on_log_odds: bool) -> bool:
 def _possible_links(rows: Rows, target: int, link: str, scale: str) -> list[str]:
     """Return the names of the links to fit for a target; the last is preferred."""
     probability = rows.is_probability(target)
-    if link == "softmax" and not rows.compete:
+    if link == "softmax" and not rows.competes(target):
         raise InvalidInputError(
             "`link` must be 'auto', 'identity' or 'log-odds' for these scores; 'softmax' needs "
             "three or more floating-point probabilities that sum to 1, are never exactly 0 and "
-            f"hardly ever the same twice, and {rows.no_rivals}."
+            f"hardly ever the same twice, and {rows.no_rivals[target]}."
         )
     if link == "log-odds" and not probability:
         seen = rows.values[:, target] if rows.columns is None else rows.scores
@@ -168,7 +168,7 @@ def _possible_links(rows: Rows, target: int, link: str, scale: str) -> list[str]
     if scale == "link":
         return ["log-odds"]
     log_odds = ["log-odds"] if rows.has_log_odds(target) else []
-    return ["identity", *log_odds, *(["softmax"] if rows.compete else [])]
+    return ["identity", *log_odds, *(["softmax"] if rows.competes(target) else [])]
 
 
 def _candidates(rows: Rows, names: dict[int, list[str]], kernel_rows: int) -> list[_Candidate]:

@@ -121,39 +121,54 @@ class Rows:
         """Return a target's standard deviation in steps of its lattice; infinite without one."""
         return n_steps(self.values[:, target])
 
-    @property
-    def compete(self) -> bool:
-        """Whether the targets are probabilities whose rivals are really known."""
-        return not self.no_rivals
+    def competes(self, target: int) -> bool:
+        """Whether a target is a probability whose rivals are really known."""
+        return not self.no_rivals[target]
 
     @cached_property
-    def no_rivals(self) -> str:
-        """Why the targets are no probabilities whose rivals are really known; "" if they are.
+    def no_rivals(self) -> list[str]:
+        """Why each target is no probability whose rivals are really known; "" if it is.
 
-        They are three or more floating-point scores in [0, 1] that sum to 1, where neither a target
-        nor any of its likeliest rivals is ever exactly 0, nor a target always as good as 0, and
-        which are not rounded to a coarse lattice.
+        It is one of three or more floating-point scores in [0, 1] that sum to 1, where neither it
+        nor any of its likeliest rivals is ever exactly 0, nor it always as good as 0, and which are
+        not rounded to a coarse lattice. Other targets do not matter.
         """
+        if self.columns is None or (no_distribution := self._no_distribution()):
+            reason = "here a function of the scores is explained"
+            return [reason if self.columns is None else no_distribution] * self.values.shape[1]
+        likeliest = competitors(self.scores, np.empty(0, np.intp), N_RIVALS + 1)
+        unknown = self._unknown(likeliest)
+        found = []
+        for column, highest in zip(self.columns, self.scores[:, self.columns].max(0), strict=True):
+            if highest <= LEAST_PROBABILITY:  # its logit would be the same in every row
+                least = f"{LEAST_PROBABILITY:.2g}"
+                found.append(
+                    f"column {column} is never above {highest:.2g}, where all that is below "
+                    f"{least} counts as {least}"
+                )
+            elif column in likeliest:
+                found.append(unknown)
+            else:
+                found.append(self._unknown(np.append(likeliest[:N_RIVALS], column)))
+        return found
+
+    def _no_distribution(self) -> str:
+        """Say why the scores are no probabilities that sum to 1; "" if they are."""
         scores = self.scores
-        if self.columns is None:
-            return "here a function of the scores is explained"
         if not self.floating or scores.shape[1] < 3:
             kind = "score(s) an image" if self.floating else "whole number(s) an image"
             return f"these are {scores.shape[1]} {kind}"
         sums = scores.sum(axis=1)
-        if scores.min() < 0 or np.abs(sums - 1.0).max() > _SUM_TOLERANCE:
-            span = f"{sums.min():.3g} to {sums.max():.3g}"
-            if lattice_step(scores[:, self.columns]):
-                return "these come in steps, as of a quantised model"
-            return f"these are {scores.min():.3g} or more, and those of an image sum to {span}"
-        chosen = competitors(scores, self.columns, N_RIVALS)
-        seen, highest = scores[:, chosen], scores[:, self.columns].max(axis=0)
-        if highest.min() <= LEAST_PROBABILITY:  # its logit would be the same in every row
-            column, least = self.columns[highest.argmin()], f"{LEAST_PROBABILITY:.2g}"
-            return (
-                f"column {column} is never above {highest.min():.2g}, where all that is below "
-                f"{least} counts as {least}"
-            )
+        if scores.min() >= 0 and np.abs(sums - 1.0).max() <= _SUM_TOLERANCE:
+            return ""
+        if lattice_step(scores[:, self.columns]):
+            return "these come in steps, as of a quantised model"
+        span = f"{sums.min():.3g} to {sums.max():.3g}"
+        return f"these are {scores.min():.3g} or more, and those of an image sum to {span}"
+
+    def _unknown(self, chosen: NDArray[np.intp]) -> str:
+        """Say why the columns of a target and its rivals are not known well; "" if they are."""
+        seen = self.scores[:, chosen]
         if len(np.unique(seen)) < _FEWEST_DISTINCT * seen.size:
             return "these are rounded, so that their rivals are not known well enough"
         if seen.min() <= 0:
