@@ -80,6 +80,15 @@ def test_membership_is_the_probability_of_the_normal_distribution():
     assert str(found) == "certain: 0; likely: 1"
 
 
+def test_errors_of_a_process_have_heavy_tails_too():
+    # The difference is 1.8 standard deviations: 0.964 of a normal distribution, 0.939 of t(6).
+    details = {"covariance": np.eye(2)[np.newaxis], "targets": [0]}
+    found = make_explanation([10.0, 10 - 1.8 * np.sqrt(2)], np.ones(2), details=details)
+    said = found.top_confidence(1)
+    assert said.membership[0] == pytest.approx(0.939, abs=0.01)
+    assert said.words == ("likely",)
+
+
 def test_errors_that_are_shared_do_not_blur_the_order():
     covariance = np.ones((1, 3, 3)) + 1e-6 * np.eye(3)
     details = {"covariance": covariance, "targets": [0]}
