@@ -294,12 +294,18 @@ def ask(image, valid, **settings):
     return ablation.explain(image, lambda batch: batch.sum(axis=(1, 2)), valid=valid, **settings)
 
 
+@pytest.mark.parametrize(("shape", "axis"), [((4, 4, 3), 2), ((3, 4, 4), 0)])
+def test_a_mask_with_channels_is_told_how_it_gets_rid_of_them(shape, axis):
+    words = rf"Pass valid\.any\(axis={axis}\), or valid\.all\(axis={axis}\)"
+    with pytest.raises(InvalidInputError, match=words):
+        ask(np.ones(shape), np.ones(shape, bool), channel_axis=axis)
+
+
 @pytest.mark.parametrize(
     ("valid", "words"),
     [
         (np.ones((4, 5), bool), r"`valid` must have the image's spatial shape \(4, 4\)"),
-        (np.ones((4, 4, 1), bool), r"Pass valid\.any\(axis=-1\), or valid\.all\(axis=-1\)"),
-        (np.ones((3, 4, 4), bool), r"Pass valid\.any\(axis=0\), or valid\.all\(axis=0\)"),
+        (np.ones((4, 4, 1), bool), r"`valid` must have the image's spatial shape \(4, 4\)"),
         (True, r"`valid` must have the image's spatial shape \(4, 4\)"),
         (np.full((4, 4), 255, np.uint8), r"`valid` must hold True and False.*Pass valid > 0"),
         (np.full((4, 4), "yes"), "`valid` must hold booleans"),

@@ -416,13 +416,13 @@ of(class_names=Path(class_names).read_text().splitlines(), target='dog')
     (
         "valid = np.ones((24, 24, 3), bool); valid[0] = False; of(picture=color, valid=valid)",
         {
-            "valid.any(axis=-1)": """
+            "valid.any(axis=2)": """
 valid = np.ones((24, 24, 3), bool); valid[0] = False
-assert not of(picture=color, valid=valid.any(axis=-1)).valid.all()
+assert not of(picture=color, valid=valid.any(axis=2)).valid.all()
 """,
-            "valid.all(axis=-1)": """
+            "valid.all(axis=2)": """
 valid = np.ones((24, 24, 3), bool); valid[0] = False
-assert not of(picture=color, valid=valid.all(axis=-1)).valid.all()
+assert not of(picture=color, valid=valid.all(axis=2)).valid.all()
 """,
         },
     ),

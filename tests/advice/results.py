@@ -313,9 +313,12 @@ assert len(limelens.Run.load(path)) == 3
             "Path(path).expanduser()": """
 import os
 from pathlib import Path
+path, home = '~/why.npz', os.environ.get('HOME', '')
 os.environ['HOME'] = str(Path.cwd())
-path = '~/why.npz'
-explained().save(Path(path).expanduser())
+try:
+    explained().save(Path(path).expanduser())
+finally:
+    os.environ['HOME'] = home
 assert Path('why.npz').exists()
 """,
         },

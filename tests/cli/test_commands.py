@@ -353,6 +353,13 @@ def test_an_audit_of_a_run_whose_images_all_failed_says_why(shell, folder):
     assert (code, "got 0: 3 failed, the first, 'a.png', by OSError" in err) == (2, True)
 
 
+def test_a_mistyped_class_or_method_is_asked_for(shell, folder):
+    line = f"explain photos/a.png {ASK} --classes labels.txt"
+    assert "got 'Brigth'. Did you mean 'bright'?" in shell(f"{line} --target Brigth")[2]
+    line = "explain photos/a.png --model shell_models:predict --method"
+    assert "got 'abblation'. Did you mean 'ablation'?" in shell(f"{line} abblation")[2]
+
+
 def test_a_name_may_hold_what_unicode_calls_a_line(shell, folder):
     (folder / "labels.txt").write_text("dark\u2028room\nbright", encoding="utf-8")
     assert shell(f"explain photos/a.png {ASK} --classes labels.txt --target 0")[0] == 0

@@ -262,6 +262,15 @@ def test_one_score_an_image_is_label_0():
     np.testing.assert_allclose(weights_of(explanation, 0), WEIGHTS[0], atol=1e-12)
 
 
+@pytest.mark.parametrize(("dtype", "told"), [(int, True), (float, False)])
+def test_class_numbers_are_told_from_one_score_an_image(dtype, told):
+    model = additive(weights=WEIGHTS[:1])
+    with pytest.warns(LimelensWarning, match="one score an image") as caught:
+        explain(lambda batch: np.rint(100 * model(batch)).ravel().astype(dtype))
+    said = "".join(str(each.message) for each in caught)
+    assert ("predict_proba in place of predict" in said) == told
+
+
 def test_a_score_that_changes_only_by_rounding_is_pointed_out():
     def barely(batch):
         return 0.5 + batch.mean(axis=(1, 2, 3))[:, np.newaxis] * 1e-16

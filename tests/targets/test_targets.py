@@ -139,12 +139,24 @@ def test_log_odds_refuses_logits():
         log_odds(0)(np.array([[-1.0], [3.0]]))
 
 
+def halves(batch):
+    upper = batch[:, :3].mean(axis=(1, 2))
+    return np.stack([upper, 1 - upper], axis=1)
+
+
 def test_log_odds_refuses_percents_though_those_of_a_rare_class_look_like_probabilities():
     percents = np.array([[0.4, 60.0, 39.6], [0.2, 10.0, 89.8]])
     with pytest.raises(PredictionError, match=r"got percents, which sum to 100 .* scores / 100"):
         log_odds(0)(percents)
     assert log_odds(0)(percents / 100).shape == (2,)
     log_odds(0)(np.array([[0.4, 60.0, 39.6], [0.2, 10.0, 89.0]]))  # columns of other kinds
+    with pytest.raises(PredictionError, match="got percents, which sum to 100"):
+        ll.audit(
+            np.random.default_rng(0).random((3, 6, 6)),
+            lambda b: 100 * halves(b),
+            target=0,
+            segmenter=ll.Grid(4),
+        )
 
 
 @pytest.mark.parametrize(

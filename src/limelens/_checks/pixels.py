@@ -25,6 +25,11 @@ def check_valid(valid: object, image: Image, channel_axis: int | None) -> NDArra
             leave = f"Or leave those pixels out: valid={_finite(channel_axis)}."
             raise InvalidInputError(f"{not_finite('image', image)} {leave}")
         return None
+    if channel_axis is not None and getattr(valid, "shape", None) == image.shape:
+        raise InvalidInputError(
+            "`valid` must have one value for all channels of a pixel; got one for each. Pass "
+            f"valid.any(axis={channel_axis}), or valid.all(axis={channel_axis})."
+        )
     where = check_region_mask("valid", valid, spatial_shape(image.shape, channel_axis)).copy()
     if not where.any():
         msg = "`valid` must be True for some pixels; got none. Is it the mask of what to leave out?"
@@ -69,20 +74,12 @@ def _finite(channel_axis: int | None) -> str:
     return "np.isfinite(image)" + ("" if channel_axis is None else f".all(axis={channel_axis})")
 
 
-def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
-    """Return a shape without its first or its last axis."""
-    return shape[1:] if axis == 0 else shape[:-1]
-
-
 def check_region_mask(name: str, mask: object, spatial: tuple[int, ...]) -> NDArray[np.bool_]:
     """Return a mask of pixels, True inside: bool, or integers that are 0 and 1."""
     array = check_numeric(name, mask, finite=False)
     if array.shape != spatial:
-        places = (axis for axis in (-1, 0) if _without(array.shape, axis) == spatial)
-        ways = (f" Pass {name}.any(axis={n}), or {name}.all(axis={n})." for n in places)
-        cure = "".join(ways)
         raise InvalidInputError(
-            f"`{name}` must have the image's spatial shape {spatial}; got {describe(array)}.{cure}"
+            f"`{name}` must have the image's spatial shape {spatial}; got {describe(array)}."
         )
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise InvalidInputError(

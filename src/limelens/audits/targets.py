@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from limelens._typing import Floats
 from limelens.errors import PredictionError
 from limelens.targets.columns import column_named
-from limelens.targets.of_scores import LogOdds
+from limelens.targets.of_scores import LogOdds, check_no_percents
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class OddsOf(LogOdds):
         """Return the log-odds, shape (n,), of scores (n, k)."""
         number = column_named(self.column, None)
         column = scores[:, number] if number < scores.shape[1] else np.zeros(1)
+        check_no_percents(self.column, scores)
         if np.min(column) < 0 or np.max(column) > 1:
             raise PredictionError(
                 f"`target` {self.column!r} means the log-odds of a probability; got scores from "

@@ -18,6 +18,7 @@ from limelens.engine.batches import BatchSize
 from limelens.errors import InvalidInputError
 from limelens.runs.models import loaded_model
 from limelens.runs.reading import named_images, read_image
+from limelens.targets.columns import meant
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -216,7 +217,7 @@ def target_asked(options: argparse.Namespace) -> Any:
     if names is not None and odd:
         raise InvalidInputError(
             f"--target must be a name in {options.classes!r}, or a column from 0 to "
-            f"{len(known) - 1}; got {odd[0]!r}"
+            f"{len(known) - 1}; got {odd[0]!r}.{meant(str(odd[0]), known)}"
         )
     return found
 
@@ -259,9 +260,8 @@ def explainers_asked(names: list[str], options: argparse.Namespace) -> list[Any]
     known = methods()
     odd = [name for name in names if name.lower() not in known]
     if odd or not names:
-        raise InvalidInputError(
-            f"--method must be one of {', '.join(known)}; got {odd[0] if odd else 'none'!r}"
-        )
+        said = f"got {odd[0]!r}.{meant(odd[0], known)}" if odd else "got none."
+        raise InvalidInputError(f"--method must be one of {', '.join(known)}; {said}")
     found = [known[name.lower()]() for name in names]
     segmenter = None if options.segments is None else limelens.Slic(options.segments)
     found = _with(found, BUDGETS, options.calls, "--calls", names)

@@ -186,7 +186,15 @@ class Scorer:
                     f"returns; got {describe(label)}."
                 )
         if np.ndim(raw) == 1:
+            are_classes = np.asarray(raw).dtype.kind in "iu"
             warn(
                 "`classifier_fn` returns one score an image, read as label 0; lime raises an "
                 "IndexError. Return shape (n, 1) to say so."
+                f"{_NO_CLASSES * are_classes}"
             )
+
+
+_NO_CLASSES = (
+    " If these whole numbers are those of classes importances tell nothing: return the scores of "
+    "all classes (scikit-learn: predict_proba in place of predict)."
+)

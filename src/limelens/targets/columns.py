@@ -169,16 +169,16 @@ def column_named(column: object, names: Mapping[int, str] | None) -> int:
     listed += ", ..." if len(names) > 10 else ""
     raise InvalidInputError(
         f"`target` must be one of the class names {listed}; got {column!r}."
-        f"{_meant(column, names.values())}"
+        f"{meant(column, names.values())}"
     )
 
 
-def _meant(name: str, known: Iterable[str]) -> str:
-    """Ask for the known name that is most like another.
+def meant(name: str, known: Iterable[str]) -> str:
+    """Ask for the known name that is most like another; nothing where none is.
 
     Examples
     --------
-    >>> _meant("Tabby Cat", ["dog", "tabby cat"]), _meant("x", ["dog"])
+    >>> meant("Tabby Cat", ["dog", "tabby cat"]), meant("x", ["dog"])
     (" Did you mean 'tabby cat'?", '')
     """
     plain = {each.strip().casefold(): each for each in known}

@@ -80,11 +80,7 @@ class LogOdds(NamedTarget):
     def __call__(self, scores: NDArray[Any]) -> Floats:
         """Return the log-odds, shape (n,), of scores (n, k)."""
         p = np.asarray(scores[:, _check_column(self, scores, self.column)], dtype=np.float64)
-        if _are_percents(scores):
-            raise PredictionError(
-                f"`target` {self} needs probabilities; got percents, which sum to 100 for every "
-                "image. Return scores / 100."
-            )
+        check_no_percents(self, scores)
         if p.min() < 0 or p.max() > 1:
             raise PredictionError(
                 f"`target` {self} needs probabilities; got scores from {p.min():g} to "
@@ -105,11 +101,21 @@ class LogOdds(NamedTarget):
         return replace(self, column=column, label=f"log-odds of {names[column]}")
 
 
-def _are_percents(scores: NDArray[Any]) -> bool:
-    """Return whether scores (n, k) are percents; a rare class alone would not show it."""
+def check_no_percents(target: object, scores: NDArray[Any]) -> None:
+    """Refuse percents (n, k), of which those of a rare class look like probabilities.
+
+    Raises
+    ------
+    PredictionError
+        If the scores of every image sum to 100.
+    """
     if abs(float(scores[0].sum()) - 100) > _OFF:  # most scores need no more
-        return False
-    return scores.min() >= 0 and bool((np.abs(scores.sum(axis=1) - 100) <= _OFF).all())
+        return
+    if scores.min() >= 0 and (np.abs(scores.sum(axis=1) - 100) <= _OFF).all():
+        raise PredictionError(
+            f"`target` {target} needs probabilities; got percents, which sum to 100 for every "
+            "image. Return scores / 100."
+        )
 
 
 _OFF = 0.1  # sums of rounded percents are not quite 100
