@@ -293,6 +293,14 @@ def test_segments_less_than_a_step_of_the_score_apart_are_not_certain(explainer)
     assert exact.top_confidence(2).words == ("certain", "certain")
 
 
+@pytest.mark.parametrize(("dtype", "step"), [(np.uint8, 1), (np.int8, 1), (int, 0), (bool, 0)])
+def test_bytes_of_a_quantised_network_are_rounded_to_whole_numbers(dtype, step):
+    """Other whole numbers may be counts, which are exact."""
+    slopes = np.array([[40.0, 20.0, 8.0, 4.0, 3.7], [0.0, 0.0, 0.0, 1.0, 9.0]])
+    found = of_five(lambda batch: (batch.reshape(len(batch), -1) @ slopes.T).astype(dtype))
+    np.testing.assert_array_equal(found.details["rounding"], [step])
+
+
 def test_what_rounding_can_do_follows_the_model_and_the_scale():
     slopes = np.array([2.0, 1.0, -1.0, 0.3, 0.1])
 

@@ -1,6 +1,7 @@
 """Scores that are rounded so coarsely that their changes are mostly rounding."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,16 +18,21 @@ _FAR = 4.5  # steps; rounded scores that move little are not all so far apart
 
 _WIDEST = 0.1  # scores that are further apart than that are no rounded ones, but votes or labels
 
+_MOST_LABELS = 16  # different whole numbers that may be labels, or votes of a few trees
 
-def visible_steps(values: Floats) -> Floats:
+
+def visible_steps(values: Floats, dtype: np.dtype[Any] | None = None) -> Floats:
     """Return the steps to which the values (n, t) of targets seem to be rounded, shape (t,).
 
-    They are 0 where nothing is seen to be rounded, and for fewer than eight rows.
+    They are 0 where nothing is seen to be rounded, and for fewer than eight rows. Whole numbers of
+    8 bits, if more than a few are different, are those of a quantised network, rounded to 1.
     """
     if len(values) < _FEWEST_ROWS:
         return np.zeros(values.shape[1])
-    found = [_rounding_step(*np.unique(column, return_counts=True)) for column in values.T]
-    return np.array(found, dtype=np.float64)
+    each = [np.unique(column, return_counts=True) for column in values.T]
+    if dtype is not None and dtype.kind in "iu" and dtype.itemsize == 1:
+        return np.array([float(len(distinct) > _MOST_LABELS) for distinct, _ in each])
+    return np.array([_rounding_step(*found) for found in each], dtype=np.float64)
 
 
 def warn_of_coarse_scores(values: Floats, steps: Floats, names: Sequence[str]) -> None:

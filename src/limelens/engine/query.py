@@ -254,7 +254,7 @@ class Query:
             moved = self.columns.moved_by_rounding(scores, scores[:2])
             return moved, np.zeros(len(moved))
         values = self.values(scores)
-        steps = visible_steps(values)
+        steps = visible_steps(values, scores.dtype)
         return np.maximum(moved_by_rounding(values, scores), steps), steps
 
     def _known_values(self, keys: NDArray[np.uint8]) -> Floats:
