@@ -387,8 +387,9 @@ def test_classes_with_an_empty_name_are_called_by_their_number():
         ({True: "dog"}, "names column True"),
         ({"0": "cat"}, r"int\(column\): text"),
         ({"cat": 0}, "Turn it round"),
-        ({"cat", "dog"}, r"Pass list\(class_names\)"),
-        ("ab", r"got 'ab'\.$"),
+        ({"cat", "dog"}, "A set has no order"),
+        ({"cat": 0, "dog": 1}.keys(), r"Pass list\(class_names\)"),
+        ("ab", r"got 'ab'\. A file with a name a line: Path\(class_names\)"),
         (np.ma.array(["cat", "dog"], mask=[False, True]), "must be a sequence that names all 2"),
     ],
 )
