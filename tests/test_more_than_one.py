@@ -51,7 +51,7 @@ ONE_SEARCH_FOR_ALL = {
     "Owen": "which groups are split depends on what they add to all targets",
     "Sharp": "the same, over several divisions",
 }
-OF_ALL_TARGETS = {"status", "message", "converged", "n_gradients", "batch_size"}
+OF_ALL_TARGETS = {"status", "message", "converged", "n_gradients", "batch_size", "kernel_rows"}
 """Entries of `details` that sum the targets up, or depend on how busy the computer was."""
 
 each = pytest.mark.parametrize("name", CASES)
