@@ -178,6 +178,22 @@ def test_a_callable_that_returns_class_numbers_is_warned_of_once(target, n_told)
     assert sum("`target` returns one whole number" in each for each in told) == n_told
 
 
+@pytest.mark.parametrize(
+    ("target", "n_told"),
+    [(lambda scores: scores[:, 1], 0), (lambda scores: scores.argmax(axis=1), 1)],
+)
+def test_a_column_of_whole_scores_is_no_class_number(target, n_told):
+    image = np.random.default_rng(0).random((12, 12))
+
+    def model(batch):
+        return np.stack([90 * batch[:, :6].mean((1, 2)), 200 * batch.mean((1, 2))], 1).astype(int)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        ll.Lime(segmenter=ll.Grid(4), n_samples=20).explain(image, model, target=target, rng=0)
+    assert sum("`target` returns" in str(each.message) for each in caught) == n_told
+
+
 @pytest.mark.parametrize("k", [0, -1, 1.5, True])
 def test_top_needs_a_positive_count(k):
     with pytest.raises(InvalidInputError, match="`k` must be an integer >= 1"):

@@ -210,7 +210,9 @@ def find_target(
     if callable(target) and not isinstance(target, type):
         values = _reduced(target, intact[np.newaxis])
         width = values.shape[1]
-        if values.dtype.kind in "iu" and width == 1:
+        # Of whole scores any column has an integer dtype, and only the best one's number is told.
+        is_number = intact.dtype.kind not in "iu" or values[0, 0] == np.argmax(intact)
+        if values.dtype.kind in "iu" and width == 1 and is_number:
             warn(
                 f"`target` returns one whole number an image, {values[0, 0]} for the intact one. "
                 "If that is the number of a class, as argmax gives it, importances tell nothing: "
