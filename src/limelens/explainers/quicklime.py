@@ -87,8 +87,8 @@ class QuickLime(SequentialExplainer):
     segments work together. For this, variances grow in proportion to 1 / calls. From eight calls a
     segment on, it learns everything together, if halves of the rows then predict each other with
     four fifths of the squared error or less. Only `kernel_rows` coalitions choose the kernel, and
-    half as many learn everything together. That concerns runs of more than 1024 calls, or of 512;
-    with a larger `kernel_rows` their importances move by a fraction of their standard errors.
+    half as many learn everything together. By default this matters from 1024 calls on, and from 512
+    on. A larger `kernel_rows` moves importances by a fraction of their standard errors.
 
     The process may miss something systematically, such as small effects below large interactions.
     Its errors for rows left out show that: the same definition is applied to them, the result is

@@ -173,8 +173,8 @@ class Rows:
             return "these are rounded, so that their rivals are not known well enough"
         if seen.min() <= 0:
             return (
-                f"column {chosen[seen.min(axis=0).argmin()]} is 0 for some images, as it gets in "
-                "float32: let `predict_fn` compute them in float64"
+                f"column {chosen[seen.min(axis=0).argmin()]} is 0 for some images, as small "
+                "probabilities get in float32: let `predict_fn` compute them in float64"
             )
         return ""
 

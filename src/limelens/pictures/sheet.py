@@ -1,7 +1,7 @@
 """Pictures side by side, with titles and a colour bar."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -172,11 +172,11 @@ def _stack(bands: list["Picture"], bar: "Picture | None", width: int, gap: int) 
 def _check_tiles(tiles: Sequence[Any], titles: Sequence[str] | None) -> list["Picture"]:
     from PIL.Image import Image as Pillow  # noqa: PLC0415
 
-    if isinstance(tiles, (np.ndarray, Pillow)) or len(tiles) == 0:
+    if isinstance(tiles, (np.ndarray, Pillow)) or not _is_list(tiles) or not len(tiles):
         raise InvalidInputError(
             "`tiles` must be a sequence of pictures, at least one: sheet([picture])."
         )
-    if titles is not None and (isinstance(titles, str) or len(titles) != len(tiles)):
+    if titles is not None and not (_is_list(titles) and len(titles) == len(tiles)):
         raise InvalidInputError(
             f"`titles` must be one for each of the {len(tiles)} tiles; got {titles!r}."
         )
@@ -189,11 +189,16 @@ def _check_rows(rows: Sequence[str] | None, n_rows: int) -> Sequence[str]:
     """Return a line for each row; without any, empty ones."""
     if rows is None:
         return [""] * n_rows
-    if isinstance(rows, str) or len(rows) != n_rows:
+    if not _is_list(rows) or len(rows) != n_rows:
         raise InvalidInputError(
             f"`rows` must be one line for each of the {n_rows} rows of tiles; got {rows!r}."
         )
     return [check_text("rows", line) for line in rows]
+
+
+def _is_list(values: object) -> bool:
+    """Return whether these are several values, and no text, whose letters they would be."""
+    return isinstance(values, Sized) and not isinstance(values, str)
 
 
 def _fit(tile: "Picture", side: int) -> "Picture":
