@@ -1,7 +1,7 @@
 """Complementary pairs of coalitions that are all different, so that no call is paid for twice."""
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import comb, sqrt
 
 import numpy as np
@@ -41,15 +41,8 @@ def foldover_pairs(n_pairs: int, d: int, rng: np.random.Generator) -> Coalitions
     >>> sorted(rows.sum(axis=1).tolist()), len(np.unique(rows, axis=0))
     ([1, 1, 1, 2, 2, 2], 6)
     """
-    seen = {_key(np.ones(d, dtype=np.bool_))}
-    found: list[Coalitions] = []
-    while len(found) < n_pairs:
-        for row in half_block(d, rng):
-            key = _key(row)
-            if key not in seen and len(found) < n_pairs:
-                seen.add(key)
-                found.append(row)
-    return with_complements(np.array(found, dtype=np.bool_).reshape(-1, d))
+    rows = (row for block in _half_blocks(d, rng) for row in block)
+    return with_complements(_unseen(n_pairs, d, rows, {_key(np.ones(d, dtype=np.bool_))}, _key))
 
 
 def foldover_rows(n: int, d: int, rng: np.random.Generator) -> Coalitions:
@@ -76,14 +69,30 @@ def foldover_rows(n: int, d: int, rng: np.random.Generator) -> Coalitions:
     >>> sorted(rows.sum(axis=1).tolist()), len(np.unique(rows, axis=0))
     ([1, 1, 1, 2, 2, 2], 6)
     """
-    seen = {np.full(d, kept).tobytes() for kept in (True, False)}
+    rows = (row for block in _half_blocks(d, rng) for row in np.concatenate([block, ~block]))
+    ends = {np.full(d, kept).tobytes() for kept in (True, False)}
+    return _unseen(n, d, rows, ends, np.ndarray.tobytes)
+
+
+def _half_blocks(d: int, rng: np.random.Generator) -> Iterator[Coalitions]:
+    while True:
+        yield half_block(d, rng)
+
+
+def _unseen(
+    n: int,
+    d: int,
+    rows: Iterator[Coalitions],
+    seen: set[bytes],
+    key_of: Callable[[Coalitions], bytes],
+) -> Coalitions:
+    """Return the first n rows whose keys differ from each other and from those seen before."""
     found: list[Coalitions] = []
     while len(found) < n:
-        rows = half_block(d, rng)
-        for row in np.concatenate([rows, ~rows]):
-            if len(found) < n and row.tobytes() not in seen:
-                seen.add(row.tobytes())
-                found.append(row)
+        row = next(rows)
+        if (key := key_of(row)) not in seen:
+            seen.add(key)
+            found.append(row)
     return np.array(found, dtype=np.bool_).reshape(-1, d)
 
 
