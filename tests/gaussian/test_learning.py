@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from limelens.games.coalitions import distinct_rows, signs
+from limelens.gaussian import learning
 from limelens.gaussian.closed_forms import shapley_effects
 from limelens.gaussian.kernel import relevance
 from limelens.gaussian.learning import learn_kernels, learned_relevance
@@ -128,3 +129,48 @@ def test_a_rule_of_few_segments_is_learned_with_care_too():
     (careful,) = learn_kernels([process], [rule], careful=True)
     np.testing.assert_array_equal(careful.kernel.relevance, sure.kernel.relevance)
     assert careful.kernel.relevance[[1, 4, 7]].sum() > 0.8
+
+
+def three_trees(rows):
+    rng = np.random.default_rng(6)
+    trees = [rng.normal(size=8)[rows[:, i : i + 3] @ [1, 2, 4]] for i in (0, 1, 3)]
+    return np.sum(trees, axis=0)[:, np.newaxis]
+
+
+def test_where_single_segments_matter_at_the_ends_a_smaller_gain_suffices(monkeypatch):
+    """31 pairs are too few to refine, but the steps at both ends show what matters."""
+    rows = shapley_design(16)
+    values = three_trees(rows)
+    process = fit(rows, values)
+    (sure,) = learn_kernels([process], [values])
+    (careful,) = learn_kernels([process], [values], careful=True)
+    np.testing.assert_array_equal(careful.kernel.relevance, sure.kernel.relevance)
+    monkeypatch.setattr(learning, "_shown_at_the_ends", lambda *_: 0.0)
+    (flat,) = learn_kernels([process], [values], careful=True)
+    assert flat.kernel.relevance.max() < 0.5 * sure.kernel.relevance.max()
+
+
+def test_what_can_be_refined_starts_from_more_equal_relevances(monkeypatch):
+    monkeypatch.setattr(learning, "refined", lambda process, *_: process)
+    rows = shapley_design(48)
+    values = three_trees(rows)
+    process = fit(rows, values)
+    (sure,) = learn_kernels([process], [values])
+    (careful,) = learn_kernels([process], [values], careful=True)
+    assert careful.kernel.relevance.max() < 0.8 * sure.kernel.relevance.max()
+
+
+def test_what_the_steps_at_both_ends_show():
+    rows = shapley_design()
+    additive = (rows @ np.arange(1.0, D + 1))[:, np.newaxis]
+    assert learning._shown_at_the_ends(fit(rows, additive), additive) > 0.95
+    assert learning._shown_at_the_ends(fit(rows, majority(rows)), majority(rows)) == 0
+    lone = majority(rows) + 5.0 * (rows.sum(axis=1) == 1)[:, np.newaxis] * rows[:, :1]
+    assert learning._shown_at_the_ends(fit(rows, lone), lone) < 0.5  # one step, however large
+    inner = rows[(rows.sum(axis=1) > 1) & (rows.sum(axis=1) < D - 1)]
+    values = (inner @ np.arange(1.0, D + 1))[:, np.newaxis]
+    assert learning._shown_at_the_ends(fit(inner, values), values) == 0  # no end was asked
+    asked = rows.sum(axis=1)
+    some = rows[((asked != 1) | ~rows[:, 0]) & ((asked != D - 1) | rows[:, 0])]
+    values = some[:, :1].astype(float)
+    assert learning._shown_at_the_ends(fit(some, values), values) < 0.1  # the first was not asked

@@ -20,12 +20,12 @@ class QuickShap(SequentialExplainer):
 
     From 17 segments on, a block of an orthogonal foldover design comes first. Complementary pairs
     follow, no pair twice: every second one keeps or hides a single segment, until all of these are
-    asked, and the others are of all sizes. With fewer pairs than segments all are of all sizes. A
-    Gaussian process is fitted to the log-odds of their scores, and the importances are Shapley's
-    definition applied to the scores that it expects for all other coalitions. The first look at the
-    error comes after at least 5 d calls, about half of each kind, the second soon after that, and
-    further ones after every block of pairs. The method stops when the error is small enough, but
-    never at the first look.
+    asked, and the others are of all sizes. With fewer than three pairs for two segments all are of
+    all sizes. A Gaussian process is fitted to the log-odds of their scores, and the importances are
+    Shapley's definition applied to the scores that it expects for all other coalitions. The first
+    look at the error comes after at least 5 d calls, about half of each kind, the second soon after
+    that, and further ones after every block of pairs. The method stops when the error is small
+    enough, but never at the first look.
 
     Parameters
     ----------
@@ -92,10 +92,11 @@ def _shares(d: int, n_pairs: int) -> Floats:
     """Return the shares of the pairs that keep 1..d-1 segments, shape (d - 1,).
 
     Of a segment's Shapley value, a d-th is what it does alone and a d-th what it does when it comes
-    last. No other coalition counts as much, so half of the pairs ask for these. Of fewer pairs than
-    segments that half would tell nothing about most segments.
+    last. No other coalition counts as much, so half of the pairs ask for these. Of fewer than 1.5
+    pairs a segment too few would be left for all other sizes, and where the score is flat at both
+    ends these alone tell segments apart.
     """
     shares = np.ones(d - 1)
-    if n_pairs >= d:
+    if n_pairs >= 1.5 * d:
         shares[[0, -1]] = max(1.0, (d - 3) / 2)
     return shares

@@ -10,7 +10,7 @@ from limelens.gaussian.closed_forms import banzhaf_effects
 from limelens.gaussian.kernel import MaskKernel
 from limelens.gaussian.likelihood import KERNEL_ROWS, likeliest
 from limelens.gaussian.process import ADDITIVE_SHARES, MaskProcess, fit_chosen
-from limelens.gaussian.refining import refined
+from limelens.gaussian.refining import can_refine, refined
 
 DECAYS = (0.5, 0.003)
 """What is left of the product part when all segments flip; 0.95 per segment was tried before."""
@@ -26,6 +26,10 @@ _ROWS_OF_BELIEF = 12.0
 # Without that belief, the squared error for pairs left out must fall to this share. On thresholds
 # that are flat at both ends it often fell to a half by chance, on ANDs of few segments to a tenth.
 _FAR_BETTER = 0.125
+
+# A smaller gain counts where steps at both ends show most of what single segments do. With rows
+# enough to refine all parameters, more equal relevances were the better start even there.
+_BETTER, _MOSTLY = 0.8, 0.5
 
 
 def learn_kernels(
@@ -66,7 +70,9 @@ def learn_kernels(
     segments share the last tenth equally. This is a step of expectation and maximisation (MacKay's
     automatic relevance determination). A step that lowers the likelihood is not taken. If it is to
     be `careful`, the equal share is :math:`12 d / (n + 12 d)`, the weight of 12 rows a segment,
-    unless a tenth predicts pairs that are left out with an eighth of the squared error. At the
+    unless a tenth predicts pairs that are left out with an eighth of the squared error. With fewer
+    than four pairs a segment four fifths suffice, if single segments show at both ends over half of
+    the expected squares of their main effects: then the score is not flat there. At the
     end, where there are rows enough, all parameters are improved together; see `refined`.
 
     References
@@ -77,13 +83,39 @@ def learn_kernels(
     for process, values in zip(_learn_decays(processes, groups, kernel_rows), groups, strict=True):
         best = _with_relevances(process, values, _EVEN_SHARE, kernel_rows)
         if careful and best is not process:
-            n, d = process.coalitions.shape
-            believed = d * _ROWS_OF_BELIEF
-            even_share = max(_EVEN_SHARE, believed / (n + believed))
-            other = _with_relevances(process, values, even_share, kernel_rows)
-            if _error_left_out(best, values) > _FAR_BETTER * _error_left_out(other, values):
-                best = other
+            best = _more_equal(process, best, values, kernel_rows)
         yield refined(best, values, kernel_rows // 2)
+
+
+def _more_equal(
+    process: MaskProcess, sure: MaskProcess, values: Floats, kernel_rows: int
+) -> MaskProcess:
+    """Return a process with more equal relevances, or `sure` where pairs left out speak for it."""
+    n, d = process.coalitions.shape
+    believed = d * _ROWS_OF_BELIEF
+    even_share = max(_EVEN_SHARE, believed / (n + believed))
+    equal = _with_relevances(process, values, even_share, kernel_rows)
+    shown = not can_refine(process.coalitions) and _shown_at_the_ends(process, values) > _MOSTLY
+    share = _BETTER if shown else _FAR_BETTER
+    return sure if _error_left_out(sure, values) < share * _error_left_out(equal, values) else equal
+
+
+def _shown_at_the_ends(process: MaskProcess, values: Floats) -> float:
+    """Return which share of the main effects' squares the steps at both ends show.
+
+    A segment's steps are what it does alone and what it does when it comes last. No step shows more
+    of its effect than there is, and one that was not asked shows nothing.
+    """
+    rows, scaled = process.coalitions, values / np.sqrt(process.variances)
+    sizes, d = rows.sum(axis=1), rows.shape[1]
+    if not (sizes == 0).any() or not (sizes == d).any():
+        return 0.0
+    alone, last = sizes == 1, sizes == d - 1
+    single = np.concatenate([rows[alone], ~rows[last]])
+    steps = np.concatenate([scaled[alone] - scaled[sizes == 0], scaled[sizes == d] - scaled[last]])
+    squares = np.square(steps).sum(axis=1) @ single / np.maximum(single.sum(axis=0), 1)
+    expected = _expected_squares(process)
+    return float(np.minimum(squares, expected).sum() / expected.sum())
 
 
 def _with_relevances(
@@ -112,12 +144,17 @@ def learned_relevance(process: MaskProcess, even_share: float = _EVEN_SHARE) -> 
 
     All segments share a part of the relevance, `even_share`, equally.
     """
+    expected = _expected_squares(process)
+    d = len(expected)
+    return np.asarray((1.0 - even_share) * expected / expected.sum() + even_share / d)
+
+
+def _expected_squares(process: MaskProcess) -> Floats:
+    """Return E[phi_i^2] of each main effect, summed over columns in units of their variance."""
     effects, covariance = banzhaf_effects(process)
     squares = np.square(effects / np.sqrt(process.variances)[:, np.newaxis]).sum(axis=0)
     # E[phi_i^2] = mean^2 + variance; the covariance is in units of each column's variance.
-    expected = squares + len(effects) * np.diagonal(covariance)
-    d = len(expected)
-    return np.asarray((1.0 - even_share) * expected / expected.sum() + even_share / d)
+    return np.asarray(squares + len(effects) * np.diagonal(covariance))
 
 
 def _learn_decays(

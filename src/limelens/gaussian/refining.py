@@ -83,17 +83,21 @@ def refined(process: MaskProcess, values: Floats, most_rows: int = KERNEL_ROWS /
     return replace(whole, scale=whole.scale * (n / (n - fitted)))
 
 
+def can_refine(coalitions: Coalitions) -> bool:
+    """Return whether there are rows enough to learn all parameters: four pairs a segment."""
+    n, d = coalitions.shape
+    return (n // 2 if is_folded(coalitions) else n) >= _PER_SEGMENT * d
+
+
 def _halves(coalitions: Coalitions, most_rows: int) -> tuple[NDArray[np.intp], ...]:
     """Return the positions of two random halves of the rows; none if there are too few."""
-    n, d = coalitions.shape
-    folded = is_folded(coalitions)
-    if (n // 2 if folded else n) < _PER_SEGMENT * d:
+    if not can_refine(coalitions):
         return ()
     chosen = random_rows(coalitions, most_rows)
-    if not folded:
+    if not is_folded(coalitions):
         return tuple(np.array_split(chosen, 2))
     pairs = np.array_split(chosen[: len(chosen) // 2], 2)
-    return tuple(np.concatenate([half, half + n // 2]) for half in pairs)
+    return tuple(np.concatenate([half, half + len(coalitions) // 2]) for half in pairs)
 
 
 def _start(process: MaskProcess) -> Point:
