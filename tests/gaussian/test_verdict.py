@@ -94,10 +94,20 @@ def test_doubts_about_the_error_bars(settings, doubt):
 
 
 def test_what_no_further_calls_have_checked_is_not_converged():
-    found = judge(make_fit(error=0.2), tolerance=0.3, n_calls=130, checked=False)
+    found = judge(make_fit(error=0.2), tolerance=0.3, n_calls=130, checks=0)
     assert found.status == "not converged"
     assert "no further calls have checked it: raise max_samples" in found.message
-    assert judge(make_fit(error=0.2), tolerance=0, n_calls=130, checked=False).settled
+    assert judge(make_fit(error=0.2), tolerance=0, n_calls=130, checks=0).settled
+
+
+def test_after_the_first_check_the_bound_must_be_a_tenth_below_the_tolerance():
+    fit = make_fit(error=0.2)
+    close, wide = fit.error_bound / 0.95, fit.error_bound / 0.85
+    found = judge(fit, tolerance=close, n_calls=62, checks=1)
+    assert found.status == "not converged"
+    assert "few further calls have checked it: raise max_samples" in found.message
+    assert judge(fit, tolerance=wide, n_calls=62, checks=1).status == "converged"
+    assert judge(fit, tolerance=close, n_calls=82, checks=2).status == "converged"
 
 
 def test_converged_says_how_well():

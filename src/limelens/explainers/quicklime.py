@@ -22,7 +22,7 @@ class QuickLime(SequentialExplainer):
     importances are LIME's definition applied to the scores that the process expects for all other
     coalitions, on the score's own scale. After each block it estimates its error, and stops when
     that is small enough. It never stops before calls of the next block, at most 32, have checked
-    the first answer.
+    the first answer, and left a tenth of the tolerance to spare.
 
     Parameters
     ----------

@@ -148,7 +148,7 @@ def ask_until_settled(
         fits = _fits(rows, goal, again)
         looks.append((len(together), [fit.relative_error for fit in fits]))
         # A second block tests the first: no fit to the first one alone had seen it.
-        answer = _settled(fits, goal, rows, looks, checked=len(scores) > 1)
+        answer = _settled(fits, goal, rows, looks, checks=len(scores) - 1)
         if last or answer.settled:
             return answer
     raise ValueError("there must be a block of coalitions to ask")
@@ -160,12 +160,12 @@ def _settled(
     rows: Rows,
     looks: list[tuple[int, list[float]]],
     *,
-    checked: bool,
+    checks: int,
 ) -> Settled:
     """Judge the fits of the last look."""
     n_calls, _ = looks[-1]
     verdicts = [
-        judge(fit, tolerance=goal.tolerance, n_calls=n_calls, checked=checked) for fit in fits
+        judge(fit, tolerance=goal.tolerance, n_calls=n_calls, checks=checks) for fit in fits
     ]
     chosen_by = random_rows(rows.coalitions, goal.kernel_rows)
     have_kernels = any(fit.link not in ("exact", "none") for fit in fits)
