@@ -1,7 +1,7 @@
 """How well maps say where the answer lies: Sharp against every other method.
 
-    python tests/benchmarks/bench_sharpness.py [--mosaics 8] [--device openvino] [--coverage 4]
-        [--keep FOLDER]
+    python tests/benchmarks/bench_sharpness.py [--mosaics 8] [--device openvino] [--seeds 3]
+        [--coverage 4] [--keep FOLDER]
 
 Three kinds of pictures, of which nothing was tuned on the last two: mosaics of bundled photographs
 with the cross off the centre, one target a photograph; bundled photographs with objects outlined
@@ -13,6 +13,8 @@ Faith: insertion minus deletion of probabilities. Every map is judged as it is a
 Controls have not seen the model, or another picture.
 `--foolbox` adds mosaics of photographs that come with the package foolbox, which has to be there,
 and `--photographs` those of them that are outlined, 18 at most.
+A map of one seed owes a part to chance: `--seeds` judges several maps of every object, and takes
+the mean for each object before errors are worked out.
 `--coverage` asks how often the error bars hold what more of the same segmentations would say.
 `--keep` writes the maps to a folder, and reads those that are there instead of asking again.
 """
@@ -100,28 +102,28 @@ def lite0(device: str) -> Callable[[NDArray], NDArray]:
     return predict_fn
 
 
-def maps_of(name: str, scene: Scene, predict_fn: Callable) -> Iterator[tuple[int, NDArray]]:
+def maps_of(
+    name: str, scene: Scene, predict_fn: Callable, seed: int
+) -> Iterator[tuple[int, NDArray]]:
     """Yield column and map as it is of every object."""
     columns = list(scene.objects)
     groups = [[each] for each in columns] if name.startswith(ADAPTIVE) else [columns]
     for group in groups:
-        found = METHODS[name].explain(
-            scene.image, predict_fn, target=log_odds_of(group), rng=len(columns)
-        )
+        found = METHODS[name].explain(scene.image, predict_fn, target=log_odds_of(group), rng=seed)
         for row, column in enumerate(group):
             heat = found.importances[row]
             yield column, heat if heat.ndim == 2 else heat[found.segments]
 
 
 def kept_maps(
-    name: str, scene: Scene, predict_fn: Callable, folder: Path | None
+    name: str, scene: Scene, predict_fn: Callable, seed: int, folder: Path | None
 ) -> list[tuple[int, NDArray]]:
     """Return column and map of every object, from a folder where they are kept already."""
     if folder is None:
-        return list(maps_of(name, scene, predict_fn))
-    path = folder / f"{scene.name}, {name}.npz"
+        return list(maps_of(name, scene, predict_fn, seed))
+    path = folder / f"{scene.name}, {name}, {seed}.npz"
     if not path.exists():
-        found = {str(column): heat for column, heat in maps_of(name, scene, predict_fn)}
+        found = {str(column): heat for column, heat in maps_of(name, scene, predict_fn, seed)}
         np.savez(path, **found)
     return [(int(column), heat) for column, heat in np.load(path).items()]
 
@@ -141,17 +143,25 @@ def controls(scene: Scene, foreign: NDArray) -> dict[str, NDArray]:
 
 
 def run(
-    title: str, scenes: list[Scene], predict_fn: Callable, names: list[str], folder: Path | None
+    title: str,
+    scenes: list[Scene],
+    predict_fn: Callable,
+    names: list[str],
+    seeds: range,
+    folder: Path | None,
 ) -> None:
     found = defaultdict(list)
     foreign = centred_blob(scenes[0].image.shape[:2])
     for scene in scenes:
         for name in names:
-            for column, nearest in kept_maps(name, scene, predict_fn, folder):
-                for kind, heat in (("", nearest), (" smooth", smooth_map(nearest))):
-                    found[name + kind].append(judge(heat, scene, column, predict_fn))
-                if name == "Sharp 128":
-                    kept = smooth_map(nearest)
+            runs = [dict(kept_maps(name, scene, predict_fn, seed, folder)) for seed in seeds]
+            for column in runs[0]:
+                maps = [each[column] for each in runs]
+                smooth = [smooth_map(heat) for heat in maps]
+                found[name].append(mean_judgement(maps, scene, column, predict_fn))
+                found[name + " smooth"].append(mean_judgement(smooth, scene, column, predict_fn))
+            if name == "Sharp 128":
+                kept = smooth[0]
         for name, heat in controls(scene, foreign).items():
             for column in scene.objects:
                 found[name].append(judge(heat, scene, column, predict_fn))
@@ -160,19 +170,25 @@ def run(
     report(title, {name: np.array(rows) for name, rows in found.items()})
 
 
+def mean_judgement(
+    maps: list[NDArray], scene: Scene, column: int, predict_fn: Callable
+) -> NDArray[np.float64]:
+    return np.mean([judge(heat, scene, column, predict_fn) for heat in maps], axis=0)
+
+
 def report(title: str, found: dict[str, NDArray]) -> None:
-    ours = found["Sharp 128 smooth"]
+    ours, as_it_is = found["Sharp 128 smooth"], found["Sharp 128"]
     rows = []
     for name, values in found.items():
-        better = (ours - values)[:, :2]
+        better = np.column_stack([(ours - values)[:, :2], (as_it_is - values)[:, -1]])
         error = better.std(axis=0, ddof=1) / np.sqrt(len(better))
         cells = [f"{value:.3f}" for value in values.mean(axis=0)]
         paired = [
             f"{mean:+.3f} ± {se:.3f}" for mean, se in zip(better.mean(axis=0), error, strict=True)
         ]
         rows.append([name, *cells, *paired])
-    head = ["map", "AUC", "precision", "border", "pointing", "faith", "Sharp 128 - it: AUC",
-            "precision"]  # fmt: skip
+    head = ["map", "AUC", "precision", "border", "pointing", "faith",
+            "Sharp 128 smooth - it: AUC", "precision", "Sharp 128 - it: faith"]  # fmt: skip
     print(f"\n{title}, {len(ours)} maps\n")
     print_table(head, rows)
 
@@ -233,6 +249,7 @@ def main() -> None:
     parser.add_argument("--photographs", type=int, default=0, help="foolbox's, outlined")
     parser.add_argument("--outlined", type=int, default=10)
     parser.add_argument("--drawn", type=int, default=4)
+    parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--device", default="cpu", help="one of PyTorch's, or openvino")
     parser.add_argument("--methods", nargs="*", choices=list(METHODS))
     parser.add_argument("--picture", help="draw some maps into this file, and do nothing else")
@@ -247,8 +264,9 @@ def main() -> None:
     names = list(dict.fromkeys(["Sharp 128", *(options.methods or METHODS)]))
     if options.keep:
         options.keep.mkdir(parents=True, exist_ok=True)
+    how = names, range(options.seeds), options.keep
     if options.drawn:
-        run("Discs that are drawn", list(drawn_scenes(options.drawn)), colors, names, options.keep)
+        run("Discs that are drawn", list(drawn_scenes(options.drawn)), colors, *how)
     if not installed():
         print("EfficientNet-lite0 is not installed: pip install limelens[imagenet]")
         return
@@ -261,7 +279,7 @@ def main() -> None:
     }
     for title, some in pictures.items():
         if scenes := list(some):
-            run(title, scenes, predict_fn, names, options.keep)
+            run(title, scenes, predict_fn, *how)
     if options.coverage:
         coverage(list(mosaics(options.coverage)), predict_fn)
 

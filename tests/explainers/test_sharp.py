@@ -509,3 +509,25 @@ def test_bars_of_a_random_model_hold_its_noise():
     bars = np.mean([each.standard_errors[0] ** 2 for each in runs])
     assert 0.7 < bars / spread < 1.5
     assert min(each.standard_errors.min() for each in runs) > 1e-3  # the two ends are shared by all
+
+
+def test_a_faithful_map_judges_rivals_of_the_object_beside_it():
+    """The right third takes away half of what the left third adds, and does nothing alone."""
+    image = np.zeros((48, 48))
+    image[:, :16], image[:, 32:] = 1, 0.6
+
+    def model(batch):
+        shown = batch.mean(axis=1)
+        return 10 * shown[:, :16].mean(axis=1) * (1 - shown[:, 32:].mean(axis=1) / 1.2)
+
+    def rival(**settings):
+        found = ll.Sharp(fill=ll.Constant(0), **settings).explain(image, model, rng=0)
+        trees = range(len(found.details["n_splits"]))
+        sums = [
+            (found.details["layer_importances"][k][0] / np.bincount(layer.ravel()))[layer][:, 32:]
+            for k, layer in zip(trees, found.details["layers"], strict=False)
+        ]
+        return np.mean([each.sum() for each in sums])
+
+    assert rival() == pytest.approx(-5, abs=0.5)
+    assert rival(faithful=False) == pytest.approx(-2.5, abs=0.5)

@@ -28,7 +28,7 @@ def tree(merges, areas=None):
     return SplitTree(merges=merges, members=tree_members(merges), areas=areas)
 
 
-def solve(table, merges, n_splits=10**6, asked=None, areas=None):
+def solve(table, merges, n_splits=10**6, asked=None, areas=None, **settings):
     d = len(merges) + 1
 
     def ask(pairs):
@@ -38,7 +38,7 @@ def solve(table, merges, n_splits=10**6, asked=None, areas=None):
         return table[coalitions @ (1 << np.arange(d))]
 
     ends = table[-1], table[0]
-    (found,) = owen_values(ask, [tree(merges, areas)], ends, n_splits)
+    (found,) = owen_values(ask, [tree(merges, areas)], ends, n_splits, **settings)
     return found
 
 
@@ -251,7 +251,7 @@ def test_a_constant_game_has_no_importances():
     np.testing.assert_array_equal(found.shared, 0)
 
 
-def two_trees(n_splits, tables, merges, areas=(None, None)):
+def two_trees(n_splits, tables, merges, areas=(None, None), **settings):
     """Split two trees over games of their own, given by tables with the same ends."""
     asked = []
 
@@ -261,7 +261,7 @@ def two_trees(n_splits, tables, merges, areas=(None, None)):
 
     ends = tables[0][-1], tables[0][0]
     trees = [tree(each, area) for each, area in zip(merges, areas, strict=True)]
-    return owen_values(ask, trees, ends, n_splits), asked
+    return owen_values(ask, trees, ends, n_splits, **settings), asked
 
 
 def additive(*weights):
@@ -293,17 +293,96 @@ def test_one_heap_splits_whichever_tree_promises_most():
     np.testing.assert_allclose([each.shared[0] for each in found], [1, 1 / 9])
 
 
-@given(seed=st.integers(0, 2**32 - 1), n_splits=st.integers(0, 30))
+@given(seed=st.integers(0, 2**32 - 1), n_splits=st.integers(0, 30), rivals_last=st.booleans())
 @settings(max_examples=20, deadline=None)
-def test_every_tree_sums_to_the_change_after_any_number_of_splits(seed, n_splits):
+def test_every_tree_sums_to_the_change_after_any_number_of_splits(seed, n_splits, rivals_last):
     rng = np.random.default_rng(seed)
     tables = [rng.normal(size=(2**d, 3)) * 100 for d in (4, 6)]
     tables[1][0], tables[1][-1] = tables[0][0], tables[0][-1]
-    found, asked = two_trees(n_splits, tables, [random_tree(d, rng) for d in (4, 6)])
+    merges = [random_tree(d, rng) for d in (4, 6)]
+    found, asked = two_trees(n_splits, tables, merges, rivals_last=rivals_last)
     change = tables[0][-1] - tables[0][0]
     for each in found:
         np.testing.assert_allclose(each.importances.sum(axis=1), change, atol=1e-9)
     assert len(asked) == sum(each.n_splits for each in found) <= n_splits
+
+
+def by_orders_with_rivals_last(values, merges, node, before):
+    """Return what each segment of a group adds to one target, given the segments before it."""
+    d = len(merges) + 1
+    if node < d:
+        return {node: values[before | 1 << node] - values[before]}
+    halves = [int(half) for half in merges[node - d]]
+    bits = [int(tree_members(merges)[half] @ (1 << np.arange(d))) for half in halves]
+    whole = values[before | bits[0] | bits[1]]
+    first = [values[before | each] - values[before] for each in bits]
+    last = [whole - values[before | bits[1]], whole - values[before | bits[0]]]
+    ways = [(0, 1), (1, 0)]
+    for one, other in ways:
+        if first[one] > 0 and last[one] > 0 and first[other] <= 0 and last[other] < 0:
+            ways = [(one, other)]
+            break
+    found = dict.fromkeys(range(d), 0.0)
+    for one, other in ways:
+        for half, kept in ((one, before), (other, before | bits[one])):
+            parts = by_orders_with_rivals_last(values, merges, halves[half], kept)
+            for segment, value in parts.items():
+                found[segment] += value / len(ways)
+    return found
+
+
+@pytest.mark.parametrize("d", [2, 3, 5, 6])
+@pytest.mark.parametrize("seed", range(3))
+def test_rivals_last_means_the_mean_over_the_orders_that_are_left(d, seed):
+    rng = np.random.default_rng(seed)
+    merges, table = random_tree(d, rng), rng.normal(size=(2**d, 3))
+    found = solve(table, merges, rivals_last=True)
+    assert found.exact
+    for values, importances in zip(table.T, found.importances, strict=True):
+        by_hand = by_orders_with_rivals_last(values, merges, 2 * d - 2, 0)
+        np.testing.assert_allclose(importances, [by_hand[k] for k in range(d)], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("alone", "values"),
+    [(-1.0, [6, -2]), (0.0, [6, -2]), (1.0, [4.5, -0.5]), (4.5, [2.75, 1.25])],
+)
+def test_a_rival_is_judged_beside_what_it_takes_from(alone, values):
+    """The first adds 6 alone, both together 4. What helps alone is no rival: both orders count."""
+    table = np.array([[0.0], [6.0], [alone], [4.0]])
+    found = solve(table, np.array([[0, 1]]), rivals_last=True)
+    np.testing.assert_allclose(found.importances, [values])
+
+
+def test_without_rivals_both_orders_count():
+    table = additive(3.0, -2.0, 1.5, 1.5) ** 2  # the second takes away whatever comes before it
+    table += 10 * additive(0, 1, 0, 0)  # but helps alone
+    merges = np.array([[0, 1], [2, 3], [4, 5]])
+    found = [solve(table, merges, rivals_last=last).importances for last in (False, True)]
+    np.testing.assert_array_equal(*found)
+
+
+def test_a_game_that_is_only_sums_has_the_same_values_with_rivals_last():
+    merges = np.array([[0, 1], [2, 3], [4, 5]])
+    found = solve(additive(3.0, -2.0, 0.0, 1.0), merges, rivals_last=True)
+    np.testing.assert_allclose(found.importances, [[3, -2, 0, 1]])
+
+
+def test_every_target_has_its_own_rivals():
+    rng = np.random.default_rng(3)
+    merges, table = random_tree(5, rng), rng.normal(size=(32, 4))
+    together = solve(table, merges, rivals_last=True).importances
+    alone = [solve(one[:, None], merges, rivals_last=True).importances[0] for one in table.T]
+    np.testing.assert_allclose(together, alone, atol=1e-12)
+
+
+def test_orders_that_do_not_count_are_not_asked_about():
+    """The second half of each split takes away: one context is left of each group."""
+    table, asked = additive(8.0, -4.0, 2.0, -1.0), []
+    merges = np.array([[2, 3], [1, 4], [0, 5]])
+    assert solve(table, merges, asked=asked, rivals_last=True).n_splits == 3
+    assert len(asked) == 6
+    assert solve(table, merges).n_splits == 1 + 2 + 4
 
 
 def test_a_tree_of_one_segment_has_nothing_to_split():

@@ -70,9 +70,10 @@ class Sharp(FillExplainer):
     fill : callable
         What hidden pixels show; it is given no segments.
     faithful : bool or None
-        Whether half of the calls go to least squares over coarse segmentations, as of `Lime`. Such
-        a map shows better in which order the pixels move the score. False finds objects slightly
-        better, with all calls. None is True from 100 calls on, unless `segmenters` are given: with
+        Whether half of the calls go to least squares over coarse segmentations, as of `Lime`, and
+        what speaks against the score is judged beside what speaks for it. Such a map shows better
+        in which order the pixels move the score. False finds objects slightly better, with all
+        calls. None is True from 100 calls on, unless `segmenters` are given: with
         these it cannot be True.
 
     Raises
@@ -87,6 +88,13 @@ class Sharp(FillExplainer):
     one more for every 64 calls, because deeper trees make maps worse. The groups of all trees
     (`RegionTree`) wait in one heap. The next group to be split, of any tree, is that with the
     largest product of its area, its share of the orders, and what it adds; see `Owen`.
+
+    With least squares, too, an object's rivals are judged beside it. Of two halves of a group, L
+    and R, both orders count, and each half gets the mean of what it adds first and last. But if L
+    adds to the score in both orders, and R adds nothing when it comes first and takes away when it
+    comes last, then only the order L, R counts: what speaks against the score shows this beside
+    what speaks for it. Such values are asymmetric Shapley values (Frye, Rowat and Feige, 2020).
+    ``Sharp(faithful=False)`` has Owen's values, in which both orders always count.
 
     Least squares get one segmentation of 30 segments for every 64 calls of the other half. Its
     importances are LIME's, by ridge regression on an equal part of these calls (`Foldover`). The
@@ -125,6 +133,8 @@ class Sharp(FillExplainer):
     References
     ----------
     G. Owen, "Values of games with a priori unions", 1977, doi:10.1007/978-3-642-45494-3_7.
+    C. Frye, C. Rowat and I. Feige, "Asymmetric Shapley values: incorporating causal knowledge into
+    model-agnostic explainability", 2020, arXiv:1910.06358.
 
     Examples
     --------
@@ -186,7 +196,7 @@ class Sharp(FillExplainer):
         n_splits = (self._for_trees - 2) // 2
         ask = Segmentations(query, [*layers, *coarse], 2 * n_splits)
         query.announce(self.max_samples, begins_with_few=True)
-        found = owen_values(ask, trees, query.ends(), n_splits=n_splits)
+        found = owen_values(ask, trees, query.ends(), n_splits, rivals_last=self._fits)
         importances = [each.importances for each in found]
         importances += _fit_coarse(ask, coarse, designs, len(layers), query.ends())
         weights = _weights(len(layers), len(coarse))

@@ -96,7 +96,7 @@ class _Part:
         The group's node in the tree.
     context : ndarray of bool, shape (d,)
         The segments that are kept already.
-    share : float
+    share : ndarray, shape (t,)
         Share of all orders in which exactly the context comes before the group.
     before, after : ndarray, shape (t,)
         Value of the context without and with the group.
@@ -105,7 +105,7 @@ class _Part:
     tree: int
     node: int
     context: Coalitions
-    share: float
+    share: Floats
     before: Floats
     after: Floats
 
@@ -115,20 +115,22 @@ class _Part:
         return self.share * (self.after - self.before)
 
     def halves(
-        self, nodes: NDArray[np.intp], kept: Coalitions, values: Floats
+        self, nodes: NDArray[np.intp], kept: Coalitions, values: Floats, orders: Floats
     ) -> Iterator["_Part"]:
         """Yield each half of the group, before and after the other half.
 
-        `kept` (2, d) is the context with each of the halves, `values` (2, t) are their values.
+        `kept` (2, d) is the context with each of the halves, `values` (2, t) are their values, and
+        `orders` (2, t) are the shares of the orders in which each half comes first.
         """
-        # Half L adds v(C + L) - v(C) in half of the orders, v(C + G) - v(C + R) in the others.
+        # Half L adds v(C + L) - v(C) in the orders in which it comes first, v(C + G) - v(C + R) in
+        # the others.
         for node, other in ((0, 1), (1, 0)):
-            half, share = int(nodes[node]), self.share / 2
+            half = int(nodes[node])
             yield _Part(
                 tree=self.tree,
                 node=half,
                 context=self.context,
-                share=share,
+                share=self.share * orders[node],
                 before=self.before,
                 after=values[node],
             )
@@ -136,10 +138,20 @@ class _Part:
                 tree=self.tree,
                 node=half,
                 context=kept[other],
-                share=share,
+                share=self.share * orders[other],
                 before=values[other],
                 after=self.after,
             )
+
+    def rivals_last(self, values: Floats) -> Floats:
+        """Return the shares (2, t) of the orders in which each half comes first: half of them.
+
+        All of them, if it adds to the score in both orders and the other half, its rival, in none.
+        """
+        first = values - self.before
+        last = self.after - values[::-1]
+        adds, rivals = (first > 0) & (last > 0), (first <= 0) & (last < 0)
+        return (1 + (adds & rivals[::-1]) - 1.0 * (rivals & adds[::-1])) / 2
 
 
 class _Splitting:
@@ -158,7 +170,12 @@ class _Splitting:
             root = 2 * tree.n_segments - 2  # the last of the d leaves and d - 1 merges
             self.add(
                 _Part(
-                    tree=number, node=root, context=nothing, share=1.0, before=hidden, after=intact
+                    tree=number,
+                    node=root,
+                    context=nothing,
+                    share=np.ones(len(intact)),
+                    before=hidden,
+                    after=intact,
                 )
             )
 
@@ -167,6 +184,8 @@ class _Splitting:
 
     def add(self, part: _Part) -> None:
         """Credit a segment with what it adds, or put a group among those that wait."""
+        if not part.share.any():
+            return
         tree, gain = self.trees[part.tree], part.gain
         if part.node < tree.n_segments:
             self.importances[part.tree][:, part.node] += gain
@@ -211,7 +230,12 @@ class _Splitting:
 
 
 def owen_values(
-    ask: Ask, trees: Sequence[SplitTree], ends: tuple[Floats, Floats], n_splits: int
+    ask: Ask,
+    trees: Sequence[SplitTree],
+    ends: tuple[Floats, Floats],
+    n_splits: int,
+    *,
+    rivals_last: bool = False,
 ) -> list[OwenValues]:
     r"""Split groups until each segment stands alone or the splits are used up.
 
@@ -225,6 +249,8 @@ def owen_values(
         Values of the intact image and of everything hidden.
     n_splits : int
         Most splits over all trees; each asks about two coalitions.
+    rivals_last : bool
+        Whether a half that speaks against the score is judged only beside the other half.
 
     Returns
     -------
@@ -248,6 +274,18 @@ def owen_values(
     adds: the map is most wrong where a large group adds much. A round splits up to 32 groups, all
     that promise at least half as much as the first.
 
+    With `rivals_last`, L always comes first where L adds to the score in both orders, and R adds
+    nothing in one and takes away in the other. Such an R is a rival of L: what it does alone says
+    little of the score, but beside L it shows what it takes from L. Values that depend on which
+    orders are allowed are asymmetric Shapley values (Frye, Rowat and Feige 2020). Each target has
+    orders of its own, and the sum of all importances stays the same.
+
+    References
+    ----------
+    G. Owen, "Values of games with a priori unions", 1977, doi:10.1007/978-3-642-45494-3_7.
+    C. Frye, C. Rowat and I. Feige, "Asymmetric Shapley values: incorporating causal knowledge into
+    model-agnostic explainability", 2020, arXiv:1910.06358.
+
     Examples
     --------
     >>> merges = np.array([[0, 1], [2, 3]])
@@ -257,6 +295,17 @@ def owen_values(
     ...     return np.concatenate([z.all(axis=1, keepdims=True) * 1.0 for _, z in asked])
     >>> owen_values(ask, [tree], (np.ones(1), np.zeros(1)), 1)[0].importances
     array([[0.125, 0.375, 0.5  ]])
+
+    The third segment takes away half of what the others add, and does nothing without them:
+
+    >>> def ask(asked):
+    ...     z = np.concatenate([pair for _, pair in asked])
+    ...     return z[:, :2].sum(axis=1, keepdims=True) / (1 + z[:, 2:])
+    >>> ends = np.ones(1), np.zeros(1)
+    >>> owen_values(ask, [tree], ends, 9)[0].importances
+    array([[ 0.75,  0.75, -0.5 ]])
+    >>> owen_values(ask, [tree], ends, 9, rivals_last=True)[0].importances
+    array([[ 1.,  1., -1.]])
     """
     splitting, left = _Splitting(trees, ends), n_splits
     while splitting and left:
@@ -271,8 +320,9 @@ def owen_values(
         # Two coalitions for each group: the context with one half, and with the other.
         numbers = [part.tree for part in chosen]
         values = ask(list(zip(numbers, kept, strict=True))).reshape(len(chosen), 2, -1)
-        for part, *told in zip(chosen, halves, kept, values, strict=True):
-            for half in part.halves(*told):
+        for part, nodes, rows, each in zip(chosen, halves, kept, values, strict=True):
+            orders = part.rivals_last(each) if rivals_last else np.full(each.shape, 0.5)
+            for half in part.halves(nodes, rows, each, orders):
                 splitting.add(half)
     return splitting.found()
 
