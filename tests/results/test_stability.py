@@ -89,18 +89,22 @@ def test_errors_of_a_process_have_heavy_tails_too():
     assert said.words == ("likely",)
 
 
-def test_where_few_coalitions_carry_the_score_tails_are_heavier():
+def test_where_there_is_little_evidence_tails_are_heavier():
     def membership(**more):
         details = {"covariance": np.eye(2)[np.newaxis], "targets": [0], **more}
         found = make_explanation([10.0, 10 - 2.1 * np.sqrt(2)], np.ones(2), details=details)
         return found.top_confidence(1).membership[0]
 
+    def carried_by(carriers, n_calls=100):
+        return membership(carriers=np.array([carriers]), n_calls=n_calls)
+
     # The difference is 2.1 standard deviations: t with 3 or 6 degrees of freedom.
-    few, some = membership(carriers=np.array([1.5])), membership(carriers=np.array([5.0]))
-    assert few == pytest.approx(0.937, abs=0.01)
-    assert few < some < membership() == pytest.approx(0.960, abs=0.01)
-    assert membership(carriers=np.array([7.0])) == membership(carriers=np.array([np.inf]))
-    assert membership(carriers=np.array([3.0])) == few  # no fewer than three
+    assert carried_by(1.5) == pytest.approx(0.937, abs=0.01)
+    assert carried_by(1.5) < carried_by(5.0) < membership() == pytest.approx(0.960, abs=0.01)
+    assert carried_by(3.0) == carried_by(1.5)  # no fewer than three
+    assert carried_by(7.0) == carried_by(np.inf) == membership()
+    assert carried_by(np.inf, n_calls=12) == carried_by(5.0)  # four pairs more than segments
+    assert carried_by(np.inf, n_calls=4) == carried_by(1.5)
 
 
 def test_errors_that_are_shared_do_not_blur_the_order():

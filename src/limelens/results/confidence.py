@@ -86,9 +86,10 @@ def top_confidence(
     have it among their k strongest. The covariance is that of QuickLime's and QuickShap's surrogate
     (`details["covariance"]`); for other methods it is diagonal, with the squared standard errors.
     Both come from the same rows as the importances, so the draws follow Student's t of six degrees
-    of freedom, and of fewer, down to three, where few coalitions carry the score's variation: of
-    one less than ``details["carriers"]``. On games with known answers "certain" segments were right
-    in 99 % of all cases.
+    of freedom, and of fewer, down to three, where little evidence stands behind them: of one less
+    than ``details["carriers"]``, the coalitions that carry the score's variation, or of as many as
+    there are more pairs of coalitions than segments. On games with known answers "certain" segments
+    were right in 99 % of all cases.
 
     No draw is sure about what rounding can do: each importance is moved by the difference of two
     scores that are rounded to steps of ``details["rounding"]``, which has the variance of two
@@ -134,17 +135,23 @@ def _errors(record: Record, row: int) -> Floats:
             "Explain with QuickLime, QuickShap, or Lime with a linear surrogate."
         )
     columns = list(record.details.get("targets", ()))
-    covariances, carriers = (record.details.get(name) for name in ("covariance", "carriers"))
+    covariances = record.details.get("covariance")
     if covariances is None or record.targets[row] not in columns:
         return _heavy_tailed(len(errors[row]), _FREEDOM) * errors[row]
     place = columns.index(record.targets[row])
-    freedom = _FREEDOM
-    if carriers is not None:
-        freedom = float(np.clip(carriers[place] - 1.0, _FEWEST_FREEDOM, _FREEDOM))
     # x R' with R R' = C has the covariance C.
     values, vectors = np.linalg.eigh(covariances[place])
     roots = vectors * np.sqrt(np.maximum(values, 0.0))
-    return np.asarray(_heavy_tailed(len(errors[row]), freedom) @ roots.T)
+    return np.asarray(_heavy_tailed(len(values), _freedom(record, place, len(values))) @ roots.T)
+
+
+def _freedom(record: Record, place: int, d: int) -> float:
+    """Return the degrees of freedom of the errors of the target at a place of the details."""
+    carriers, n_calls = (record.details.get(name) for name in ("carriers", "n_calls"))
+    if carriers is None or n_calls is None:
+        return _FREEDOM
+    evidence = min(carriers[place] - 1.0, n_calls / 2 - d)
+    return float(np.clip(evidence, _FEWEST_FREEDOM, _FREEDOM))
 
 
 def _heavy_tailed(d: int, freedom: float) -> Floats:
