@@ -27,9 +27,9 @@ _ROWS_OF_BELIEF = 12.0
 # that are flat at both ends it often fell to a half by chance, on ANDs of few segments to a tenth.
 _FAR_BETTER = 0.125
 
-# A smaller gain counts where steps at both ends show most of what single segments do. With rows
+# Any gain counts where steps at both ends show this share of what single segments do. With rows
 # enough to refine all parameters, more equal relevances were the better start even there.
-_BETTER, _MOSTLY = 0.8, 0.5
+_MOSTLY = 0.5
 
 
 def learn_kernels(
@@ -71,8 +71,8 @@ def learn_kernels(
     automatic relevance determination). A step that lowers the likelihood is not taken. If it is to
     be `careful`, the equal share is :math:`12 d / (n + 12 d)`, the weight of 12 rows a segment,
     unless a tenth predicts pairs that are left out with an eighth of the squared error. With fewer
-    than four pairs a segment four fifths suffice, if single segments show at both ends over half of
-    the expected squares of their main effects: then the score is not flat there. At the
+    than four pairs a segment any smaller error suffices, if single segments show at both ends over
+    half of the expected squares of their main effects: then the score is not flat there. At the
     end, where there are rows enough, all parameters are improved together; see `refined`.
 
     References
@@ -96,7 +96,7 @@ def _more_equal(
     even_share = max(_EVEN_SHARE, believed / (n + believed))
     equal = _with_relevances(process, values, even_share, kernel_rows)
     shown = not can_refine(process.coalitions) and _shown_at_the_ends(process, values) > _MOSTLY
-    share = _BETTER if shown else _FAR_BETTER
+    share = 1.0 if shown else _FAR_BETTER
     return sure if _error_left_out(sure, values) < share * _error_left_out(equal, values) else equal
 
 
