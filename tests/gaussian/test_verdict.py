@@ -97,6 +97,8 @@ def test_what_no_further_calls_have_checked_is_not_converged():
     found = judge(make_fit(error=0.2), tolerance=0.3, n_calls=130, checks=0)
     assert found.status == "not converged"
     assert "no further calls have checked it: raise max_samples" in found.message
+    found = judge(make_fit(error=0.0), tolerance=0.3, n_calls=130, checks=0)
+    assert found.status == "not converged"
     assert judge(make_fit(error=0.2), tolerance=0, n_calls=130, checks=0).settled
 
 

@@ -37,7 +37,7 @@ LARGEST_OFFSET = 0.18
 N_COARSE = 30
 """Number of segments of a division for least squares, at most half of the rows asked of it."""
 
-TREES_SHARE = 0.6
+TREES_SHARE = 0.7
 """Share of the trees in a map that is fitted, too: more finds objects better, less ranks better."""
 
 _FEWEST, _MOST = 4, 64
@@ -105,7 +105,7 @@ class Sharp(FillExplainer):
 
     .. math:: m(x) = \sum_{r=1}^{R} w_r \frac{\phi_r(s_r(x))}{|s_r(x)|}
 
-    in units of the score per pixel. Trees have 0.6 of the weight together and fits 0.4; without
+    in units of the score per pixel. Trees have 0.7 of the weight together and fits 0.3; without
     fits all weights are equal. Over all pixels it sums to the score of the intact image minus
     that of everything hidden, over a region to the evidence in it.
 
