@@ -354,6 +354,17 @@ def test_a_rival_is_judged_beside_what_it_takes_from(alone, values):
     np.testing.assert_allclose(found.importances, [values])
 
 
+@pytest.mark.parametrize("noise", [-1e-7, 1e-7])
+def test_rounding_does_not_decide_which_halves_are_rivals(noise):
+    table = np.array([[0.1], [6.1], [0.1 + noise], [4.1]])  # a rival that does nothing alone
+    found = solve(table, np.array([[0, 1]]), rivals_last=True)
+    np.testing.assert_allclose(found.importances, [[6, -2]], atol=1e-6)
+    table = additive(8.0, noise, noise)  # the last two do nothing at all
+    assert solve(table, np.array([[1, 2], [0, 3]]), rivals_last=True).n_splits == 1 + 2
+    table = additive(noise, -8.0, -8.0)  # nor does this one help
+    assert solve(table, np.array([[1, 2], [0, 3]]), rivals_last=True).n_splits == 1 + 2
+
+
 def test_without_rivals_both_orders_count():
     table = additive(3.0, -2.0, 1.5, 1.5) ** 2  # the second takes away whatever comes before it
     table += 10 * additive(0, 1, 0, 0)  # but helps alone

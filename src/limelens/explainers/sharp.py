@@ -73,8 +73,8 @@ class Sharp(FillExplainer):
         Whether half of the calls go to least squares over coarse segmentations, as of `Lime`, and
         what speaks against the score is judged beside what speaks for it. Such a map shows better
         in which order the pixels move the score. False finds objects slightly better, with all
-        calls. None is True from 100 calls on, unless `segmenters` are given: with
-        these it cannot be True.
+        calls. None is True from 100 calls on, unless `segmenters` are given: with these it cannot
+        be True.
 
     Raises
     ------
@@ -94,6 +94,7 @@ class Sharp(FillExplainer):
     adds to the score in both orders, and R adds nothing when it comes first and takes away when it
     comes last, then only the order L, R counts: what speaks against the score shows this beside
     what speaks for it. Such values are asymmetric Shapley values (Frye, Rowat and Feige, 2020).
+    They know a direction: the map of the negated score is not the negated map.
     ``Sharp(faithful=False)`` has Owen's values, in which both orders always count.
 
     Least squares get one segmentation of 30 segments for every 64 calls of the other half. Its

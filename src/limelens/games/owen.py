@@ -18,6 +18,9 @@ ROUND = 32
 _CLOSE = 0.5
 """A round splits the most promising group, and others that promise at least this share of it."""
 
+# Changes by a smaller share of the score are rounding, whose sign must not decide on a map.
+_ROUNDING = 1e-6
+
 Ask: TypeAlias = "Callable[[list[tuple[int, Coalitions]]], Floats]"
 """From n pairs of a tree's number and coalitions `(2, d)` to target values `(2 n, t)`."""
 
@@ -150,7 +153,9 @@ class _Part:
         """
         first = values - self.before
         last = self.after - values[::-1]
-        adds, rivals = (first > 0) & (last > 0), (first <= 0) & (last < 0)
+        nothing = _ROUNDING * np.abs([self.before, self.after, *values]).max(axis=0)
+        adds = (first > nothing) & (last > nothing)
+        rivals = (first <= nothing) & (last < -nothing)
         return (1 + (adds & rivals[::-1]) - 1.0 * (rivals & adds[::-1])) / 2
 
 
@@ -277,8 +282,9 @@ def owen_values(
     With `rivals_last`, L always comes first where L adds to the score in both orders, and R adds
     nothing in one and takes away in the other. Such an R is a rival of L: what it does alone says
     little of the score, but beside L it shows what it takes from L. Values that depend on which
-    orders are allowed are asymmetric Shapley values (Frye, Rowat and Feige 2020). Each target has
-    orders of its own, and the sum of all importances stays the same.
+    orders are allowed are asymmetric Shapley values (Frye, Rowat and Feige 2020). Changes by a
+    millionth of the scores or less count as nothing. Each target has orders of its own, and the sum
+    of all importances stays the same.
 
     References
     ----------
