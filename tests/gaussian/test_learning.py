@@ -174,3 +174,22 @@ def test_what_the_steps_at_both_ends_show():
     some = rows[((asked != 1) | ~rows[:, 0]) & ((asked != D - 1) | rows[:, 0])]
     values = some[:, :1].astype(float)
     assert learning._shown_at_the_ends(fit(some, values), values) < 0.1  # the first was not asked
+
+
+def test_the_steps_at_both_ends_are_averaged_in_units_of_the_score():
+    rows, weights = shapley_design(), np.arange(1.0, D + 1)
+    values, sizes = rows @ weights, rows.sum(axis=1)
+    alone, last = sizes == 1, sizes == D - 1
+    values[alone] *= 0.5
+    values[last] += 0.5 * (~rows[last] @ weights)
+    halved = values[:, np.newaxis]
+    for scale in (1.0, 1e-3, 1e3):  # steps that are half of the effects: a quarter of the squares
+        shown = learning._shown_at_the_ends(fit(rows, scale * halved), scale * halved)
+        assert shown == pytest.approx(0.25, abs=0.05)
+
+
+def test_single_segments_show_nothing_without_the_ends():
+    rows = shapley_design()
+    rows = rows[rows.any(axis=1) & ~rows.all(axis=1)]
+    values = (rows @ np.arange(1.0, D + 1))[:, np.newaxis]
+    assert learning._shown_at_the_ends(fit(rows, values), values) == 0

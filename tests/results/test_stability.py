@@ -107,6 +107,20 @@ def test_where_there_is_little_evidence_tails_are_heavier():
     assert carried_by(np.inf, n_calls=4) == carried_by(1.5)
 
 
+def test_tails_are_heavier_for_the_target_with_little_evidence():
+    details = {
+        "covariance": np.stack([np.eye(2)] * 2),
+        "targets": [1, 0],
+        "carriers": np.array([100.0, 1.5]),
+        "n_calls": 100,
+    }
+    apart = [[10.0, 10 - 2.1 * np.sqrt(2)]] * 2
+    found = make_explanation(apart, np.ones((2, 2)), details=details)
+    few, many = (found.top_confidence(1, target).membership[0] for target in (0, 1))
+    assert few == pytest.approx(0.937, abs=0.01)
+    assert many == pytest.approx(0.960, abs=0.01)
+
+
 def test_errors_that_are_shared_do_not_blur_the_order():
     covariance = np.ones((1, 3, 3)) + 1e-6 * np.eye(3)
     details = {"covariance": covariance, "targets": [0]}

@@ -20,8 +20,8 @@ class QuickShap(SequentialExplainer):
 
     From 17 segments on, a block of an orthogonal foldover design comes first. Complementary pairs
     follow, no pair twice: every second one keeps or hides a single segment, until all of these are
-    asked, and the others are of all sizes. With fewer than three pairs for two segments all are of
-    all sizes. A Gaussian process is fitted to the log-odds of their scores, and the importances are
+    asked, and the others are of all sizes. With fewer than 1.5 pairs a segment all are of all
+    sizes. A Gaussian process is fitted to the log-odds of their scores, and the importances are
     Shapley's definition applied to the scores that it expects for all other coalitions. The first
     look at the error comes after at least 5 d calls, about half of each kind, the second soon after
     that, and further ones after every block of pairs. The method stops when the error is small

@@ -89,7 +89,8 @@ def top_confidence(
     of freedom, and of fewer, down to three, where little evidence stands behind them: of one less
     than ``details["carriers"]``, the coalitions that carry the score's variation, or of as many as
     there are more pairs of coalitions than segments. On games with known answers "certain" segments
-    were right in 99 % of all cases.
+    were right in 99 % of all cases. With fewer than three calls a segment it was five in six, on
+    scores that hardly react to a single segment.
 
     No draw is sure about what rounding can do: each importance is moved by the difference of two
     scores that are rounded to steps of ``details["rounding"]``, which has the variance of two
