@@ -354,6 +354,13 @@ def test_a_rival_is_judged_beside_what_it_takes_from(alone, values):
     np.testing.assert_allclose(found.importances, [values])
 
 
+def test_rivals_of_a_score_help_its_negative_and_both_orders_count():
+    table = np.array([[0.0], [6.0], [0.0], [4.0]])
+    for sign, values in ((1, [6, -2]), (-1, [-5, 1])):
+        found = solve(sign * table, np.array([[0, 1]]), rivals_last=True)
+        np.testing.assert_allclose(found.importances, [values])
+
+
 @pytest.mark.parametrize("noise", [-1e-7, 1e-7])
 def test_rounding_does_not_decide_which_halves_are_rivals(noise):
     table = np.array([[0.1], [6.1], [0.1 + noise], [4.1]])  # a rival that does nothing alone

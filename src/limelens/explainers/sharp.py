@@ -94,7 +94,9 @@ class Sharp(FillExplainer):
     adds to the score in both orders, and R adds nothing when it comes first and takes away when it
     comes last, then only the order L, R counts: what speaks against the score shows this beside
     what speaks for it. Such values are asymmetric Shapley values (Frye, Rowat and Feige, 2020).
-    They know a direction: the map of the negated score is not the negated map.
+    They know a direction: the map of the negated score is not the negated map. The rule is a step:
+    what changes the score by a millionth of itself or less adds nothing; if R adds a little more
+    when it comes first, both orders count.
     ``Sharp(faithful=False)`` has Owen's values, in which both orders always count.
 
     Least squares get one segmentation of 30 segments for every 64 calls of the other half. Its
