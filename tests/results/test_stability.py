@@ -107,6 +107,17 @@ def test_where_there_is_little_evidence_tails_are_heavier():
     assert carried_by(np.inf, n_calls=4) == carried_by(1.5)
 
 
+def test_fewer_than_three_calls_a_segment_make_nothing_certain():
+    def words(n_calls, error):
+        details = {"covariance": error * np.eye(2)[np.newaxis], "targets": [0], "n_calls": n_calls}
+        found = make_explanation([10.0, 1.0], np.full(2, error), details=details)
+        return found.top_confidence(1).words
+
+    assert words(5, error=0.01) == ("likely",)
+    assert words(6, error=0.01) == ("certain",)
+    assert words(4, error=0) == ("certain",)  # all coalitions were asked
+
+
 def test_tails_are_heavier_for_the_target_with_little_evidence():
     details = {
         "covariance": np.stack([np.eye(2)] * 2),
