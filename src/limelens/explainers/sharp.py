@@ -72,9 +72,9 @@ class Sharp(FillExplainer):
     faithful : bool or None
         Whether half of the calls go to least squares over coarse segmentations, as of `Lime`, and
         what speaks against the score is judged beside what speaks for it. Such a map shows better
-        in which order the pixels move the score. False finds objects slightly better, with all
-        calls. None is True from 100 calls on, unless `segmenters` are given: with these it cannot
-        be True.
+        in which order the pixels move the score. False spends all calls on Owen's values, and finds
+        objects as well. None is True from 100 calls on, unless `segmenters` are given: with these
+        it cannot be True.
 
     Raises
     ------
