@@ -108,14 +108,13 @@ def test_where_there_is_little_evidence_tails_are_heavier():
 
 
 def test_fewer_than_three_calls_a_segment_make_nothing_certain():
-    def words(n_calls, error):
-        details = {"covariance": error * np.eye(2)[np.newaxis], "targets": [0], "n_calls": n_calls}
+    def words(error=0.01, **details):
         found = make_explanation([10.0, 1.0], np.full(2, error), details=details)
         return found.top_confidence(1).words
 
-    assert words(5, error=0.01) == ("likely",)
-    assert words(6, error=0.01) == ("certain",)
-    assert words(4, error=0) == ("certain",)  # all coalitions were asked
+    assert words(n_calls=5) == words(n_pairs=2) == ("likely",)
+    assert words(n_calls=6) == words(n_pairs=3) == words() == ("certain",)
+    assert words(n_calls=4, error=0) == ("certain",)  # all coalitions were asked
 
 
 def test_tails_are_heavier_for_the_target_with_little_evidence():

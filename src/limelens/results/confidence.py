@@ -94,8 +94,8 @@ def top_confidence(
     than ``details["carriers"]``, the coalitions that carry the score's variation, or of as many as
     there are more pairs of coalitions than segments. On games with known answers "certain" segments
     were right in 99 % of all cases. With fewer than three calls a segment no estimate of
-    `QuickLime` or `QuickShap` is "certain": on scores that hardly react to a single segment, one
-    such word in six was wrong.
+    `QuickLime`, `QuickShap` or `KernelShap` is "certain": on scores that hardly react to a single
+    segment, one such word in six was wrong, and half of those of `KernelShap`.
 
     No draw is sure about what rounding can do: each importance is moved by the difference of two
     scores that are rounded to steps of ``details["rounding"]``, which has the variance of two
@@ -153,12 +153,12 @@ def _errors(record: Record, row: int) -> Floats:
 
 
 def _has_few_calls(record: Record, row: int) -> bool:
-    """Return whether a surrogate's errors rest on fewer than three calls a segment."""
-    n_calls, errors = record.details.get("n_calls"), record.standard_errors
-    if n_calls is None or errors is None or "covariance" not in record.details:
-        return False
-    d = errors.shape[1]
-    return bool(n_calls < _FEWEST_CALLS * d and errors[row].any())
+    """Return whether the errors of a fit rest on fewer than three calls a segment."""
+    details, errors = record.details, record.standard_errors
+    n_calls = details.get("n_calls", 2 * details.get("n_pairs", np.inf))
+    return errors is not None and bool(
+        n_calls < _FEWEST_CALLS * errors.shape[1] and errors[row].any()
+    )
 
 
 def _freedom(record: Record, place: int, d: int) -> float:
