@@ -1,8 +1,9 @@
-"""Sharp: Owen values and least squares over displaced segmentations, added up pixel by pixel."""
+"""Sharp: Owen values and fits over displaced segmentations, added up pixel by pixel."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,15 +19,16 @@ from limelens.engine.segmentations import Segmentations
 from limelens.errors import InvalidInputError
 from limelens.explainers.base import Attribution, FillExplainer
 from limelens.fills.background import ask_segmenter, standing_in
-from limelens.games.lime_kernel import cosine_distance, kernel_weights
+from limelens.fills.energy import segment_energy
+from limelens.games.coalitions import both_ends
 from limelens.games.owen import SplitTree, owen_values
-from limelens.results.layers import densities, mean_and_error
+from limelens.results.layers import densities, mean_and_error, sums_over
 from limelens.results.units import SCORE_PER_PIXEL
 from limelens.sampling.designs import Foldover
 from limelens.segmenting.merge_tree import RegionTree, tree_members
 from limelens.segmenting.superpixels import Slic
 from limelens.segmenting.view import View, segmenting_view
-from limelens.surrogates.linear import Ridge
+from limelens.surrogates.gaussian_process import GaussianProcess
 
 N_SEGMENTS = (30, 40, 50, 60, 70, 80, 90, 100)
 """Numbers of segments, coarse and fine: one scale finds what another one misses."""
@@ -34,16 +36,15 @@ N_SEGMENTS = (30, 40, 50, 60, 70, 80, 90, 100)
 LARGEST_OFFSET = 0.18
 """Largest displacement of a segmentation, as a share of the side."""
 
-N_COARSE = 30
-"""Number of segments of a division for least squares, at most half of the rows asked of it."""
+N_FITTED = 70
+"""Number of segments of a division that is fitted, at most as many as the calls it gets."""
 
 TREES_SHARE = 0.7
 """Share of the trees in a map that is fitted, too: more finds objects better, less ranks better."""
 
 _FEWEST, _MOST = 4, 64
-_COARSE_ROWS = 64
+_CALLS_PER_FIT = 128
 _FEWEST_FAITHFUL, _ENOUGH = 64, 100
-_KERNEL_WIDTH = 0.25  # LIME's
 _FEWEST_PIXELS = 10_000
 _LARGEST_SIDE = 256
 
@@ -53,10 +54,10 @@ class Sharp(FillExplainer):
     r"""One sharp map of the deciding pixels, averaged over many displaced segmentations.
 
     A superpixel map is constant on some forty ragged pieces, whose borders are an accident of the
-    segmenter. Here the picture is divided five to seventeen times or more, displaced at random.
-    Half of the calls find the object: most divisions, from coarse to fine, get Owen values from a
-    few calls each. The other half ranks its parts: coarse divisions get a least-squares fit. The
-    mean of all these maps is precise to the pixel.
+    segmenter. Here the picture is divided four times or more, displaced at random. Two fifths of
+    the calls find the object: most divisions, from coarse to fine, get Owen values from a few calls
+    each. Three fifths rank its parts: they show random coalitions of a further division, to which
+    a model of the scores is fitted. The mean of all these maps is precise to the pixel.
 
     Parameters
     ----------
@@ -70,11 +71,10 @@ class Sharp(FillExplainer):
     fill : callable
         What hidden pixels show; it is given no segments.
     faithful : bool or None
-        Whether half of the calls go to least squares over coarse segmentations, as of `Lime`, and
-        what speaks against the score is judged beside what speaks for it. Such a map shows better
-        in which order the pixels move the score. False spends all calls on Owen's values, and finds
-        objects as well. None is True from 100 calls on, unless `segmenters` are given: with these
-        it cannot be True.
+        Whether three fifths of the calls go to fits, and what speaks against the score is judged
+        beside what speaks for it. Such a map shows better in which order the pixels move the score.
+        False spends all calls on Owen's values, and finds objects as well. None is True from 100
+        calls on, unless `segmenters` are given: with these it cannot be True.
 
     Raises
     ------
@@ -83,13 +83,13 @@ class Sharp(FillExplainer):
 
     Notes
     -----
-    Trees get half of the calls, or all of them without `faithful`. If these are fewer than 100,
+    Trees get two fifths of the calls, or all without `faithful`. If these are fewer than 100,
     there are 4 segmentations with a tree, below 512 there are 8, from 512 on 16, and from 1088 on
     one more for every 64 calls, because deeper trees make maps worse. The groups of all trees
     (`RegionTree`) wait in one heap. The next group to be split, of any tree, is that with the
     largest product of its area, its share of the orders, and what it adds; see `Owen`.
 
-    With least squares, too, an object's rivals are judged beside it. Of two halves of a group, L
+    With fits an object's rivals are judged beside it. Of two halves of a group, L
     and R, both orders count, and each half gets the mean of what it adds first and last. But if L
     adds to the score in both orders, and R adds nothing when it comes first and takes away when it
     comes last, then only the order L, R counts: what speaks against the score shows this beside
@@ -99,9 +99,12 @@ class Sharp(FillExplainer):
     when it comes first, both orders count.
     ``Sharp(faithful=False)`` has Owen's values, in which both orders always count.
 
-    Least squares get one segmentation of 30 segments for every 64 calls of the other half. Its
-    importances are LIME's, by ridge regression on an equal part of these calls (`Foldover`). The
-    score that they leave unexplained is spread evenly over the image.
+    Fits get one segmentation of 70 segments for every 128 calls, and an equal part of the calls
+    that are not for trees. Its importances are the Shapley values of a `GaussianProcess` that is
+    fitted to the scores of these coalitions (`Foldover`) and of both ends. It expects more of
+    segments in which the trees found more, and which hiding changes more: their `energy` is the
+    squared change of the pixels times the squared evidence. The score that it leaves unexplained is
+    spread evenly over the image.
 
     With :math:`\phi_r` the values of segmentation r, :math:`s_r(x)` the segment of pixel x, and
     weights :math:`w_r`, the map is a density
@@ -118,17 +121,17 @@ class Sharp(FillExplainer):
     `standard_errors` come from the spread over segmentations: with a mean :math:`\bar m`, their
     squares are :math:`\sum w_r (m_r - \bar m)^2 \sum w_r^2 / (1 - \sum w_r^2)`. For 95 % multiply
     them by 2.4. That is Student's t for eight segmentations; for four it is 3.2, for sixteen 2.1.
-    With fits, 2.4 is what was measured to hold 95 % per pixel and more for regions, because these
-    errors also hold the difference between trees and fits. They show what further segmentations
-    would change. They do not show how deep the trees went: what an unsplit group adds is spread
-    over all of it, and some evidence leaks out of its object. ``details["shared"]`` is the share of
-    such groups. For the error of the evidence in a region use `by_segment`, which takes into
-    account that neighbouring pixels err together.
+    With fits, 2.4 is what was measured to hold 94 % per pixel and 95 % for regions; there, errors
+    also hold the difference between trees and fits, and are often wider than regions need. They
+    show what further segmentations would change. They do not show how deep the trees went: what an
+    unsplit group adds is spread over all of it, and some evidence leaks out of its object.
+    ``details["shared"]`` is the share of such groups. For the error of the evidence in a region use
+    `by_segment`, which takes into account that neighbouring pixels err together.
 
-    `details` holds ``"n_segmentations"``, the coarse ones included; ``"n_segments"`` of each;
+    `details` holds ``"n_segmentations"``, those with a fit included; ``"n_segments"`` of each;
     ``"n_splits"`` of those with a tree; ``"shared"``, for each target; ``"layers"``, the label
     images, shape (n_segmentations, \*spatial), and ``"layer_importances"``, as many arrays of
-    shape (t, d), the coarse ones last; with `faithful`, ``"layer_weights"``, their weights in the
+    shape (t, d), those with a fit last; with `faithful`, ``"layer_weights"``, their weights in the
     map; ``"targets"``, the columns of their rows; and ``"interpolation"`` and ``"unit"``, see
     `Explanation`. Several targets share all calls. A model's `prepare` is not used. Memory is
     O(batch_size · image + (t + R) · pixels + max_samples · k) bytes.
@@ -194,16 +197,19 @@ class Sharp(FillExplainer):
         view = segmenting_view(last, half_side(spatial), query.valid)
         layers = self._divisions(query.image, query.channel_axis, query.valid)
         layers = layers or self._divide(view, query.valid, rng, self._numbers())
-        coarse, designs = self._designs(view, query.valid, rng)
+        fitted, designs = self._designs(view, query.valid, rng)
         trees = [_tree(view, labels) for labels in layers]
         n_splits = (self._for_trees - 2) // 2
-        ask = Segmentations(query, [*layers, *coarse], 2 * n_splits)
+        ask = Segmentations(query, [*layers, *fitted], 2 * n_splits)
         query.announce(self.max_samples, begins_with_few=True)
         found = owen_values(ask, trees, query.ends(), n_splits, rivals_last=self._fits)
         importances = [each.importances for each in found]
-        importances += _fit_coarse(ask, coarse, designs, len(layers), query.ends())
-        weights = _weights(len(layers), len(coarse))
-        layers = [*layers, *coarse]
+        if fitted:
+            answers = np.split(ask(list(enumerate(designs, start=len(layers)))), len(fitted))
+            evidence = [sum(sums_over(layers, importances, labels)) for labels in fitted]
+            importances += map(partial(_fit, query), fitted, evidence, designs, answers)
+        weights = _weights(len(layers), len(fitted))
+        layers = [*layers, *fitted]
         maps, errors = mean_and_error(densities(layers, importances), weights)
         return Attribution(
             importances=maps,
@@ -225,7 +231,7 @@ class Sharp(FillExplainer):
 
     @property
     def _fits(self) -> bool:
-        """Whether half of the calls go to least squares."""
+        """Whether a part of the calls goes to fits."""
         if self.faithful is None:
             return self.segmenters is None and self.max_samples >= _ENOUGH
         return self.faithful
@@ -233,7 +239,7 @@ class Sharp(FillExplainer):
     @property
     def _for_trees(self) -> int:
         """How many of the calls the trees of regions get."""
-        return self.max_samples - (self.max_samples // 2 if self._fits else 0)
+        return self.max_samples - (3 * self.max_samples // 5 if self._fits else 0)
 
     def _numbers(self) -> list[int]:
         """Return the number of segments of each of the default segmentations."""
@@ -241,24 +247,23 @@ class Sharp(FillExplainer):
         numbers = N_SEGMENTS[:: max(1, len(N_SEGMENTS) // n)]
         return [numbers[k % len(numbers)] for k in range(n)]
 
-    def _coarse(self) -> tuple[int, int]:
-        """Return the number of divisions for least squares, and of the calls of each."""
-        n_rows = self.max_samples - self._for_trees
-        n_divisions = max(1, n_rows // _COARSE_ROWS) if self._fits else 0
-        return n_divisions, n_rows // max(1, n_divisions)
+    def _for_fits(self) -> tuple[int, int]:
+        """Return the number of divisions that are fitted, and of the calls of each."""
+        n_fits = max(1, self.max_samples // _CALLS_PER_FIT) if self._fits else 0
+        return n_fits, (self.max_samples - self._for_trees) // max(1, n_fits)
 
     def _designs(
         self, view: View, valid: Valid, rng: np.random.Generator
     ) -> tuple[list[Segments], list[Coalitions]]:
-        """Return the divisions for least squares, and what is kept of each in its calls."""
-        coarse: list[Segments] = []
+        """Return the divisions that are fitted, and what is kept of each in its calls."""
+        fitted: list[Segments] = []
         designs: list[Coalitions] = []
-        n_divisions, n_rows = self._coarse()
+        n_fits, n_rows = self._for_fits()
         # One after the other, so that a larger budget begins with the same divisions and calls.
-        for _ in range(n_divisions):
-            coarse += self._divide(view, valid, rng, [min(N_COARSE, n_rows // 2)])
-            designs.append(Foldover()(n_rows, int(coarse[-1].max()) + 1, rng))
-        return coarse, designs
+        for _ in range(n_fits):
+            fitted += self._divide(view, valid, rng, [min(N_FITTED, n_rows)])
+            designs.append(Foldover()(n_rows, int(fitted[-1].max()) + 1, rng))
+        return fitted, designs
 
     def _divide(
         self, view: View, valid: Valid, rng: np.random.Generator, numbers: Sequence[int]
@@ -313,12 +318,12 @@ def _superpixels(view: View, n_segments: int, offset: tuple[float, ...]) -> Segm
     return labels
 
 
-def _weights(n_trees: int, n_coarse: int) -> Floats | None:
+def _weights(n_trees: int, n_fits: int) -> Floats | None:
     """Return the weight of every segmentation, those with a tree first; None for equal weights."""
-    if not n_coarse:
+    if not n_fits:
         return None
-    shares = TREES_SHARE / n_trees, (1 - TREES_SHARE) / n_coarse
-    return np.repeat(shares, [n_trees, n_coarse])
+    shares = TREES_SHARE / n_trees, (1 - TREES_SHARE) / n_fits
+    return np.repeat(shares, [n_trees, n_fits])
 
 
 def _reliability(maps: Floats, errors: Floats | None, valid: Valid) -> Floats | None:
@@ -339,36 +344,34 @@ def _stacked(layers: Sequence[Segments]) -> NDArray[Any]:
     return np.stack([labels.astype(smallest) for labels in layers])
 
 
-def _fit_coarse(
-    ask: Segmentations,
-    coarse: Sequence[Segments],
-    designs: Sequence[Coalitions],
-    first: int,
-    ends: tuple[Floats, Floats],
-) -> list[Floats]:
-    """Return the importances (t, d) of coarse layers, the first of which has this number."""
-    if not coarse:
-        return []
-    values = np.split(ask(list(enumerate(designs, start=first))), len(coarse))
-    return [_least_squares(*rows, ends) for rows in zip(designs, values, coarse, strict=True)]
-
-
-def _least_squares(
-    coalitions: Coalitions, values: Floats, labels: Segments, ends: tuple[Floats, Floats]
+def _fit(
+    query: Query, labels: Segments, evidence: Floats, coalitions: Coalitions, values: Floats
 ) -> Floats:
-    """Return LIME's importances (t, d), and what they leave of the score spread over all pixels."""
-    weights = kernel_weights(cosine_distance(coalitions), _KERNEL_WIDTH)
-    fitted = Ridge()(coalitions, values, weights).importances
-    sizes = np.bincount(labels[labels >= 0])
-    left = ends[0] - ends[1] - fitted.sum(axis=1)
-    return np.asarray(fitted + np.outer(left, sizes / sizes.sum()))
+    """Return Shapley values (t, d) of a fit, and what they leave of the score spread evenly.
+
+    `evidence` is what the trees found in each segment, shape (t, d). Where they found more, and
+    where hiding changes more, more is expected.
+    """
+    ends = np.stack(query.ends())
+    rows = np.concatenate([both_ends(coalitions.shape[1]), coalitions])
+    scores, weights = np.concatenate([ends, values]), np.ones(len(rows))
+    changes = segment_energy(query.image, query.backgrounds, labels, query.channel_axis)
+    changes = np.nan_to_num(changes, posinf=0.0)  # beyond the largest number, as in `relevance`
+    shapley = np.empty_like(evidence)
+    for target, found in enumerate(np.abs(evidence)):
+        energy = changes * np.square(found / (found.max() or 1.0))
+        fit = GaussianProcess("shapley", energy=energy)
+        shapley[target] = fit(rows, scores[:, [target]], weights).importances[0]
+    areas = label_sums(labels)
+    left = ends[0] - ends[1] - shapley.sum(axis=1)
+    return np.asarray(shapley + np.outer(left, areas / areas.sum()))
 
 
 def _check_no_segmenters(segmenters: object) -> None:
-    """Refuse divisions of the user's own, of which none may be coarse enough."""
+    """Refuse divisions of the user's own, which may be too few or too coarse for a fit."""
     if segmenters is not None:
         raise InvalidInputError(
-            "`segmenters` must be None with faithful=True, which makes coarse divisions of its "
+            "`segmenters` must be None with faithful=True, which makes divisions of its "
             "own. Use Sharp(max_samples=256, faithful=True)."
         )
 

@@ -47,7 +47,8 @@ def segment_energy(
     for start in range(0, len(shown), together):
         part = slice(start, start + together)
         background = np.stack([each[part] for each in behind]).mean(axis=0, dtype=np.float64)
-        with np.errstate(invalid="ignore"):  # infinity less infinity, where pixels do not count
+        # Infinity less infinity, where pixels do not count; squares beyond the largest number.
+        with np.errstate(invalid="ignore", over="ignore"):
             change = np.square(shown[part].astype(np.float64) - background)
         energy[part] = change.reshape(*energy[part].shape, -1).sum(axis=-1)
     return energy.ravel() if segments is None else label_sums(segments, energy)

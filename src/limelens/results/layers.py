@@ -81,9 +81,9 @@ def sums_over(
     >>> list(sums_over(layers, [np.array([[4.0, 6.0]])], np.array([[0, 1, 1, 1]])))
     [array([[2., 8.]])]
     """
-    d = int(segments.max()) + 1
+    d, counts = int(segments.max()) + 1, segments >= 0
     for labels, values in zip(layers, importances, strict=True):
-        shares = np.zeros((values.shape[1], d))
-        counts = (labels >= 0) & (segments >= 0)
-        np.add.at(shares, (labels[counts], segments[counts]), 1.0)
+        both = counts & (labels >= 0)
+        pairs = labels[both].astype(np.intp) * d + segments[both]
+        shares = np.bincount(pairs, minlength=values.shape[1] * d).reshape(-1, d)
         yield values @ (shares / shares.sum(axis=1, keepdims=True))
